@@ -1,0 +1,1 @@
+"""Zerodha's Kite Connect v3 as a source of quotes for mdactors."""

@@ -1,0 +1,148 @@
+"""Kite Connect v3 as a broker of mdactors: its limits, where to connect and what to say."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Annotated, Any, ClassVar
+from urllib.parse import urlencode
+
+import msgspec
+
+from mdactors import __version__
+from mdactors.adapter import (
+    BrokerAdapter,
+    BrokerToken,
+    Decoded,
+    Endpoint,
+    Limits,
+    Listing,
+    Mode,
+    Outgoing,
+    Secret,
+)
+from mdactors.errors import BrokerError, BrokerRefused, BrokerUnavailable, LoginRequired
+from mdactors_kite import codec, login, rest
+
+TOKENS_PER_CONNECTION = 3000
+SECONDS_AFTER_TOO_MANY = 5.0
+"""A closed connection still counts for a while at the broker: connecting sooner is refused again."""
+
+
+class KiteSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The ``kite`` section of the configuration."""
+
+    api_key: str = ""
+    """The app's key, from Kite Connect's developer page."""
+    access_token: Secret = Secret()
+    """Today's token; Kite ends it at six the next morning."""
+    access_token_file: str = ""
+    """A file that holds today's token; read at every connect and preferred to access_token."""
+    websocket_url: str = "wss://ws.kite.trade"
+    """Where quotes come from."""
+    rest_url: str = "https://api.kite.trade"
+    """Where the list of instruments comes from."""
+    connections: Annotated[int, msgspec.Meta(ge=1, le=3)] = 3
+    """How many of the three websockets that Kite allows an app this daemon may take."""
+    tokens_per_message: Annotated[int, msgspec.Meta(ge=1, le=TOKENS_PER_CONNECTION)] = 500
+    """How many instruments one subscribe message names."""
+
+
+class KiteAdapter(BrokerAdapter):
+    """Zerodha's Kite: modes ltp, quote and full, 3000 instruments on each of three connections."""
+
+    name: ClassVar[str] = "kite"
+    settings: ClassVar[type[msgspec.Struct]] = KiteSettings
+    silence_seconds: ClassVar[float] = 10.0
+    """Kite sends a byte every second or two when idle."""
+    modes: ClassVar[Mapping[Mode, Mode]] = {"ltp": "ltp", "quote": "quote", "full": "full"}
+
+    def __init__(self, settings: KiteSettings) -> None:
+        self._settings = settings
+        self.limits = Limits(
+            connections=settings.connections,
+            alone=dict.fromkeys(self.modes, TOKENS_PER_CONNECTION),
+            total=TOKENS_PER_CONNECTION,
+        )
+
+    def decode(self, frame: bytes | str) -> Decoded:
+        """Read one frame, binary or text. Pure; never raises for what a broker may send."""
+        return codec.decode(frame)
+
+    def subscribe(self, wanted: Mapping[BrokerToken, Mode]) -> Sequence[Outgoing]:
+        """Subscribe, then set the mode: a bare subscribe means quote, a bare mode may mean nothing."""
+        return [
+            message
+            for mode, tokens in self._chunks(wanted)
+            for message in (_message("subscribe", tokens), _message("mode", [mode, tokens]))
+        ]
+
+    def unsubscribe(self, tokens: Sequence[BrokerToken]) -> Sequence[Outgoing]:
+        """The messages that end these subscriptions. Pure."""
+        return [_message("unsubscribe", chunk) for _, chunk in self._chunks(dict.fromkeys(tokens, "ltp"))]
+
+    def change_mode(self, wanted: Mapping[BrokerToken, Mode]) -> Sequence[Outgoing]:
+        """The messages that give subscribed tokens another mode. Pure."""
+        return [_message("mode", [mode, tokens]) for mode, tokens in self._chunks(wanted)]
+
+    def endpoint(self) -> Endpoint:
+        """The websocket's address with today's token.
+
+        Raises:
+            LoginRequired: there is no token, or no api_key.
+        """
+        settings = self._settings
+        if not settings.api_key:
+            raise LoginRequired("kite: there is no api_key; set it in the section brokers.kite")
+        token = login.access_token(settings.access_token, settings.access_token_file)
+        query = urlencode({"api_key": settings.api_key, "access_token": token.reveal()})
+        return Endpoint(
+            # The load balancer in front of Kite answers 400 where the path is not at least a slash.
+            Secret(f"{settings.websocket_url.rstrip('/')}/?{query}"),
+            {"X-Kite-Version": "3", "User-Agent": f"mdactors/{__version__}"},
+        )
+
+    def credential(self) -> str:
+        """A fingerprint of today's token: empty while there is none."""
+        try:
+            token = login.access_token(self._settings.access_token, self._settings.access_token_file)
+        except LoginRequired:
+            return ""
+        return hashlib.sha256(token.reveal().encode()).hexdigest()
+
+    def refusal(self, status: int, body: bytes) -> BrokerError:  # noqa: ARG002 - Kite's status says it all
+        """The error that a refused handshake stands for. Pure."""
+        match status:
+            case 403:
+                return LoginRequired(
+                    "kite refuses the access token (403): log in again (or the app has no data plan)"
+                )
+            case 400:
+                return LoginRequired("kite cannot read the api_key or the access token (400): check both")
+            case 429:
+                return BrokerRefused(
+                    "kite sees too many connections of this app (429): at most 3", SECONDS_AFTER_TOO_MANY
+                )
+        if status >= 500:
+            return BrokerUnavailable(f"kite is not available ({status})")
+        return BrokerRefused(f"kite refuses the websocket ({status})")
+
+    def instruments(self) -> Iterable[Listing]:
+        """Everything that Kite lists on NSE, BSE and MCX. Blocking; a token is sent but not needed."""
+        settings = self._settings
+        try:
+            token = login.access_token(settings.access_token, settings.access_token_file)
+        except LoginRequired:
+            token = Secret()
+        return rest.listings(settings.rest_url, settings.api_key, token)
+
+    def _chunks(self, wanted: Mapping[BrokerToken, Mode]) -> Iterable[tuple[Mode, list[int]]]:
+        size = self._settings.tokens_per_message
+        for mode in self.modes:
+            tokens = [int(token) for token, its_mode in wanted.items() if its_mode == mode]
+            for start in range(0, len(tokens), size):
+                yield mode, tokens[start : start + size]
+
+
+def _message(action: str, value: Any) -> Outgoing:
+    return Outgoing(msgspec.json.encode({"a": action, "v": value}))

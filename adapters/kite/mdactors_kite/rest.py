@@ -1,0 +1,144 @@
+"""Kite's REST: the list of instruments, read into ours."""
+
+from __future__ import annotations
+
+import csv
+import logging
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
+from typing import Any
+
+from mdactors.adapter import Listing, Secret
+from mdactors.errors import BrokerError, BrokerRefused, BrokerUnavailable, LoginRequired
+from mdactors.market.instrument import Instrument
+
+logger = logging.getLogger(__name__)
+
+_MARKETS = {
+    "NSE": ("NSE", "NSE_EQ"),
+    "BSE": ("BSE", "BSE_EQ"),
+    "NFO": ("NSE", "NSE_FO"),
+    "BFO": ("BSE", "BSE_FO"),
+    "CDS": ("NSE", "NCD_FO"),
+    "BCD": ("BSE", "BCD_FO"),
+    "MCX": ("MCX", "MCX_FO"),
+    "NCO": ("NSE", "NSE_COM"),
+}
+"""Kite's exchange -> ours and the segment of what is traded there."""
+
+_COLUMNS = {
+    "instrument_token", "tradingsymbol", "name", "expiry", "strike", "tick_size", "lot_size",
+    "instrument_type", "segment", "exchange",
+}  # fmt: skip
+
+
+def listings(root: str, api_key: str, token: Secret) -> Iterator[Listing]:
+    """Fetch the whole dump and read it as it is asked for; a row that cannot be read costs only itself.
+
+    Raises:
+        LoginRequired: Kite wants a token, or another one.
+        BrokerRefused: refused for another reason; wait.
+        BrokerUnavailable: the network or Kite's service is away.
+    """
+    lines = _fetch(root, api_key, token).splitlines()
+    header = lines[0].split(",") if lines else []
+    if missing := _COLUMNS - set(header):
+        raise BrokerUnavailable(f"kite: the list of instruments has no column {sorted(missing)[0]}")
+    return _read(header, lines[1:])
+
+
+def _fetch(root: str, api_key: str, token: Secret) -> str:
+    # Here and not above: the import starts half of Twisted and takes a third of a second. Both it and
+    # a new client switch warnings off for the whole process, which is undone behind them.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        from kiteconnect import KiteConnect
+        from kiteconnect.exceptions import KiteException
+        from requests import RequestException
+
+        client = KiteConnect(api_key, access_token=token.reveal() or None, root=root)
+    try:
+        # Not `instruments()`: it fails as a whole on one odd row, and takes five seconds to parse dates.
+        dump = client._get("market.instruments.all")
+    except KiteException as error:
+        raise _refusal(error.code, str(error), (api_key, token.reveal())) from None
+    except RequestException as error:
+        raise BrokerUnavailable(f"kite: cannot fetch the instruments: {type(error).__name__}") from None
+    except (KeyError, TypeError, ValueError, AttributeError):
+        # The client's own slips over an envelope or header that it did not expect.
+        raise BrokerUnavailable("kite: the answer to the instruments request makes no sense") from None
+    finally:
+        client.reqsession.close()
+    if not isinstance(dump, bytes):
+        raise BrokerUnavailable("kite: the instruments came as JSON, not as CSV")
+    return dump.decode("utf-8", "replace")
+
+
+def _refusal(code: int, text: str, secrets: tuple[str, ...]) -> BrokerError:
+    for secret in filter(None, secrets):
+        text = text.replace(secret, "***")
+    line = f"kite: the instruments request failed ({code}): {' '.join(text.split())[:200]}"
+    if code in (401, 403):
+        return LoginRequired(line)
+    if code >= 500:
+        return BrokerUnavailable(line)
+    return BrokerRefused(line)
+
+
+def _read(header: Sequence[str], lines: Sequence[str]) -> Iterator[Listing]:
+    unread = 0
+    for line in lines:
+        try:
+            # Line by line, so that a quote left open does not swallow the rows behind it.
+            fields = next(csv.reader((line,)))
+            instrument = _instrument(dict(zip(header, fields, strict=True)))
+        except (ValueError, ArithmeticError, csv.Error, StopIteration):
+            unread += 1
+            continue
+        if instrument is not None:
+            yield Listing(instrument, instrument.token)
+    if unread:
+        logger.warning("kite: %d rows of the list of instruments cannot be read and are left out", unread)
+
+
+def _instrument(row: Mapping[str, str]) -> Instrument | None:
+    """A row as ours; None for what we have no word for (spot commodities, foreign indices)."""
+    if row["exchange"] not in _MARKETS:
+        return None
+    exchange, segment = _MARKETS[row["exchange"]]
+    if row["segment"] == "INDICES":
+        segment = f"{exchange}_INDEX"
+    symbol, name, kind = row["tradingsymbol"], row["name"], row["instrument_type"]
+    common: dict[str, Any] = {
+        "token": int(row["instrument_token"]),
+        "symbol": symbol,
+        "exchange": exchange,
+        "segment": segment,
+        "key": f"{segment}|{symbol}",
+        "name": name,
+        # In whole numbers on the wire, in floats where a file was saved through the client; 0 for an index.
+        "lot_size": int(float(row["lot_size"])) or 1,
+        "tick_size": float(row["tick_size"]) or 0.05,
+    }
+    if row["segment"] == "INDICES":
+        return Instrument(type="INDEX", **common)
+    if kind in ("FUT", "CE", "PE"):
+        return Instrument(
+            type="FUTURE" if kind == "FUT" else "OPTION",
+            expiry=date.fromisoformat(row["expiry"]).isoformat(),
+            strike=float(row["strike"] or 0),
+            option_type="" if kind == "FUT" else kind,  # type: ignore[arg-type] # CE or PE by now
+            underlying=name,
+            **common,
+        )
+    if segment in ("NSE_EQ", "BSE_EQ"):
+        etf = "ETF" in name.split()  # Kite has no mark for one
+        return Instrument(type="STOCK", series=_series(segment, symbol), etf=etf, **common)
+    return None
+
+
+def _series(segment: str, symbol: str) -> str:
+    """NSE's two letters behind the dash (BE, SM, GS …); EQ is never written, and BSE writes none."""
+    stem, dash, suffix = symbol.rpartition("-")
+    return suffix if segment == "NSE_EQ" and dash and stem and len(suffix) == 2 else "EQ"

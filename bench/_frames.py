@@ -1,0 +1,76 @@
+"""Frames like a busy second's, made here by hand: every packet of a frame differs."""
+
+from __future__ import annotations
+
+import random
+import struct
+
+from mdactors.adapter import BrokerToken
+from mdactors.market.instrument import Instrument
+
+NOW_SECONDS = 1_790_658_001
+
+
+def _share(token: int, key: str) -> Instrument:
+    return Instrument(token, f"SHARE{token >> 8}", "NSE", "NSE_EQ", "STOCK", key)
+
+
+def kite_instruments(count: int) -> dict[BrokerToken, Instrument]:
+    """The shares of `kite_frame`, by Kite's token."""
+    return {(n << 8) | 1: _share((n << 8) | 1, f"NSE_EQ|SHARE{n}") for n in range(1, count + 1)}
+
+
+def kite_frame(count: int) -> bytes:
+    """A frame of full packets, one a share."""
+    chance = random.Random(7)
+    packets = [_kite_packet((n << 8) | 1, chance) for n in range(1, count + 1)]
+    return struct.pack(">H", count) + b"".join(struct.pack(">H", len(p)) + p for p in packets)
+
+
+def _kite_packet(token: int, chance: random.Random) -> bytes:
+    price = chance.randrange(10_000, 400_000)
+    head = struct.pack(
+        ">IiIiIIIiiiiIIIII",
+        token, price, chance.randrange(1, 500), price - 12, chance.randrange(10**6, 10**7), 412_330, 508_114,
+        price - 50, price + 120, price - 160, price - 30, NOW_SECONDS - 1, 0, 0, 0, NOW_SECONDS,
+    )  # fmt: skip
+    rungs = [price - 5 * n for n in range(1, 6)] + [price + 5 * n for n in range(1, 6)]
+    book = (struct.pack(">IiHxx", chance.randrange(1, 9999), rung, chance.randrange(1, 30)) for rung in rungs)
+    return head + b"".join(book)
+
+
+def upstox_instruments(count: int) -> dict[BrokerToken, Instrument]:
+    """The shares of `upstox_frame`, by Upstox's key."""
+    return {key: _share((n << 8) | 1, key) for n, key in enumerate(_upstox_keys(count), 1)}
+
+
+def _upstox_keys(count: int) -> list[str]:
+    return [f"NSE_EQ|INE{n:06d}01{n % 10}" for n in range(1, count + 1)]
+
+
+def upstox_frame(count: int) -> bytes:
+    """A live frame of full feeds with five rungs and both candles, by the official schema."""
+    from upstox_client.feeder.proto import MarketDataFeedV3_pb2 as official
+
+    chance = random.Random(7)
+    frame = official.FeedResponse(type=1, currentTs=NOW_SECONDS * 1000 + 480)
+    for key in _upstox_keys(count):
+        price = chance.randrange(10_000, 400_000) / 100
+        feed = frame.feeds[key]
+        feed.requestMode = 1
+        full = feed.fullFeed.marketFF
+        full.ltpc.ltp, full.ltpc.cp = price, price - 3
+        full.ltpc.ltt, full.ltpc.ltq = NOW_SECONDS * 1000 - 300, chance.randrange(1, 500)
+        for n in range(1, 6):
+            full.marketLevel.bidAskQuote.add(
+                bidQ=chance.randrange(1, 9999), bidP=price - n / 20, askQ=chance.randrange(1, 9999), askP=price + n / 20
+            )
+        full.optionGreeks.SetInParent()
+        for interval, volume in (("1d", 7_790_518), ("I1", 45_682)):
+            full.marketOHLC.ohlc.add(
+                interval=interval, open=price - 5, high=price + 9, low=price - 8, close=price, vol=volume,
+                ts=NOW_SECONDS * 1000 // 60_000 * 60_000,
+            )  # fmt: skip
+        full.atp, full.vtt = price - 1, chance.randrange(10**6, 10**7)
+        full.tbq, full.tsq = 359_157.0, 421_241.0
+    return bytes(frame.SerializeToString())

@@ -1,0 +1,204 @@
+"""Many websocket clients in one process: ``python -m bench._swarm`` with a plan on standard input.
+
+The plan is JSON: ``{"port": …, "seconds": …, "clients": [{"path": …, "request": {…}|null, "parse": bool,
+"stalled": bool}]}``; the report on standard output, too. It is told when all are connected by the line
+``ready``. A client that parses reads every frame as a stranger would and checks that no ``seq`` is
+missing; the others find token and seq in the byte stream by a pattern, which is cheap enough for a
+few hundred thousand deliveries a second on half a core, and check that there are as many as the
+numbers say.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+import selectors
+import socket
+import statistics
+import sys
+import time
+from typing import Any
+
+import msgspec
+
+SEEN = re.compile(rb'"instrumentToken":(\d+)[^{}]*?"epoch":(\d+),"seq":(\d+)')
+EVERY = 50
+"""A latency is kept of each so many'th tick."""
+
+
+class Seen(msgspec.Struct):
+    """What a parsing client reads of a tick."""
+
+    instrumentToken: int = 0  # noqa: N815 - the wire's name
+    epoch: int = 0
+    seq: int = 0
+    volume: int = 0
+    event: str = ""
+    snapshot: bool = False
+
+
+class Client:
+    """One websocket, read as fast as it comes (or, stalled, not at all)."""
+
+    def __init__(self, port: int, plan: dict[str, Any]) -> None:
+        self.parse: bool = plan.get("parse", False)
+        self.stalled: bool = plan.get("stalled", False)
+        self.bytes = 0
+        self.ticks = 0
+        self.missing = 0
+        self.closed = False
+        self.latencies: list[int] = []
+        self.longest_silence = 0.0
+        self._buffer = bytearray()
+        self._first: dict[tuple[int, int], int] = {}
+        self._last: dict[tuple[int, int], int] = {}
+        self._counts: dict[tuple[int, int], int] = {}
+        self._decode = msgspec.json.Decoder(Seen).decode
+        self._heard = time.monotonic()
+        self.socket = self._open(port, plan["path"])
+        if plan.get("request"):
+            self._send(json.dumps(plan["request"]).encode())
+        self.socket.setblocking(False)
+
+    def _open(self, port: int, path: str) -> socket.socket:
+        sock = socket.create_connection(("127.0.0.1", port))
+        if self.stalled:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        key = base64.b64encode(os.urandom(16)).decode()
+        sock.sendall(
+            f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
+        )
+        head = b""
+        while b"\r\n\r\n" not in head:
+            head += sock.recv(1)
+        assert b" 101 " in head.split(b"\r\n")[0], head
+        return sock
+
+    def _send(self, payload: bytes) -> None:
+        head = bytes([0x81]) + (
+            bytes([0x80 | len(payload)]) if len(payload) < 126 else bytes([0x80 | 126]) + len(payload).to_bytes(2)
+        )
+        self.socket.sendall(head + bytes(4) + payload)
+
+    def read(self) -> None:
+        """Take what is there."""
+        try:
+            data = self.socket.recv(1 << 20)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if not data:
+            self.closed = True
+            return
+        now = time.monotonic()
+        if self.ticks:
+            self.longest_silence = max(self.longest_silence, now - self._heard)
+        self._heard = now
+        self.bytes += len(data)
+        self._buffer += data
+        if self.parse:
+            self._read_frames()
+        else:
+            self._scan()
+
+    def _scan(self) -> None:
+        end = 0
+        for match in SEEN.finditer(self._buffer):
+            self._note(int(match[1]), int(match[2]), int(match[3]))
+            end = match.end()
+        del self._buffer[:end]
+
+    def _read_frames(self) -> None:
+        buffer, at = self._buffer, 0
+        while len(buffer) - at >= 4:
+            length, head = buffer[at + 1], 2
+            if length == 126:
+                length, head = int.from_bytes(buffer[at + 2 : at + 4]), 4
+            elif length == 127:
+                if len(buffer) - at < 10:
+                    break
+                length, head = int.from_bytes(buffer[at + 2 : at + 10]), 10
+            if len(buffer) - at < head + length:
+                break
+            if buffer[at] == 0x81:
+                self._read_tick(bytes(buffer[at + head : at + head + length]))
+            at += head + length
+        del buffer[:at]
+
+    def _read_tick(self, payload: bytes) -> None:
+        tick = self._decode(payload)
+        if tick.event:
+            return
+        last = self._last.get((tick.instrumentToken, tick.epoch))
+        if last is not None and tick.seq != last + 1:
+            self.missing += abs(tick.seq - last - 1)
+        self._note(tick.instrumentToken, tick.epoch, tick.seq)
+        if self.ticks % EVERY == 0 and tick.volume and not tick.snapshot:
+            self.latencies.append(time.monotonic_ns() // 1000 - tick.volume)
+
+    def _note(self, token: int, epoch: int, seq: int) -> None:
+        self.ticks += 1
+        key = (token, epoch)
+        self._first.setdefault(key, seq)
+        self._last[key] = seq
+        self._counts[key] = self._counts.get(key, 0) + 1
+
+    def report(self) -> dict[str, Any]:
+        """What came; ``wrong`` counts the instruments whose count is not last − first + 1."""
+        wrong = sum(
+            count != self._last[key] - self._first[key] + 1 for key, count in self._counts.items()
+        )
+        return {
+            "ticks": self.ticks,
+            "bytes": self.bytes,
+            "instruments": len({token for token, _ in self._counts}),
+            "epochs": len({epoch for _, epoch in self._counts}),
+            "missing": self.missing,
+            "wrong": wrong,
+            "closed": self.closed,
+            "stalled": self.stalled,
+            "parse": self.parse,
+            "longest_silence": round(self.longest_silence, 3),
+        }
+
+
+def main() -> None:
+    """Connect all, say ready, read for the planned time, report."""
+    plan = json.loads(sys.stdin.readline())
+    clients = [Client(plan["port"], each) for each in plan["clients"]]
+    selector = selectors.DefaultSelector()
+    for client in clients:
+        if not client.stalled:
+            selector.register(client.socket, selectors.EVENT_READ, client)
+    print("ready", flush=True)
+    started, cpu = time.monotonic(), time.process_time()
+    while (left := started + plan["seconds"] - time.monotonic()) > 0:
+        for key, _ in selector.select(min(left, 0.5)):
+            key.data.read()
+            if key.data.closed:
+                selector.unregister(key.fileobj)
+    latencies = sorted(each for client in clients for each in client.latencies)
+    report = {
+        "seconds": time.monotonic() - started,
+        "cpu": time.process_time() - cpu,
+        "ticks": sum(client.ticks for client in clients),
+        "p50_ms": _quantile(latencies, 50),
+        "p99_ms": _quantile(latencies, 99),
+        "clients": [client.report() for client in clients],
+    }
+    print(json.dumps(report), flush=True)
+
+
+def _quantile(latencies: list[int], percent: int) -> float:
+    """Milliseconds; the latencies are microseconds."""
+    if len(latencies) < 2:
+        return 0.0
+    return statistics.quantiles(latencies, n=100)[percent - 1] / 1000
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The actors, one file each: they decide and tell."""

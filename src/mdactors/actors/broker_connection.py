@@ -1,0 +1,263 @@
+"""The actor that keeps one connection to a broker open and subscribed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+
+from mdactors.adapter import BrokerAdapter, BrokerToken, Mode
+from mdactors.actors.feed_socket import FeedSocket
+from mdactors.messages import (
+    ConnectionReported,
+    ConnectRequested,
+    DisconnectRequested,
+    GapFound,
+    ReaderReported,
+    SetInterest,
+    SnapshotMissing,
+    Subscribed,
+)
+from mdactors.runtime import Actor, Address, Backoff, Context, Message, handles
+
+BEAT_SECONDS = 0.5
+STOP_SECONDS = 2.0
+
+
+class Line:
+    """What outlives a connection's actor: the socket that a successor must end, and an operator's word.
+
+    Made by the composition root, one for each connection; only the living actor touches it.
+    """
+
+    def __init__(self) -> None:
+        self.socket: FeedSocket | None = None
+        self.sockets = 0
+        self.closed_by_operator = False
+        self.silent_since_ns = 0
+        """Wall time since which frames may be missing; 0 while none can be."""
+
+    def replace(self, make: Callable[[int], FeedSocket]) -> FeedSocket:
+        """End the socket before and take a new one with the next number."""
+        self.end()
+        self.sockets += 1
+        self.socket = make(self.sockets)
+        return self.socket
+
+    def end(self) -> None:
+        """End the socket, if there is one."""
+        if self.socket is not None:
+            self.socket.abort()
+            self.socket = None
+
+
+class Beat(Message, frozen=True):
+    """Time to look whether bytes still come."""
+
+
+class Reconnect(Message, frozen=True):
+    """The wait after socket number ``socket`` is over."""
+
+    socket: int
+
+
+class BrokerConnection(Actor):
+    """Owns the state machine of one connection and what the broker was told on it.
+
+    Receives `SetInterest` (the whole set; the difference is worked out here), its reader's
+    `ReaderReported`, `SnapshotMissing` and an operator's `ConnectRequested`/`DisconnectRequested`.
+    Tells the SubscriptionManager every change of state and the hub every gap. Losing the network, a
+    refused login, a stalled feed are states here; only a bug ends the actor. Its hooks run in its own thread;
+    frames never pass through it: the reader thread tells them to the Normalizer.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        *,
+        adapter: BrokerAdapter,
+        line: Line,
+        normalizer: Address,
+        manager: Address,
+        hub: Address,
+    ) -> None:
+        super().__init__(context)
+        self._adapter = adapter
+        self._line = line
+        self._normalizer = normalizer
+        self._manager = manager
+        self._hub = hub
+        self._backoff = Backoff()
+        self._state = "connecting"
+        self._detail = ""
+        self._attempts = 0
+        self._connects = 0
+        self._wanted: dict[BrokerToken, Mode] = {}
+        self._told: dict[BrokerToken, Mode] = {}
+        self._refused_credential: str | None = None
+
+    def on_start(self) -> None:
+        """Take over the line; runs in the actor's thread."""
+        self.after(BEAT_SECONDS, Beat())
+        if self._line.closed_by_operator:
+            self._line.end()
+            self._become("disconnected", "closed by an operator")
+        else:
+            self._connect()
+
+    def on_stop(self) -> None:
+        """Close the socket and wait for its thread; runs in the actor's thread."""
+        socket = self._line.socket
+        self._line.end()
+        if socket is not None and not socket.join(STOP_SECONDS):
+            self.logger.warning("the reader thread of socket %d did not end", socket.number)
+
+    def on_failure(self, *_exception: object) -> None:
+        """Leave no socket to the successor; runs in the actor's thread."""
+        self._mark_silence()
+        self._line.end()
+
+    def _connect(self) -> None:
+        self._told = {}
+        self._attempts += 1
+        self._become("connecting", f"attempt {self._attempts}" if self._attempts > 1 else "")
+        if self._attempts > 1:
+            self.logger.warning("reconnecting, attempt %d", self._attempts)
+        self._line.replace(self._new_socket).start()
+
+    def _new_socket(self, number: int) -> FeedSocket:
+        return FeedSocket(
+            number=number,
+            adapter=self._adapter,
+            connection=self.address,
+            normalizer=self._normalizer,
+            clock=self.clock,
+        )
+
+    @handles(ReaderReported)
+    def follow_reader(self, report: ReaderReported) -> None:
+        """Change state as the reader says; the words of an earlier socket are too late to matter."""
+        if self._line.socket is None or report.socket != self._line.socket.number:
+            return
+        match report.event:
+            case "connected":
+                self._connected()
+            case "login":
+                self._line.end()
+                self._refused_credential = self._adapter.credential()
+                self._become("needs_login", report.detail)
+                self.logger.error("login needed: %s", report.detail)
+            case "failed":
+                raise RuntimeError(report.detail)
+            case _:
+                self._lost(report.detail, report.retry_after)
+
+    def _connected(self) -> None:
+        self._connects += 1
+        self._attempts = 0
+        self._backoff.reset()
+        self._become("live")
+        self.logger.info("connected")
+        if (since := self._line.silent_since_ns) and self._wanted:
+            gap = GapFound(self._adapter.name, self.address.name, since, self.clock.time_ns())
+            self.tell(self._hub, gap)
+        self._line.silent_since_ns = 0
+        self._update()
+
+    def _lost(self, detail: str, retry_after: float) -> None:
+        self._mark_silence()
+        number = self._line.sockets
+        self._line.end()
+        delay = max(self._backoff.next(), retry_after)
+        self._become("backoff", detail)
+        self.logger.warning("connection lost (%s), next attempt in %.1f s", detail or "no reason", delay)
+        self.after(delay, Reconnect(number))
+
+    def _mark_silence(self) -> None:
+        if self._state == "live":
+            self._line.silent_since_ns = self.clock.time_ns()
+
+    @handles(Reconnect)
+    def reconnect(self, message: Reconnect) -> None:
+        """Try again, unless something else happened meanwhile."""
+        if self._state == "backoff" and message.socket == self._line.sockets:
+            self._connect()
+
+    @handles(Beat)
+    def beat(self, _message: Beat) -> None:
+        """Reconnect a silent socket; notice a new token after a refused login."""
+        self.after(BEAT_SECONDS, Beat())
+        socket = self._line.socket
+        if self._state == "live" and socket is not None:
+            silent = self.clock.monotonic() - socket.last_received
+            if silent > self._adapter.silence_seconds:
+                self._lost(f"silent for {silent:.0f} s", 0.0)
+        elif self._state == "needs_login" and self._adapter.credential() != self._refused_credential:
+            self._connect()
+
+    @handles(SetInterest)
+    def set_interest(self, message: SetInterest) -> None:
+        """Make this the whole subscription."""
+        self._wanted = dict(message.wanted)
+        if self._state == "live":
+            self._update()
+
+    def _update(self) -> None:
+        gone = [token for token in self._told if token not in self._wanted]
+        new = {token: mode for token, mode in self._wanted.items() if token not in self._told}
+        changed = {
+            token: mode for token, mode in self._wanted.items() if self._told.get(token, mode) != mode
+        }
+        socket = self._line.socket
+        assert socket is not None, "live without a socket"
+        if gone:
+            socket.send(self._adapter.unsubscribe(gone))
+        if changed:
+            socket.send(self._adapter.change_mode(changed), self._mark(changed, mode_changed=True))
+        if new:
+            socket.send(self._adapter.subscribe(new), self._mark(new))
+        self._told = dict(self._wanted)
+
+    def _mark(self, tokens: Mapping[BrokerToken, Mode], *, mode_changed: bool = False) -> Subscribed:
+        return Subscribed(self.address.name, frozenset(tokens), mode_changed)
+
+    @handles(SnapshotMissing)
+    def subscribe_afresh(self, message: SnapshotMissing) -> None:
+        """Ask the broker for the cached state of these tokens once more."""
+        again = {token: self._told[token] for token in message.tokens if token in self._told}
+        if again and self._state == "live" and self._line.socket is not None:
+            self._line.socket.send(self._adapter.subscribe(again), self._mark(again))
+
+    @handles(ConnectRequested)
+    def open(self, _message: ConnectRequested) -> None:
+        """Connect now, whatever the state; a live connection stays."""
+        self._line.closed_by_operator = False
+        if self._state != "live":
+            self._attempts = 0
+            self._connect()
+
+    @handles(DisconnectRequested)
+    def close(self, _message: DisconnectRequested) -> None:
+        """Close and stay closed."""
+        self._line.closed_by_operator = True
+        self._line.end()
+        self._told = {}
+        self._become("disconnected", "closed by an operator")
+
+    def _become(self, state: str, detail: str = "") -> None:
+        self._state, self._detail = state, detail
+        report = ConnectionReported(self._adapter.name, self.address.name, state, detail)
+        self.tell(self._manager, report)
+
+    def describe(self) -> dict[str, Any]:
+        """State, subscriptions and counters for ``/api/status``."""
+        return {
+            "broker": self._adapter.name,
+            "state": self._state,
+            "detail": self._detail,
+            "attempts": self._attempts,
+            "connects": self._connects,
+            "subscribed": len(self._told),
+        }
+
+

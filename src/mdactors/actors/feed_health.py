@@ -1,0 +1,55 @@
+"""The word for a feed: live, stale, delayed or closed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from mdactors.market.calendar import Calendar
+
+SECOND_NS = 1_000_000_000
+
+
+class FeedHealth:
+    """Judges one broker's feed by when data frames came and how old they were.
+
+    *delayed* compares the receipt with the exchange's time against the least difference seen, so that
+    a clock that is simply off is not taken for a slow feed.
+    """
+
+    def __init__(
+        self, calendar: Calendar, now_ns: int, stale_seconds: float, delayed_seconds: float
+    ) -> None:
+        self.status = "stale"
+        self.detail = ""
+        self.market_status: dict[str, str] = {}
+        self._calendar = calendar
+        self._stale_ns = int(stale_seconds * SECOND_NS)
+        self._delayed_ms = int(delayed_seconds * 1000)
+        self._heard_ns = now_ns
+        self._lag_ms: int | None = None
+        self._least_lag_ms: int | None = None
+
+    def heard(self, received_ns: int, exchange_ms: int) -> None:
+        """A data frame came; ``exchange_ms`` is its newest exchange time, 0 where it carries none."""
+        self._heard_ns = received_ns
+        if exchange_ms:
+            lag = self._lag_ms = received_ns // 1_000_000 - exchange_ms
+            if self._least_lag_ms is None or lag < self._least_lag_ms:
+                self._least_lag_ms = lag
+
+    def judge(self, now_ns: int, segments: Iterable[str]) -> bool:
+        """Find the word anew; whether it changed."""
+        before = (self.status, self.detail)
+        self.status, self.detail = self._word(now_ns, segments)
+        return (self.status, self.detail) != before
+
+    def _word(self, now_ns: int, segments: Iterable[str]) -> tuple[str, str]:
+        if not any(self._calendar.is_open(segment, now_ns) for segment in segments or ("NSE_EQ",)):
+            return "closed", "no streamed segment is open"
+        if now_ns - self._heard_ns > self._stale_ns:
+            return "stale", f"no data for {self._stale_ns // SECOND_NS} s"
+        if self._lag_ms is not None and self._least_lag_ms is not None:
+            behind = self._lag_ms - self._least_lag_ms
+            if behind > self._delayed_ms:
+                return "delayed", f"{self._delayed_ms / 1000:g} s or more behind"
+        return "live", ""

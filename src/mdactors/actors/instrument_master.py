@@ -1,0 +1,121 @@
+"""The actor that knows every instrument."""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mdactors.actors.alarms import Alarms
+from mdactors.adapter import BrokerAdapter
+from mdactors.errors import BrokerError, MdactorsError
+from mdactors.market.instruments import InstrumentTable
+from mdactors.messages import InstrumentsLoaded, RefreshInstruments
+from mdactors.runtime import Actor, Address, Backoff, Context, Message, handles
+
+
+class Catalogue:
+    """The newest instrument table, for readers in any thread: a table is never changed, only replaced."""
+
+    def __init__(self) -> None:
+        self.table = InstrumentTable.build({})
+
+
+class FetchDue(Message, frozen=True):
+    """Time to fetch the instruments (again)."""
+
+
+class InstrumentMaster(Actor):
+    """Owns the instrument table; the only writer of the `Catalogue`.
+
+    At its start it takes the table kept on disk, then fetches every source's instruments; a source
+    that cannot be reached is tried again and the table before stays. Receives `RefreshInstruments`
+    (asked). Tells `InstrumentsLoaded` to everybody in ``readers``. Fetching blocks its own thread
+    for seconds, which its child spec's ping limit allows.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        *,
+        sources: Sequence[BrokerAdapter],
+        catalogue: Catalogue,
+        path: pathlib.Path,
+        readers: Sequence[Address],
+        hub: Address,
+    ) -> None:
+        super().__init__(context)
+        self._sources = sources
+        self._catalogue = catalogue
+        self._path = path
+        self._readers = readers
+        self._backoff = Backoff(first=5.0)
+        self._alarms = Alarms(self.clock, self.logger, lambda alarm: self.tell(hub, alarm))
+        self._fetched_ns = 0
+
+    def on_start(self) -> None:
+        """Publish what is on disk, then fetch; runs in the actor's thread."""
+        if len(self._catalogue.table) == 0 and self._path.exists():
+            self._load()
+        self.tell(self.address, FetchDue())
+
+    def _load(self) -> None:
+        try:
+            table = InstrumentTable.load(self._path)
+        except MdactorsError as error:
+            self.logger.warning("the instruments kept on disk are of no use: %s", error)
+        else:
+            self.logger.info("%d instruments from %s", len(table), self._path)
+            self._publish(table)
+
+    @handles(FetchDue)
+    def fetch_due(self, _message: FetchDue) -> None:
+        """Fetch; on failure keep the table, raise the alarm and come back."""
+        try:
+            self._fetch()
+        except BrokerError as error:
+            self._alarms.raise_alarm("instruments", f"instruments cannot be fetched: {error}")
+            self.after(self._backoff.next(), FetchDue())
+
+    @handles(RefreshInstruments)
+    def refresh(self, _message: RefreshInstruments) -> Mapping[str, int]:
+        """Fetch now.
+
+        Returns:
+            How many instruments of each type there are.
+
+        Raises:
+            BrokerError: a source could not be read; the table before stays.
+        """
+        self._fetch()
+        return self._catalogue.table.counts()
+
+    def _fetch(self) -> None:
+        started = self.clock.monotonic()
+        listings = {
+            source.name: [(listing.instrument, listing.token) for listing in source.instruments()]
+            for source in self._sources
+        }
+        empty = [name for name, rows in listings.items() if not rows]
+        if empty:
+            raise BrokerError(f"{', '.join(empty)} listed no instruments")
+        table = InstrumentTable.build(listings)
+        table.save(self._path)
+        self._backoff.reset()
+        self._alarms.clear("instruments")
+        self._fetched_ns = self.clock.time_ns()
+        self.logger.info("%d instruments fetched in %.1f s", len(table), self.clock.monotonic() - started)
+        self._publish(table)
+
+    def _publish(self, table: InstrumentTable) -> None:
+        self._catalogue.table = table
+        for reader in self._readers:
+            self.tell(reader, InstrumentsLoaded(table))
+
+    def describe(self) -> dict[str, Any]:
+        """Counts and alarms for ``/api/status``."""
+        return {
+            **self._catalogue.table.counts(),
+            "fetched": self._fetched_ns // 1_000_000,
+            "alarms": self._alarms.active(),
+        }

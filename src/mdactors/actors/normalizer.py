@@ -1,0 +1,157 @@
+"""The actor that turns one broker's frames into numbered ticks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from mdactors.actors.feed_health import FeedHealth
+from mdactors.adapter import BadPacket, BrokerAdapter
+from mdactors.market.calendar import Calendar
+from mdactors.market.instruments import InstrumentTable
+from mdactors.market.numbering import Numbering
+from mdactors.messages import (
+    FeedStatusChanged,
+    FrameReceived,
+    InstrumentsLoaded,
+    NewestKnown,
+    NewestWanted,
+    SnapshotMissing,
+    Subscribed,
+    TicksPublished,
+)
+from mdactors.runtime import Actor, Address, Context, Message, handles
+
+BEAT_SECONDS = 1.0
+HEX_BYTES = 64
+"""How much of a bad packet one log line shows."""
+BAD_LINES = 3
+"""How many bad packets of one frame get a line of their own."""
+
+
+class Beat(Message, frozen=True):
+    """Time to judge the feed and the date."""
+
+
+class Normalizer(Actor):
+    """Owns one broker's `Numbering` and the status of its feed.
+
+    Receives `FrameReceived` and `Subscribed` from the readers (the one tell that may wait),
+    `InstrumentsLoaded` and `NewestWanted`. Tells one `TicksPublished` a frame to hub and sinks, the same
+    object to all; `FeedStatusChanged` to the hub; `SnapshotMissing` to a connection whose partial
+    quotes have no base. A fresh one starts a new epoch. Its hooks run in its own thread.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        *,
+        adapter: BrokerAdapter,
+        table: Callable[[], InstrumentTable],
+        hub: Address,
+        sinks: Sequence[Address],
+        connections: Mapping[str, Address],
+        calendar: Calendar,
+        stale_seconds: float = 10.0,
+        delayed_seconds: float = 3.0,
+    ) -> None:
+        super().__init__(context)
+        self._adapter = adapter
+        self._hub = hub
+        self._receivers = (hub, *sinks)
+        self._connections = connections
+        self._calendar = calendar
+        now = self.clock.time_ns()
+        self._today = calendar.date(now)
+        self._health = FeedHealth(calendar, now, stale_seconds, delayed_seconds)
+        self._numbering = Numbering(adapter.name, now // 1_000_000, table().broker_instruments(adapter.name))
+        self._counts = dict.fromkeys(("frames", "ticks", "bad", "without_base", "notices"), 0)
+
+    def on_start(self) -> None:
+        """Begin the beat; runs in the actor's thread."""
+        self.after(BEAT_SECONDS, Beat())
+
+    @handles(FrameReceived)
+    def normalize(self, frame: FrameReceived) -> None:
+        """Decode one frame and publish its ticks as one message."""
+        self._counts["frames"] += 1
+        decoded = self._adapter.decode(frame.data)
+        if decoded.bad:
+            self._report_bad(frame.connection, decoded.bad)
+        if decoded.notice:
+            self._counts["notices"] += 1
+            self.logger.warning("%s says: %.300s", self._adapter.name, decoded.notice)
+        if decoded.market_status:
+            self._health.market_status.update(decoded.market_status)
+        if not decoded.quotes:
+            return
+        ticks = self._numbering.number(decoded.quotes, frame.received_ns)
+        self._health.heard(frame.received_ns, self._numbering.newest_time)
+        if self._numbering.without_base:
+            self._ask_snapshots(frame.connection)
+        if ticks:
+            self._counts["ticks"] += len(ticks)
+            published = TicksPublished(ticks)
+            for receiver in self._receivers:
+                self.tell(receiver, published)
+
+    def _ask_snapshots(self, connection: str) -> None:
+        tokens = frozenset(self._numbering.without_base)
+        self._numbering.without_base.clear()
+        self._counts["without_base"] += len(tokens)
+        if connection in self._connections:
+            self.tell(self._connections[connection], SnapshotMissing(tokens))
+
+    def _report_bad(self, connection: str, bad: Sequence[BadPacket]) -> None:
+        self._counts["bad"] += len(bad)
+        for packet in bad[:BAD_LINES]:
+            dump = packet.data[:HEX_BYTES].hex()
+            self.logger.error(
+                "%s: bad packet, %d bytes (%s): %s", connection, len(packet.data), packet.reason, dump
+            )
+        if len(bad) > BAD_LINES:
+            self.logger.error("%s: %d more bad packets in that frame", connection, len(bad) - BAD_LINES)
+
+    @handles(Subscribed)
+    def expect_snapshots(self, message: Subscribed) -> None:
+        """The next quote of each token is the broker's cached state."""
+        self._numbering.expect_snapshots(message.tokens, drop_bases=message.mode_changed)
+
+    @handles(InstrumentsLoaded)
+    def take_instruments(self, message: InstrumentsLoaded) -> None:
+        """Number by the new table from now on."""
+        self._numbering.use(message.table.broker_instruments(self._adapter.name))
+
+    @handles(NewestWanted)
+    def send_newest(self, _message: NewestWanted) -> None:
+        """Give a fresh hub its table."""
+        self.tell(self._hub, NewestKnown(self._numbering.newest()))
+        self._tell_status()
+
+    @handles(Beat)
+    def beat(self, _message: Beat) -> None:
+        """Tell a changed status; drop every base when the day rolls."""
+        self.after(BEAT_SECONDS, Beat())
+        now = self.clock.time_ns()
+        if self._health.judge(now, self._numbering.segments()):
+            self._tell_status()
+        if (today := self._calendar.date(now)) != self._today:
+            self._today = today
+            self._numbering.drop_bases()
+
+    def _tell_status(self) -> None:
+        status = FeedStatusChanged(self._adapter.name, self._health.status, self._health.detail)
+        self.tell(self._hub, status)
+
+    def describe(self) -> dict[str, Any]:
+        """Counters and the feed's status for ``/api/status``."""
+        return {
+            "broker": self._adapter.name,
+            "epoch": self._numbering.epoch,
+            "instruments": len(self._numbering),
+            "unknown": self._numbering.unknown,
+            "status": self._health.status,
+            "detail": self._health.detail,
+            "market": dict(self._health.market_status),
+            **self._counts,
+        }

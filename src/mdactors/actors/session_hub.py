@@ -1,0 +1,176 @@
+"""The actor that routes ticks to client sessions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from mdactors.actors.routes import Bucket, Routes
+from mdactors.market.interest import Interest, View
+from mdactors.market.tick import Tick
+from mdactors.market.view import as_snapshot, encode
+from mdactors.messages import (
+    AlarmChanged,
+    FeedStatusChanged,
+    GapFound,
+    NewestKnown,
+    NewestWanted,
+    RouteDropped,
+    RouteSet,
+    RoutesWanted,
+    SnapshotAsked,
+    TicksPublished,
+)
+from mdactors.protocol import Delivery, alarm_event, frame_text, gap_event, status_event, welcome_event
+from mdactors.runtime import Actor, Address, Context, handles
+
+
+class SessionHub(Actor):
+    """Owns the routes, the newest tick of each instrument and each feed's status.
+
+    Receives `TicksPublished` (encodes each wanted tick once per view and hands the whole batch to the
+    event loop in one call), `RouteSet`/`RouteDropped`, status, gap and alarm events. A fresh one tells
+    the SubscriptionManager `RoutesWanted` and each Normalizer `NewestWanted`. Its hooks run in its own thread;
+    ``deliver`` takes a batch to the event loop and returns at once.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        *,
+        deliver: Callable[[Sequence[Delivery]], None],
+        manager: Address,
+        normalizers: Sequence[Address],
+    ) -> None:
+        super().__init__(context)
+        self._deliver = deliver
+        self._manager = manager
+        self._normalizers = normalizers
+        self._routes = Routes()
+        self._newest: dict[int, Tick] = {}
+        self._statuses: dict[str, FeedStatusChanged] = {}
+        self._epochs: dict[str, int] = {}
+        self._ticks = 0
+        self._encoded = 0
+        self._deliveries = 0
+
+    def on_start(self) -> None:
+        """Ask for what a predecessor knew; runs in the actor's thread."""
+        self.tell(self._manager, RoutesWanted())
+        for normalizer in self._normalizers:
+            self.tell(normalizer, NewestWanted())
+
+    @handles(TicksPublished)
+    def route(self, message: TicksPublished) -> None:
+        """Encode each wanted tick once per view and hand the batch to the loop: the hot loop."""
+        newest, targets_of = self._newest, self._routes.targets
+        active: list[Bucket] = []
+        encoded = 0
+        for tick in message.ticks:
+            instrument = tick.instrument
+            newest[instrument.token] = tick
+            for view, buckets in targets_of(instrument):
+                frame = frame_text(encode(tick, view))
+                encoded += 1
+                for bucket in buckets:
+                    if not bucket.frames:
+                        active.append(bucket)
+                    bucket.keys.append(instrument.token)
+                    bucket.frames.append(frame)
+        self._ticks += len(message.ticks)
+        self._encoded += encoded
+        self._epochs[tick.source] = tick.epoch
+        if active:
+            self._hand_over([bucket.take() for bucket in active])
+
+    def _hand_over(self, deliveries: Sequence[Delivery]) -> None:
+        self._deliveries += sum(len(delivery.frames) * len(delivery.sessions) for delivery in deliveries)
+        self._deliver(deliveries)
+
+    @handles(RouteSet)
+    def set_routes(self, message: RouteSet) -> None:
+        """Make this the session's whole routes; answer, then the snapshot of what is new."""
+        session = message.session
+        before = self._routes.get(session)
+        self._routes.set(session, message.interest)
+        keys: list[int | str | None] = []
+        frames: list[bytes] = []
+        if before is None and message.interest.events:
+            keys.append(None)
+            frames.append(frame_text(self._welcome()))
+        if message.answer:
+            keys.append(None)
+            frames.append(frame_text(json.dumps(message.answer).encode()))
+        for tick, view in self._snapshot(before, message.interest):
+            keys.append(tick.instrument.token)
+            frames.append(frame_text(encode(as_snapshot(tick), view)))
+        if frames or message.refused:
+            self._hand_over([Delivery((session,), keys, frames, b"".join(frames), message.refused)])
+
+    def _snapshot(self, before: Interest | None, interest: Interest) -> Iterable[tuple[Tick, View]]:
+        known = before or Interest()
+        for token, mode in interest.tokens.items():
+            if known.tokens.get(token) != mode and (tick := self._newest.get(token)) is not None:
+                yield tick, View(mode, interest.shape)
+        if interest.everything is not None and known.everything is None:
+            view = View(interest.everything_mode, interest.shape)
+            for tick in self._newest.values():
+                if interest.everything.admits(tick.instrument):
+                    yield tick, view
+
+    @handles(RouteDropped)
+    def drop_routes(self, message: RouteDropped) -> None:
+        """Route nothing to a session that is gone."""
+        self._routes.drop(message.session)
+
+    @handles(NewestKnown)
+    def take_newest(self, message: NewestKnown) -> None:
+        """Fill the table of a fresh hub; what it learnt itself is newer."""
+        for tick in message.ticks:
+            self._newest.setdefault(tick.instrument.token, tick)
+            self._epochs.setdefault(tick.source, tick.epoch)
+
+    @handles(SnapshotAsked)
+    def newest(self, message: SnapshotAsked) -> list[Tick]:
+        """The newest tick of each asked instrument that has one."""
+        return [self._newest[token] for token in message.tokens if token in self._newest]
+
+    @handles(FeedStatusChanged)
+    def announce_status(self, message: FeedStatusChanged) -> None:
+        """Tell every session with events, and remember it for the next welcome."""
+        self._statuses[message.source] = message
+        self._announce(status_event(message.source, message.status, message.detail))
+
+    @handles(GapFound)
+    def announce_gap(self, message: GapFound) -> None:
+        """Tell every session with events which time is missing."""
+        self._announce(gap_event(message.source, message.connection, message.from_ns, message.to_ns))
+
+    @handles(AlarmChanged)
+    def announce_alarm(self, message: AlarmChanged) -> None:
+        """Tell every session with events."""
+        self._announce(alarm_event(message.id, message.text, active=message.active))
+
+    def _announce(self, event: bytes) -> None:
+        if sessions := self._routes.with_events():
+            frame = frame_text(event)
+            self._hand_over([Delivery(sessions, (None,), (frame,), frame)])
+
+    def _welcome(self) -> bytes:
+        sources = [
+            {"source": status.source, "status": status.status, "epoch": self._epochs.get(status.source, 0)}
+            for status in self._statuses.values()
+        ]
+        return welcome_event(max(self._epochs.values(), default=0), self.clock.time_ns(), sources)
+
+    def describe(self) -> dict[str, Any]:
+        """Counters for ``/api/status``."""
+        return {
+            "sessions": len(self._routes),
+            "instruments": len(self._newest),
+            "ticks": self._ticks,
+            "encoded": self._encoded,
+            "deliveries": self._deliveries,
+            "statuses": {source: status.status for source, status in self._statuses.items()},
+        }

@@ -1,0 +1,258 @@
+"""The actor that turns all clients' wishes into what each broker connection streams."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from mdactors.adapter import BrokerAdapter, Mode
+from mdactors.market.instruments import InstrumentTable
+from mdactors.market.interest import Interest, Slot, allocate
+from mdactors.market.quote import richer
+from mdactors.messages import (
+    ConnectionReported,
+    InstrumentsLoaded,
+    RouteDropped,
+    RouteSet,
+    RoutesWanted,
+    SessionClosed,
+    SessionReported,
+    SessionsReported,
+    SetInterest,
+)
+from mdactors.protocol import request_answer
+from mdactors.runtime import Actor, Address, Context, Message, handles
+
+BEAT_SECONDS = 0.05
+RECOVERY_SECONDS = 2.0
+"""How long a fresh one waits for the sessions' interest before it tells the brokers anything."""
+
+
+class Upstream(msgspec.Struct, frozen=True):
+    """One broker connection as seen from here."""
+
+    address: Address
+    adapter: BrokerAdapter
+
+
+class Beat(Message, frozen=True):
+    """Time to tell the brokers what changed."""
+
+
+class RecoveryOver(Message, frozen=True):
+    """No more waiting for the sessions."""
+
+
+class SubscriptionManager(Actor):
+    """Owns the interest of every session and what of it is placed on which connection.
+
+    Receives `SessionReported` (one session's whole interest), `SessionClosed`, `ConnectionReported`,
+    `InstrumentsLoaded`, `RoutesWanted`. Tells the hub `RouteSet` at once and the connections `SetInterest`,
+    the whole set, on a beat of 50 ms. A fresh one asks the event loop for all sessions (``ask_sessions``,
+    which returns at once and is answered by `SessionsReported`). Its hooks run in its own thread.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        *,
+        upstreams: Sequence[Upstream],
+        hub: Address,
+        table: Callable[[], InstrumentTable],
+        ask_sessions: Callable[[], None],
+        universe: Sequence[str] = (),
+        upstream_mode: Mode = "full",
+        grace_seconds: float = 5.0,
+    ) -> None:
+        super().__init__(context)
+        self._upstreams = {upstream.address.name: upstream for upstream in upstreams}
+        self._hub = hub
+        self._current_table = table
+        self._ask_sessions = ask_sessions
+        self._universe_names = universe
+        self._upstream_mode = upstream_mode
+        self._grace_seconds = grace_seconds
+        self._table = table()
+        self._universe: dict[int, Mode] = {}
+        self._unknown: list[str] = []
+        self._interests: dict[str, Interest] = {}
+        self._wanted: dict[int, Mode] = {}
+        self._leaving: dict[int, float] = {}
+        self._placed: dict[int, str] = {}
+        self._refused: dict[int, str] = {}
+        self._rejected: dict[str, dict[int, str]] = {}
+        self._told: dict[str, SetInterest] = {}
+        self._states: dict[str, str] = {}
+        self._recovering = True
+        self._due = False
+
+    def on_start(self) -> None:
+        """Take the table and ask for the sessions; runs in the actor's thread."""
+        self._take_table(self._current_table())
+        self._ask_sessions()
+        self.after(RECOVERY_SECONDS, RecoveryOver())
+
+    # --- sessions
+
+    @handles(SessionReported)
+    def follow_session(self, message: SessionReported) -> None:
+        """Place what is new of a session's interest, then route and answer."""
+        self._interests[message.session] = message.interest
+        if any(self._lacks(token, mode) for token, mode in message.interest.tokens.items()):
+            self._place()
+        refused = frozenset(token for token in message.interest.tokens if token in self._refused)
+        self._rejected[message.session] = {token: self._refused[token] for token in refused}
+        if refused:
+            self._interests[message.session] = _without(message.interest, refused)
+        answer = request_answer(message.request, self._refused) if message.request else {}
+        self.tell(
+            self._hub, RouteSet(message.session, self._interests[message.session], answer, refused)
+        )
+        self._schedule()
+
+    @handles(SessionClosed)
+    def drop_session(self, message: SessionClosed) -> None:
+        """Forget a session; what only it wanted is unsubscribed after the grace time."""
+        self._interests.pop(message.session, None)
+        self._rejected.pop(message.session, None)
+        self.tell(self._hub, RouteDropped(message.session))
+        self._schedule()
+
+    @handles(SessionsReported)
+    def recover_sessions(self, message: SessionsReported) -> None:
+        """Take every session's interest, as the event loop holds it."""
+        self._interests.update(message.interests)
+        self._place()
+        self.send_routes(RoutesWanted())
+        self._recovering = False
+        self._schedule()
+
+    @handles(RecoveryOver)
+    def give_up_recovery(self, _message: RecoveryOver) -> None:
+        """Go on without the sessions; each will report itself when it changes."""
+        self._recovering = False
+        self._schedule()
+
+    @handles(RoutesWanted)
+    def send_routes(self, _message: RoutesWanted) -> None:
+        """Tell a fresh hub every session's routes."""
+        for session, interest in self._interests.items():
+            self.tell(self._hub, RouteSet(session, interest))
+
+    # --- instruments and placing
+
+    @handles(InstrumentsLoaded)
+    def take_instruments(self, message: InstrumentsLoaded) -> None:
+        """Resolve the universe anew and place everything by the new table."""
+        self._take_table(message.table)
+        self._schedule()
+
+    def _take_table(self, table: InstrumentTable) -> None:
+        self._table = table
+        found = {name: table.resolve(name) for name in self._universe_names}
+        self._unknown = [name for name, instrument in found.items() if instrument is None]
+        self._universe = {i.token: self._upstream_mode for i in found.values() if i is not None}
+        if self._unknown and len(table):
+            self.logger.warning("subscriptions.symbols: unknown: %s", ", ".join(self._unknown[:20]))
+        self._place()
+
+    def _lacks(self, token: int, mode: Mode) -> bool:
+        held = self._wanted.get(token)
+        return token not in self._placed or held is None or held != richer(held, self._upstream(mode))
+
+    def _upstream(self, mode: Mode) -> Mode:
+        return richer(mode, self._upstream_mode)
+
+    def _place(self) -> None:
+        """Work out who wants what, and what of it fits where; what is placed stays where it is."""
+        wanted = dict(self._universe)
+        for interest in self._interests.values():
+            for token, mode in interest.tokens.items():
+                wanted[token] = richer(wanted.get(token, mode), self._upstream(mode))
+        self._linger(wanted)
+        self._wanted = wanted
+        self._placed, self._refused = allocate(wanted, self._slots(), self._placed)
+
+    def _linger(self, wanted: dict[int, Mode]) -> None:
+        """Keep what nobody wants any more until its grace time is over."""
+        now = self.clock.monotonic()
+        for token in self._placed:
+            if token in wanted:
+                self._leaving.pop(token, None)
+            elif self._leaving.setdefault(token, now + self._grace_seconds) > now:
+                wanted[token] = self._wanted.get(token, self._upstream_mode)
+        for token in [token for token, until in self._leaving.items() if until <= now]:
+            del self._leaving[token]
+
+    def _slots(self) -> list[Slot]:
+        return [
+            Slot(
+                name=name,
+                fits=upstream.adapter.limits.fits,
+                serves=self._table.broker_tokens(upstream.adapter.name).__contains__,
+                modes=upstream.adapter.modes,
+            )
+            for name, upstream in self._upstreams.items()
+        ]
+
+    # --- connections
+
+    @handles(ConnectionReported)
+    def follow_connection(self, message: ConnectionReported) -> None:
+        """Remember its state; a connection that begins is told its whole interest again."""
+        self._states[message.connection] = message.state
+        if message.state == "connecting" and (told := self._told.get(message.connection)):
+            self.tell(self._upstreams[message.connection].address, told)
+
+    def _schedule(self) -> None:
+        if not self._due and not self._recovering:
+            self._due = True
+            self.after(BEAT_SECONDS, Beat())
+
+    @handles(Beat)
+    def tell_connections(self, _message: Beat) -> None:
+        """Tell each connection its whole interest, where it changed."""
+        self._due = False
+        self._place()
+        wanted: dict[str, dict[Any, Mode]] = {name: {} for name in self._upstreams}
+        for token, name in self._placed.items():
+            adapter = self._upstreams[name].adapter
+            broker_token = self._table.broker_tokens(adapter.name).get(token)
+            if broker_token is not None:
+                wanted[name][broker_token] = adapter.modes[self._wanted[token]]
+        for name, upstream in self._upstreams.items():
+            message = SetInterest(wanted[name])
+            if self._told.get(name) != message:
+                self._told[name] = message
+                self.tell(upstream.address, message)
+        if self._leaving:
+            self._due = True
+            self.after(max(self._grace_seconds / 4, BEAT_SECONDS), Beat())
+
+    def describe(self) -> dict[str, Any]:
+        """What streams, what does not and why, for ``/api/status``."""
+        names = self._table.by_token
+        reasons = dict(self._refused)
+        for rejected in self._rejected.values():
+            reasons.update(rejected)
+        refused = [
+            {"symbol": names[token].symbol if token in names else str(token), "reason": reason}
+            for token, reason in list(reasons.items())[:100]
+        ]
+        return {
+            "sessions": len(self._interests),
+            "wanted": len(self._wanted),
+            "streamed": len(self._placed),
+            "leaving": len(self._leaving),
+            "refused": refused,
+            "refused_count": len(reasons),
+            "unknown": self._unknown,
+            "connections": {name: self._states.get(name, "") for name in self._upstreams},
+        }
+
+
+def _without(interest: Interest, tokens: frozenset[int]) -> Interest:
+    kept: Mapping[int, Mode] = {t: mode for t, mode in interest.tokens.items() if t not in tokens}
+    return msgspec.structs.replace(interest, tokens=kept)

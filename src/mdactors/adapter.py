@@ -1,0 +1,184 @@
+"""The plug-in contract: what a broker adapter is, says of itself and does.
+
+An adapter is pure where bytes are concerned (`decode`, `subscribe`, …: no thread, no input or output)
+and blocking where the broker's REST is (`endpoint`, `instruments`: called from a connection's reader
+thread and from the instrument master's process or thread, never from the event loop).
+"""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, ClassVar
+
+import msgspec
+
+from mdactors.errors import BrokerError
+from mdactors.market.instrument import Instrument
+from mdactors.market.quote import MODES, BrokerToken, Depth, Greeks, Level, Mode, Quote
+
+__all__ = [
+    "MODES",
+    "BadPacket",
+    "BrokerAdapter",
+    "BrokerToken",
+    "Decoded",
+    "Depth",
+    "Endpoint",
+    "Greeks",
+    "Level",
+    "Limits",
+    "Listing",
+    "Mode",
+    "Outgoing",
+    "Quote",
+    "Secret",
+]
+
+
+class Secret:
+    """A text that prints masked; `reveal` is the only way to it."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str = "") -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """The text itself, for the wire only."""
+        return self._text
+
+    def __bool__(self) -> bool:
+        return bool(self._text)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._text == self._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+    def __repr__(self) -> str:
+        return "Secret('***')" if self._text else "Secret('')"
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """What a broker allows one user, as the adapter's reference states it.
+
+    ``alone`` caps a connection that holds one mode only, ``combined`` caps each mode as soon as a
+    connection holds several; a mode that is absent cannot be had. ``total`` caps the sum.
+    """
+
+    connections: int
+    alone: dict[Mode, int]
+    combined: dict[Mode, int] = {}
+    total: int | None = None
+
+    def fits(self, counts: Mapping[Mode, int]) -> bool:
+        """Whether one connection may hold so many instruments of each mode."""
+        held = {mode: count for mode, count in counts.items() if count}
+        caps = self.combined if len(held) > 1 and self.combined else self.alone
+        if self.total is not None and sum(held.values()) > self.total:
+            return False
+        return all(count <= caps.get(mode, 0) for mode, count in held.items())
+
+
+class Endpoint(msgspec.Struct, frozen=True):
+    """Where to open one websocket; the URL may carry a secret, so it is never printed."""
+
+    url: Secret
+    headers: dict[str, str] = {}
+
+    def __repr__(self) -> str:
+        return "Endpoint('***')"
+
+
+class Outgoing(msgspec.Struct, frozen=True):
+    """One frame for a broker."""
+
+    data: bytes
+    binary: bool = False
+
+
+class BadPacket(msgspec.Struct, frozen=True):
+    """A part of a frame that could not be read; it costs only itself."""
+
+    reason: str
+    data: bytes
+
+
+class Decoded(msgspec.Struct):
+    """What one frame said."""
+
+    quotes: list[Quote] = []
+    bad: list[BadPacket] = []
+    market_status: dict[str, str] = {}
+    """Segment -> the broker's word, where the frame carried one."""
+    notice: str = ""
+    """A text of the broker for a person (an error string, a message)."""
+
+
+class Listing(msgspec.Struct, frozen=True, gc=False):
+    """An instrument as one broker lists it."""
+
+    instrument: Instrument
+    token: BrokerToken
+
+
+class BrokerAdapter(abc.ABC):
+    """One broker's wire and rules.
+
+    Made once per daemon with its decoded ``settings``; shared by the connections of that broker, so
+    its pure methods must not keep state.
+    """
+
+    name: ClassVar[str]
+    settings: ClassVar[type[msgspec.Struct]]
+    modes: ClassVar[Mapping[Mode, Mode]]
+    """Wanted mode -> the broker's mode that serves it; a mode that is absent cannot be had."""
+
+    silence_seconds: ClassVar[float] = 30.0
+    """A connection that brings not one byte for so long, pings included, is taken for dead."""
+
+    limits: Limits
+
+    @abc.abstractmethod
+    def __init__(self, settings: Any) -> None:
+        """Take the decoded settings; no input or output here."""
+
+    @abc.abstractmethod
+    def decode(self, frame: bytes | str) -> Decoded:
+        """Read one frame, binary or text. Pure; never raises for what a broker may send."""
+
+    @abc.abstractmethod
+    def subscribe(self, wanted: Mapping[BrokerToken, Mode]) -> Sequence[Outgoing]:
+        """The frames that subscribe each token in its (broker's) mode. Pure."""
+
+    @abc.abstractmethod
+    def unsubscribe(self, tokens: Sequence[BrokerToken]) -> Sequence[Outgoing]:
+        """The frames that end these subscriptions. Pure."""
+
+    @abc.abstractmethod
+    def change_mode(self, wanted: Mapping[BrokerToken, Mode]) -> Sequence[Outgoing]:
+        """The frames that give tokens already subscribed another mode. Pure."""
+
+    @abc.abstractmethod
+    def endpoint(self) -> Endpoint:
+        """Where to connect next; may ask the broker. Blocking, time-outs below 10 s.
+
+        Raises:
+            LoginRequired: no token, or the broker refuses it.
+            BrokerRefused: refused for another reason; wait.
+            BrokerUnavailable: the network or the broker's service is away.
+        """
+
+    def credential(self) -> str:
+        """A fingerprint of the login in use now: when it changes, a refused login is worth another try."""
+        return ""
+
+    @abc.abstractmethod
+    def refusal(self, status: int, body: bytes) -> BrokerError:
+        """The error that a refused websocket handshake stands for. Pure."""
+
+    @abc.abstractmethod
+    def instruments(self) -> Iterable[Listing]:
+        """Everything the broker lists, as ours. Blocking; raises as `endpoint` does."""

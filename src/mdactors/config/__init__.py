@@ -1,0 +1,35 @@
+"""Every setting, and how it is read from a YAML file and the environment."""
+
+from mdactors.config.decoding import decode_section
+from mdactors.config.environment import read_env_file
+from mdactors.config.loading import load
+from mdactors.config.settings import (
+    AdminSettings,
+    CacheSettings,
+    CalendarSettings,
+    FeedSettings,
+    InstrumentSettings,
+    LogSettings,
+    ServerSettings,
+    Settings,
+    StoreSettings,
+    SubscriptionSettings,
+    SupervisionSettings,
+)
+
+__all__ = [
+    "AdminSettings",
+    "CacheSettings",
+    "CalendarSettings",
+    "FeedSettings",
+    "InstrumentSettings",
+    "LogSettings",
+    "ServerSettings",
+    "Settings",
+    "StoreSettings",
+    "SubscriptionSettings",
+    "SupervisionSettings",
+    "decode_section",
+    "load",
+    "read_env_file",
+]

@@ -1,0 +1,142 @@
+"""From what YAML gave to frozen structs, with every problem found, not only the first."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, TypeVar, get_args, get_origin
+
+import msgspec
+import yaml
+
+from mdactors.adapter import Secret
+from mdactors.config.environment import FromEnvironment
+from mdactors.errors import ConfigError
+
+Section = TypeVar("Section", bound=msgspec.Struct)
+
+_AT = re.compile(r"^(?P<what>.*?)(?: - at `\$(?P<where>[^`]*)`)?$", re.DOTALL)
+
+
+def decode_section(raw: Mapping[str, Any], kind: type[Section], path: str) -> Section:
+    """Turn one mapping into a struct; ``path`` leads to it from the top of the file.
+
+    A field of type `Secret` may be given as ``name`` or as ``name_file``, a file that holds it.
+
+    Raises:
+        ConfigError: with every problem below ``path``.
+    """
+    problems: list[str] = []
+    section = decode(raw, kind, path, problems)
+    if problems or section is None:
+        raise ConfigError(problems)
+    return section
+
+
+def decode(raw: Any, kind: type[Section], path: str, problems: list[str]) -> Section | None:
+    """As `decode_section`, but add the problems to a list; None where there were some."""
+    if raw is None:
+        raw = {}
+    if not isinstance(raw, Mapping):
+        problems.append(_at(path, f"expected a section of settings, got {_kind_name(raw)}"))
+        return None
+    before = len(problems)
+    fields = {field.name: field for field in msgspec.structs.fields(kind)}
+    files = {f"{name}_file": name for name, field in fields.items() if field.type is Secret}
+    for name in fields:
+        files.pop(name, None)  # an adapter that declares the file itself also reads it itself
+    values: dict[str, Any] = {}
+    for key, value in raw.items():
+        where = f"{path}.{key}" if path else str(key)
+        if key in fields:
+            values[key] = _value(value, fields[key].type, where, problems)
+        elif key in files:
+            if files[key] in raw:
+                problems.append(f"{where}: give this or {files[key]}, not both")
+            values[files[key]] = _read_secret(value, where, problems)
+        else:
+            problems.append(f"{where}: unknown setting{_suggestion(str(key), [*fields, *files])}")
+    problems.extend(
+        f"{path}.{name}: is required" if path else f"{name}: is required"
+        for name, field in fields.items()
+        if field.required and name not in values
+    )
+    return None if len(problems) > before else kind(**values)
+
+
+def _value(value: Any, kind: Any, path: str, problems: list[str]) -> Any:
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        return decode(value, kind, path, problems)
+    try:
+        return _convert(value, kind)
+    except msgspec.ValidationError as error:
+        problems.append(_problem(error, value, kind, path))
+        return None
+
+
+def _convert(value: Any, kind: Any) -> Any:
+    try:
+        return msgspec.convert(value, kind, dec_hook=_secret)
+    except msgspec.ValidationError:
+        if not isinstance(value, FromEnvironment):
+            raise
+        # A variable's text is no number yet: let YAML read it as if it stood in the file.
+        with contextlib.suppress(yaml.YAMLError):
+            return msgspec.convert(yaml.safe_load(value), kind, dec_hook=_secret)
+        raise
+
+
+def _secret(kind: type, value: Any) -> Any:
+    if kind is Secret and isinstance(value, str):
+        return Secret(value)
+    if kind is Secret:
+        hint = ": put it in quotes" if isinstance(value, int | float) else ""
+        raise ValueError(f"Expected `str`, got `{_kind_name(value)}`{hint}")
+    raise NotImplementedError(f"settings of type {kind.__name__} cannot be read from YAML")
+
+
+def _read_secret(value: Any, path: str, problems: list[str]) -> Secret:
+    if not isinstance(value, str) or not value:
+        problems.append(f"{path}: expected the path of a file")
+        return Secret()
+    try:
+        return Secret(Path(value).read_text(encoding="utf-8").strip())
+    except OSError as error:
+        problems.append(f"{path}: cannot read {value}: {error.strerror}")
+    except UnicodeDecodeError:
+        problems.append(f"{path}: {value} is not UTF-8 text")
+    return Secret()
+
+
+def _problem(error: msgspec.ValidationError, value: Any, kind: Any, path: str) -> str:
+    found = _AT.match(str(error))
+    what, where = (found["what"], found["where"] or "") if found else (str(error), "")
+    if where:
+        return f"{path}{where}: {_lowered(what)}"
+    choices = get_args(kind) if get_origin(kind) is Literal else ()
+    if choices and isinstance(value, str):
+        return f"{path}: expected one of {', '.join(choices)}{_suggestion(value, choices)}"
+    if "got" not in what and isinstance(value, int | float):
+        what += f", got {value}"
+    return f"{path}: {_lowered(what)}"
+
+
+def _lowered(text: str) -> str:
+    return text[:1].lower() + text[1:].replace("`", "")
+
+
+def _suggestion(word: str, known: Sequence[str]) -> str:
+    folded = {name.lower(): name for name in known}
+    close = difflib.get_close_matches(word.lower(), folded, n=1)
+    return f" (did you mean {folded[close[0]]}?)" if close else ""
+
+
+def _kind_name(value: Any) -> str:
+    return "nothing" if value is None else type(value).__name__
+
+
+def _at(path: str, what: str) -> str:
+    return f"{path}: {what}" if path else what

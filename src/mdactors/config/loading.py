@@ -1,0 +1,93 @@
+"""From a YAML file to `Settings`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import yaml
+
+from mdactors.config.decoding import decode
+from mdactors.config.environment import interpolate
+from mdactors.config.settings import Settings
+from mdactors.errors import ConfigError, PluginError
+
+
+def load(
+    path: Path,
+    environ: Mapping[str, str],
+    broker_settings: Callable[[str], type[msgspec.Struct]] | None = None,
+) -> Settings:
+    """Read the configuration.
+
+    With ``broker_settings`` (broker -> its adapter's type of settings) the brokers' sections are
+    checked too, so that their problems stand beside all others; they are returned raw either way.
+
+    Raises:
+        ConfigError: with every problem found.
+    """
+    missing: list[str] = []
+    found: list[str] = []
+    raw = interpolate(_read(path), environ, "", missing)
+    settings = decode(raw, Settings, "", found)
+    brokers = raw.get("brokers") if isinstance(raw, dict) else None
+    if broker_settings is not None and isinstance(brokers, dict):
+        for name, section in brokers.items():
+            _check_broker(name, section, broker_settings, found)
+    # Where a variable is missing, its place has no value yet to find fault with.
+    places = {_place_of(problem) for problem in missing}
+    problems = missing + [problem for problem in found if _place_of(problem) not in places]
+    if problems or settings is None:
+        raise ConfigError(problems)
+    return settings
+
+
+def _place_of(problem: str) -> str:
+    return problem.partition(": ")[0]
+
+
+def _check_broker(
+    name: str, section: Any, broker_settings: Callable[[str], type[msgspec.Struct]], problems: list[str]
+) -> None:
+    try:
+        kind = broker_settings(name)
+    except PluginError as error:
+        problems.append(f"brokers.{name}: {error}")
+    else:
+        decode(section, kind, f"brokers.{name}", problems)
+
+
+def _read(path: Path) -> Any:
+    try:
+        return yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - it is a SafeLoader
+    except OSError as error:
+        raise ConfigError([f"{path}: cannot be read: {error.strerror}"]) from error
+    except UnicodeDecodeError as error:
+        raise ConfigError([f"{path}: is not UTF-8 text"]) from error
+    except yaml.YAMLError as error:
+        raise ConfigError([f"{path}{_mark(error)}: {_reason(error)}"]) from error
+
+
+def _mark(error: yaml.YAMLError) -> str:
+    mark = getattr(error, "problem_mark", None)
+    return f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+
+
+def _reason(error: yaml.YAMLError) -> str:
+    return getattr(error, "problem", None) or "is not YAML"
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML that refuses to say two things about one setting."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            if key_node.value in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"{key_node.value} is given twice", key_node.start_mark
+                )
+            seen.add(key_node.value)
+        return super().construct_mapping(node, deep)

@@ -1,0 +1,74 @@
+"""The daemon beside a simulated broker, for a first look: everything real but the market."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from typing import Any
+
+from mdactors import app
+from mdactors.config import Settings, from_mapping
+from mdactors.errors import SimulatorError
+
+READY_SECONDS = 20.0
+SHOWN = ("NIFTY 50", "NIFTY BANK", "SENSEX", "INDIA VIX", "RELIANCE", "HDFCBANK", "INFY", "TCS", "SBIN", "ITC")
+"""What the terminal view shows."""
+
+
+def demo(broker: str, port: int, *, watch: bool) -> int:
+    """Run the daemon on a simulator of ``broker`` until it is interrupted.
+
+    Args:
+        broker: the adapter's name.
+        port: of the daemon's server; 0 takes a free one.
+        watch: show the terminal view, and keep the log out of its way.
+
+    Returns:
+        The process's exit code.
+    """
+    with tempfile.TemporaryDirectory(prefix="mdactors-demo-") as data_dir, simulator(broker) as wire:
+        settings = demo_settings(broker, port, data_dir, wire)
+        return app.run(settings, on_listening=lambda bound: _announce(bound, broker, watch=watch))
+
+
+def demo_settings(broker: str, port: int, data_dir: str, wire: dict[str, Any]) -> Settings:
+    """The demo's configuration: every instrument that the simulator lists, streamed in full."""
+    return from_mapping(
+        {
+            "data_dir": data_dir,
+            "server": {"port": port},
+            "brokers": {broker: wire["settings"]},
+            "subscriptions": {"symbols": wire["symbols"]},
+            "calendar": {"always_open": True},
+        }
+    )
+
+
+@contextlib.contextmanager
+def simulator(broker: str, *options: str) -> Iterator[dict[str, Any]]:
+    """A simulator as a child process that dies with this one.
+
+    Yields:
+        What it said when it was ready: ``port``, ``settings`` (of the adapter) and ``symbols``.
+
+    Raises:
+        SimulatorError: it did not come up.
+    """
+    command = [sys.executable, "-m", "mdactors", "simulate", "--broker", broker, "--port", "0", "--child", *options]
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, env=os.environ, text=True)  # noqa: S603 - our own command
+    try:
+        assert child.stdout is not None
+        line = child.stdout.readline()
+        if not line:
+            raise SimulatorError(f"the {broker} simulator did not start (exit code {child.wait()})")
+        yield json.loads(line)
+    finally:
+        child.terminate()
+        child.wait()
+        if child.stdout is not None:
+            child.stdout.close()

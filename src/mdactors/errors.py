@@ -1,0 +1,62 @@
+"""Every error that mdactors raises on purpose, in one tree.
+
+::
+
+    MdactorsError
+    ├── ConfigError             the configuration; carries all its problems at once
+    ├── PluginError             an adapter is missing, broken or does not fit
+    ├── BrokerError             what a broker did to us; a state, never a crash
+    │   ├── LoginRequired       the token is missing, dead or refused: wait for a person
+    │   ├── BrokerRefused       refused, but not for the token: try again, slowly
+    │   └── BrokerUnavailable   the network or the broker's service is away: try again
+    ├── StoreError              a store cannot be opened, read or written
+    └── SimulatorError          a simulator cannot be built from what it was given
+
+Messages are for a person, one line each, and never hold a secret or a URL with one.
+"""
+
+from __future__ import annotations
+
+
+class MdactorsError(Exception):
+    """The root of the tree."""
+
+
+class ConfigError(MdactorsError):
+    """The configuration is wrong; ``problems`` lists every reason as ``path: what``."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
+
+
+class PluginError(MdactorsError):
+    """An adapter is not installed, fails to load or does not keep the plug-in contract."""
+
+
+class BrokerError(MdactorsError):
+    """A broker, or the way to it, did not do what was asked."""
+
+
+class LoginRequired(BrokerError):
+    """The broker wants a fresh login; no retry helps until a new token is there."""
+
+
+class BrokerRefused(BrokerError):
+    """The broker refused for another reason than the token; wait at least ``retry_after`` seconds."""
+
+    def __init__(self, message: str, retry_after: float = 5.0) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class BrokerUnavailable(BrokerError):
+    """The network is lost or the broker's service is away; back off and try again."""
+
+
+class StoreError(MdactorsError):
+    """A store or cache cannot be opened, read or written."""
+
+
+class SimulatorError(MdactorsError):
+    """A simulator cannot be built from what it was given."""

@@ -1,0 +1,142 @@
+"""What clients want, and which of it fits on which connection."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Literal
+
+import msgspec
+
+from mdactors.market.instrument import Instrument, InstrumentType
+from mdactors.market.quote import Mode
+
+Shape = Literal["tick", "flat"]
+
+
+class View(msgspec.Struct, frozen=True):
+    """How a tick is written for a client: how much of it, in which shape."""
+
+    mode: Mode = "quote"
+    shape: Shape = "tick"
+
+
+class Filter(msgspec.Struct, frozen=True):
+    """Which instruments a path carries."""
+
+    types: frozenset[InstrumentType] = frozenset({"INDEX", "STOCK", "FUTURE", "OPTION"})
+    exchange: str = ""
+
+    def admits(self, instrument: Instrument) -> bool:
+        """Whether the path carries this instrument."""
+        return instrument.type in self.types and self.exchange in ("", instrument.exchange)
+
+
+class Interest(msgspec.Struct, frozen=True):
+    """One session's whole interest: instruments one by one, and everything streamed that a filter admits."""
+
+    tokens: Mapping[int, Mode] = {}
+    everything: Filter | None = None
+    everything_mode: Mode = "quote"
+    shape: Shape = "tick"
+    events: bool = False
+    """Whether the session gets welcome, heartbeat, status, gap and alarm events."""
+
+    def mode_for(self, instrument: Instrument) -> Mode | None:
+        """The mode in which the session wants it: as named, else as part of everything; None for not at all."""
+        named = self.tokens.get(instrument.token)
+        if named is None and self.everything is not None and self.everything.admits(instrument):
+            return self.everything_mode
+        return named
+
+
+class Slot(msgspec.Struct, frozen=True):
+    """One connection as far as placing is concerned."""
+
+    name: str
+    fits: Callable[[Mapping[Mode, int]], bool]
+    """Whether it may hold so many instruments of each of the broker's modes."""
+    serves: Callable[[int], bool]
+    """Whether the broker lists an instrument token."""
+    modes: Mapping[Mode, Mode]
+    """Wanted mode -> the broker's mode that serves it; a mode that is absent cannot be had."""
+
+
+class _Load:
+    """What one connection holds while instruments are being placed."""
+
+    def __init__(self, slot: Slot) -> None:
+        self.slot = slot
+        self._counts: dict[Mode, int] = {}
+        self._full: set[Mode] = set()
+
+    def can(self, token: int, mode: Mode) -> bool:
+        """Whether it could hold it, if there were room."""
+        return mode in self.slot.modes and self.slot.serves(token)
+
+    def take_all(self, wanted: Mapping[int, Mode]) -> bool:
+        """Hold all of these, or none: one question instead of thousands."""
+        counts: dict[Mode, int] = {}
+        for mode in wanted.values():
+            served = self.slot.modes[mode]
+            counts[served] = counts.get(served, 0) + 1
+        if self.slot.fits(counts):
+            self._counts = counts
+            return True
+        return False
+
+    def take(self, mode: Mode) -> bool:
+        """Hold one more, if it fits."""
+        served = self.slot.modes[mode]
+        if served in self._full:
+            return False
+        more = {**self._counts, served: self._counts.get(served, 0) + 1}
+        if not self.slot.fits(more):
+            self._full.add(served)
+            return False
+        if served not in self._counts:
+            self._full.clear()  # a mix has other limits
+        self._counts = more
+        return True
+
+
+def allocate(
+    wanted: Mapping[int, Mode], connections: Sequence[Slot], placed: Mapping[int, str]
+) -> tuple[dict[int, str], dict[int, str]]:
+    """Place every wanted instrument on the first connection that serves it and has room.
+
+    What is placed stays where it is, in whichever mode it is wanted now, as long as it fits there; it
+    moves before anything new is placed.
+
+    Returns:
+        Where each instrument is placed, and why each of the others is not.
+    """
+    loads = {slot.name: _Load(slot) for slot in connections}
+    kept: dict[str, dict[int, Mode]] = {name: {} for name in loads}
+    for token, name in placed.items():
+        mode = wanted.get(token)
+        if mode is not None and name in loads and loads[name].can(token, mode):
+            kept[name][token] = mode
+    result: dict[int, str] = {}
+    for name, held in kept.items():
+        whole = loads[name].take_all(held)
+        result.update({token: name for token, mode in held.items() if whole or loads[name].take(mode)})
+    refused: dict[int, str] = {}
+    moving = (token for token in placed if token in wanted and token not in result)
+    for token in dict.fromkeys((*moving, *wanted)):
+        if token in result:
+            continue
+        mode = wanted[token]
+        able = [load for load in loads.values() if load.can(token, mode)]
+        for load in able:
+            if load.take(mode):
+                result[token] = load.slot.name
+                break
+        else:
+            refused[token] = "no capacity" if able else _why_unserved(token, mode, connections)
+    return result, refused
+
+
+def _why_unserved(token: int, mode: Mode, connections: Sequence[Slot]) -> str:
+    if any(slot.serves(token) for slot in connections):
+        return f"no broker has the mode {mode}"
+    return "no broker lists it"

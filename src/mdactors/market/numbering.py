@@ -1,0 +1,119 @@
+"""Quotes become ticks: identity, merge, number and flags, for one broker and one epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from mdactors.market.instrument import Instrument
+from mdactors.market.quote import BrokerToken, Quote
+from mdactors.market.tick import Tick
+
+
+class Track:
+    """What is remembered of one instrument."""
+
+    __slots__ = ("base", "fresh", "instrument", "newest", "seq")
+
+    def __init__(self, instrument: Instrument) -> None:
+        self.instrument = instrument
+        self.seq = 0
+        self.newest: Tick | None = None
+        self.base: Quote | None = None
+        """What partial quotes are merged into; None when nothing may complete them."""
+        self.fresh = True
+        """The next quote is the broker's cached state, not an update."""
+
+
+class Numbering:
+    """Owns the last merged quote and the number of every instrument that one broker streams.
+
+    Nothing that came in is dropped but a partial quote without a base, which would be published
+    with holes: those tokens wait in `without_base` until somebody takes them.
+    """
+
+    def __init__(self, source: str, epoch: int, instruments: Mapping[BrokerToken, Instrument]) -> None:
+        self.epoch = epoch
+        self.without_base: list[BrokerToken] = []
+        self.newest_time = 0
+        """The newest exchange time (ms) among the updates of the last call, 0 where none had one."""
+        self.unknown = 0
+        """Quotes of tokens that no instrument has."""
+        self._source = source
+        self._instruments = instruments
+        self._tracks: dict[BrokerToken, Track] = {}
+
+    def number(self, quotes: Sequence[Quote], received_ns: int) -> list[Tick]:
+        """The ticks of one frame's quotes, in their order: the hot loop."""
+        ticks: list[Tick] = []
+        tracks, source, epoch = self._tracks, self._source, self.epoch
+        newest_time = 0
+        for said in quotes:
+            track = tracks.get(said.token) or self._meet(said.token)
+            if track is None:
+                continue
+            quote = said
+            if not said.complete:
+                if track.base is None:
+                    self.without_base.append(said.token)
+                    continue
+                quote = said.merged(track.base)
+            snapshot = quote.snapshot or track.fresh
+            time = quote.exchange_time
+            repeat = late = False
+            if (before := track.newest) is not None:
+                repeat = quote.same_content(before.quote)
+                late = time is not None and time < (before.quote.exchange_time or 0)
+            if time is not None and time > newest_time and not snapshot:
+                newest_time = time
+            track.seq = seq = track.seq + 1
+            track.fresh = False
+            track.base = quote
+            track.newest = tick = Tick(
+                track.instrument, quote, source, epoch, seq, received_ns, snapshot, repeat, late
+            )
+            ticks.append(tick)
+        self.newest_time = newest_time
+        return ticks
+
+    def _meet(self, token: BrokerToken) -> Track | None:
+        instrument = self._instruments.get(token)
+        if instrument is None:
+            self.unknown += 1
+            return None
+        track = self._tracks[token] = Track(instrument)
+        return track
+
+    def expect_snapshots(self, tokens: Iterable[BrokerToken], *, drop_bases: bool) -> None:
+        """The next quote of each token is cached state; after a change of mode nothing completes it."""
+        for token in tokens:
+            if (track := self._tracks.get(token)) is not None:
+                track.fresh = True
+                if drop_bases:
+                    track.base = None
+
+    def drop_bases(self) -> None:
+        """The day rolled: yesterday's words complete nothing of today's."""
+        for track in self._tracks.values():
+            track.base = None
+
+    def use(self, instruments: Mapping[BrokerToken, Instrument]) -> None:
+        """Take a new table; a token that means another instrument now starts afresh."""
+        self._instruments = instruments
+        for token, track in list(self._tracks.items()):
+            instrument = instruments.get(token)
+            if instrument is None or instrument.token != track.instrument.token:
+                del self._tracks[token]
+            else:
+                track.instrument = instrument
+
+    def newest(self) -> list[Tick]:
+        """Every instrument's newest tick."""
+        return [track.newest for track in self._tracks.values() if track.newest is not None]
+
+    def segments(self) -> set[str]:
+        """The segments of what streams."""
+        return {track.instrument.segment for track in self._tracks.values()}
+
+    def __len__(self) -> int:
+        return len(self._tracks)
+

@@ -1,0 +1,29 @@
+"""What we say: a quote with an identity, a number and the time it came."""
+
+from __future__ import annotations
+
+import msgspec
+
+from mdactors.market.instrument import Instrument
+from mdactors.market.quote import Quote
+
+
+class Tick(msgspec.Struct, gc=False):
+    """One update of one instrument, the same object for hub, cache, candles and journal.
+
+    ``quote`` is complete: what the broker left out was merged in. ``seq`` counts from 1 per
+    instrument within ``epoch``. Nobody changes a tick once it is published.
+    """
+
+    instrument: Instrument
+    quote: Quote
+    source: str
+    epoch: int
+    seq: int
+    received_ns: int
+    """Wall time of the frame's receipt, nanoseconds since 1970."""
+    snapshot: bool = False
+    repeat: bool = False
+    """It says what the last one said."""
+    late: bool = False
+    """Its exchange time lies before the last one's."""

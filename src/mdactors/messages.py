@@ -1,0 +1,197 @@
+"""The inside contract: every message between actors, grouped by the actor that receives it.
+
+Data messages (`DataMessage`) may be dropped or made to wait by their receiver's mailbox policy;
+control messages (`Message`) never are, and go first. Control is desired state wherever it can be: a
+message carries the whole set and its receiver works out the difference, so that a repeated or lost
+one is harmless.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mdactors.adapter import BrokerToken, Mode
+from mdactors.market.instruments import InstrumentTable
+from mdactors.market.interest import Interest
+from mdactors.market.tick import Tick
+from mdactors.runtime import DataMessage, Message
+
+# --- Normalizer ---------------------------------------------------------------------------------------
+
+
+class FrameReceived(DataMessage, frozen=True):
+    """A connection's reader received one websocket frame (text frames as ``str``)."""
+
+    connection: str
+    data: bytes | str
+    received_ns: int
+
+
+class Subscribed(DataMessage, frozen=True):
+    """A connection's reader sent these subscriptions; in order with the frames before and after.
+
+    The next quote of each token is the broker's cached state; where the mode changed, what was said
+    before no longer completes anything.
+    """
+
+    connection: str
+    tokens: frozenset[BrokerToken]
+    mode_changed: bool = False
+
+
+class NewestWanted(Message, frozen=True):
+    """The hub started afresh and wants every instrument's newest tick again."""
+
+
+# --- Normalizer, SubscriptionManager, BrokerConnection ------------------------------------------------
+
+
+class InstrumentsLoaded(Message, frozen=True):
+    """The instrument table, whole; it replaces the one before."""
+
+    table: InstrumentTable
+
+
+# --- BrokerConnection ---------------------------------------------------------------------------------
+
+
+class SetInterest(Message, frozen=True):
+    """Everything that this connection shall stream, in the broker's words: the whole set."""
+
+    wanted: Mapping[BrokerToken, Mode]
+
+
+class SnapshotMissing(Message, frozen=True):
+    """Partial updates came for tokens without a base: subscribe them afresh."""
+
+    tokens: frozenset[BrokerToken]
+
+
+class ConnectRequested(Message, frozen=True):
+    """An operator wants the connection open."""
+
+
+class DisconnectRequested(Message, frozen=True):
+    """An operator wants the connection closed until the next `ConnectRequested`."""
+
+
+class ReaderReported(Message, frozen=True):
+    """The reader thread of socket number ``socket`` says what became of it."""
+
+    socket: int
+    event: str
+    """connected, closed, login, refused or unavailable"""
+    detail: str = ""
+    retry_after: float = 0.0
+
+
+# --- SubscriptionManager ------------------------------------------------------------------------------
+
+
+class SessionReported(Message, frozen=True):
+    """A client session's whole interest, as it is now; the answer to a request rides along."""
+
+    session: str
+    interest: Interest
+    request: Mapping[str, Any] = {}
+    """Empty where no request is to be answered; else ``event``, ``id``, ``symbols`` (asked -> symbol),
+    ``tokens`` (asked -> instrument token) and ``unknown``."""
+
+
+class SessionsReported(Message, frozen=True):
+    """Every open session's interest: what a restarted SubscriptionManager asked for."""
+
+    interests: Mapping[str, Interest]
+
+
+class SessionClosed(Message, frozen=True):
+    """A client session is gone."""
+
+    session: str
+
+
+class ConnectionReported(Message, frozen=True):
+    """A broker connection's state changed; after a restart it asks for its interest this way."""
+
+    broker: str
+    connection: str
+    state: str
+    """One of connecting, live, backoff, needs_login, disconnected."""
+    detail: str = ""
+
+
+class RoutesWanted(Message, frozen=True):
+    """The hub started afresh and wants every session's routes again."""
+
+
+# --- SessionHub ---------------------------------------------------------------------------------------
+
+
+class TicksPublished(DataMessage, frozen=True):
+    """The ticks of one frame, in the order in which they came (also to CacheWriter and BatchPersister)."""
+
+    ticks: Sequence[Tick]
+
+
+class RouteSet(Message, frozen=True):
+    """Everything that one session is to be sent: the whole set, after which its request is answered."""
+
+    session: str
+    interest: Interest
+    answer: Mapping[str, Any] = {}
+    """The finished answer; empty where none is due."""
+    refused: frozenset[int] = frozenset()
+    """Instrument tokens that were asked for and cannot be streamed."""
+
+
+class RouteDropped(Message, frozen=True):
+    """A session is gone: nothing is routed to it any more."""
+
+    session: str
+
+
+class FeedStatusChanged(Message, frozen=True):
+    """A broker's feed is now ``status``: live, stale, delayed or closed."""
+
+    source: str
+    status: str
+    detail: str = ""
+
+
+class GapFound(Message, frozen=True):
+    """Frames of a connection are missing between two wall times (nanoseconds)."""
+
+    source: str
+    connection: str
+    from_ns: int
+    to_ns: int
+
+
+class AlarmChanged(Message, frozen=True):
+    """A condition a person should know of appeared or (``active`` false) went away."""
+
+    id: str
+    text: str
+    active: bool = True
+
+
+class SnapshotAsked(Message, frozen=True):
+    """Asked, not told: the newest `Tick` of each of these instrument tokens that has one."""
+
+    tokens: Sequence[int]
+
+
+class NewestKnown(Message, frozen=True):
+    """A Normalizer's newest tick of each instrument: for the hub's table, not to be sent."""
+
+    ticks: Sequence[Tick]
+
+
+# --- InstrumentMaster ---------------------------------------------------------------------------------
+
+
+class RefreshInstruments(Message, frozen=True):
+    """Asked, not told: fetch every broker's instruments now; answers counts by type."""
+
+

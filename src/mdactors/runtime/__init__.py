@@ -1,0 +1,39 @@
+"""A small OTP for Pykka: addresses, mailboxes, actors and their supervisors; knows nothing of markets."""
+
+from __future__ import annotations
+
+from mdactors.runtime.actor import Actor, Context, UnhandledMessageError, handles
+from mdactors.runtime.address import Address
+from mdactors.runtime.backoff import Backoff
+from mdactors.runtime.child import ChildSpec, Intensity
+from mdactors.runtime.clock import Clock, FakeClock, SystemClock
+from mdactors.runtime.lease import Timer
+from mdactors.runtime.mailbox import MailboxPolicy
+from mdactors.runtime.message import DataMessage, Describe, Kill, KilledError, Message, Stop
+from mdactors.runtime.supervisor import Supervisor
+from mdactors.runtime.tree import Tree, start_tree
+
+__all__ = [
+    "Actor",
+    "Address",
+    "Backoff",
+    "ChildSpec",
+    "Clock",
+    "Context",
+    "DataMessage",
+    "Describe",
+    "FakeClock",
+    "Intensity",
+    "Kill",
+    "KilledError",
+    "MailboxPolicy",
+    "Message",
+    "Stop",
+    "Supervisor",
+    "SystemClock",
+    "Timer",
+    "Tree",
+    "UnhandledMessageError",
+    "handles",
+    "start_tree",
+]

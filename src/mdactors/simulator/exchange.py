@@ -1,0 +1,90 @@
+"""A made-up market: prices, books and volumes that move as a market's do."""
+
+from __future__ import annotations
+
+import datetime as dt
+import itertools
+import math
+import random
+import time
+
+from mdactors.simulator.floor import Floor
+from mdactors.simulator.security import Quoted
+from mdactors.simulator.session import DAY_MS, IST_MS, Session, day_number, intensity
+from mdactors.simulator.state import MINUTE_MS, PriceState
+from mdactors.simulator.universe import Universe
+from mdactors.simulator.venue import Venue
+
+
+class Exchange(Venue):
+    """Deterministic by seed; ``rate`` counts updates per second of exchange time, in all.
+
+    Instruments take turns: in each round every share and contract once, in an order that the seed
+    gives, then every index, so that at a round's end each index is exactly what its members make it.
+    """
+
+    def __init__(
+        self,
+        universe: Universe | None = None,
+        *,
+        seed: int = 1,
+        rate: float = 400.0,
+        start_ms: int | None = None,
+        session: Session | None = None,
+    ) -> None:
+        start_ms = time.time_ns() // 1_000_000 if start_ms is None else start_ms
+        universe = universe or Universe.built_in(date_of(start_ms))
+        self._rng = random.Random(seed)
+        self._start_ms = start_ms
+        self._rate = rate
+        floor = Floor(universe, start_ms, self._rng)
+        self._rng.shuffle(floor.securities)
+        self._turns: list[Quoted] = floor.securities + floor.indices
+        super().__init__(floor.states.values(), start_ms, session or Session())
+        self.stride_ms = max(int(1000 * len(self._turns) / rate), 1)
+        self._turn = 0
+        self._next = itertools.cycle(self._turns)
+        self._minute_ends = 0
+        self._open_segments: frozenset[str] = frozenset()
+        self._intensity = 1.0
+        self._day = day_number(start_ms)
+
+    @classmethod
+    def of_size(
+        cls, count: int, *, seed: int = 1, rate: float = 400.0, start_ms: int | None = None
+    ) -> Exchange:
+        """An exchange of at least ``count`` instruments, made-up shares filling the universe up."""
+        start_ms = time.time_ns() // 1_000_000 if start_ms is None else start_ms
+        return cls(Universe.of_size(count, date_of(start_ms)), seed=seed, rate=rate, start_ms=start_ms)
+
+    def advance(self, to_ms: int) -> list[PriceState]:
+        """Move time on; the instruments that changed since the last call, each once."""
+        changed: dict[int, PriceState] = {}
+        due = int((to_ms - self._start_ms) * self._rate / 1000)
+        while self._turn < due:
+            self._turn += 1
+            now_ms = self._start_ms + math.ceil(self._turn * 1000 / self._rate)
+            if now_ms >= self._minute_ends:
+                self._begin_minute(now_ms)
+            quoted = next(self._next)
+            state = quoted.state
+            if state.instrument.segment in self._open_segments:
+                quoted.update(now_ms, self._intensity)
+                changed[state.instrument.token] = state
+        self.now_ms = max(self.now_ms, to_ms)
+        return list(changed.values())
+
+    def _begin_minute(self, now_ms: int) -> None:
+        self._minute_ends = now_ms - now_ms % MINUTE_MS + MINUTE_MS
+        self._intensity = intensity(now_ms)
+        statuses = self.session.statuses(now_ms)
+        self._open_segments = frozenset(name for name, word in statuses.items() if word == "NORMAL_OPEN")
+        if day_number(now_ms) > self._day:
+            self._day = day_number(now_ms)
+            for quoted in self._turns:
+                quoted.open_day()
+
+
+def date_of(now_ms: int) -> dt.date:
+    """The date in India."""
+    return dt.date(1970, 1, 1) + dt.timedelta(days=(now_ms + IST_MS) // DAY_MS)

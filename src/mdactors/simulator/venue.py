@@ -1,0 +1,60 @@
+"""What a simulator sees of the market behind it, be it made up (`Exchange`) or recorded (`Replay`)."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Iterable, Mapping
+
+from mdactors.market.instrument import Instrument
+from mdactors.simulator.session import Session, Status
+from mdactors.simulator.state import PriceState
+
+
+class Venue(abc.ABC):
+    """A market whose time moves only by `advance`. Not thread-safe: it lives on the server's loop."""
+
+    session: Session
+    now_ms: int
+    """The exchange's time: that of the last `advance`."""
+    stride_ms: int = 86_400_000
+    """A caller who wants to see every update advances by no more than this."""
+
+    def __init__(self, states: Iterable[PriceState], start_ms: int, session: Session) -> None:
+        self.now_ms = start_ms
+        self.session = session
+        self._states = {state.instrument.token: state for state in states}
+        self._by_key = {state.instrument.key: state for state in self._states.values()}
+        self._by_name = {(s.instrument.exchange, s.instrument.symbol): s for s in self._states.values()}
+
+    @property
+    def instruments(self) -> list[Instrument]:
+        """Everything listed here."""
+        return [state.instrument for state in self._states.values()]
+
+    @property
+    def states(self) -> Mapping[int, PriceState]:
+        """The state of every instrument, by token."""
+        return self._states
+
+    def state(self, token: int) -> PriceState | None:
+        """The state of the instrument with this token (Kite's numbers); None when not listed."""
+        return self._states.get(token)
+
+    def by_key(self, key: str) -> PriceState | None:
+        """The state of the instrument with this key (``NSE_EQ|INE002A01018``); None when not listed."""
+        return self._by_key.get(key)
+
+    def by_name(self, exchange: str, symbol: str) -> PriceState | None:
+        """The state of the instrument with this trading symbol; None when not listed."""
+        return self._by_name.get((exchange, symbol))
+
+    def statuses(self) -> dict[str, Status]:
+        """The phase of every segment now."""
+        return self.session.statuses(self.now_ms)
+
+    @abc.abstractmethod
+    def advance(self, to_ms: int) -> list[PriceState]:
+        """Move time on; the instruments that changed since the last call, each once.
+
+        What happens until a time does not depend on how many calls lead there.
+        """

@@ -1,0 +1,66 @@
+"""The word for a feed: live, stale, delayed or closed."""
+
+from __future__ import annotations
+
+from mdactors.actors.feed_health import SECOND_NS, FeedHealth
+from mdactors.market.calendar import Calendar
+
+NOW = 1_790_658_000 * SECOND_NS  # a Tuesday, 10:30 IST
+SUNDAY = NOW + 5 * 86_400 * SECOND_NS
+SHARES = {"NSE_EQ"}
+
+
+def make(now: int = NOW, *, always_open: bool = False) -> FeedHealth:
+    return FeedHealth(Calendar(always_open=always_open), now, 10.0, 3.0)
+
+
+def test_a_feed_that_was_just_heard_is_live() -> None:
+    health = make()
+    health.heard(NOW, NOW // 1_000_000)
+    health.judge(NOW + SECOND_NS, SHARES)
+    assert health.status == "live"
+
+
+def test_ten_seconds_without_a_data_frame_are_stale_while_the_segment_is_open() -> None:
+    health = make()
+    health.judge(NOW + 11 * SECOND_NS, SHARES)
+    assert health.status == "stale"
+
+
+def test_a_silent_feed_of_a_closed_segment_is_closed_not_stale() -> None:
+    health = make(SUNDAY)
+    health.judge(SUNDAY + 60 * SECOND_NS, SHARES)
+    assert health.status == "closed"
+
+
+def test_a_receipt_three_seconds_later_than_the_least_is_delayed() -> None:
+    health = make()
+    health.heard(NOW, NOW // 1_000_000 - 20)
+    health.heard(NOW + SECOND_NS, NOW // 1_000_000 + 1000 - 3_100)
+    health.judge(NOW + SECOND_NS, SHARES)
+    assert health.status == "delayed"
+
+
+def test_a_clock_that_is_simply_off_is_not_delayed() -> None:
+    health = make()
+    for second in range(5):
+        received = NOW + second * SECOND_NS
+        health.heard(received, received // 1_000_000 + 5_000)
+    health.judge(NOW + 5 * SECOND_NS, SHARES)
+    assert health.status == "live"
+
+
+def test_frames_without_an_exchange_time_do_not_count_for_the_delay() -> None:
+    health = make()
+    health.heard(NOW, NOW // 1_000_000)
+    health.heard(NOW + 8 * SECOND_NS, 0)
+    health.judge(NOW + 8 * SECOND_NS, SHARES)
+    assert health.status == "live"
+
+
+def test_judging_says_whether_the_word_changed() -> None:
+    health = make()
+    health.heard(NOW, 0)
+    assert health.judge(NOW, SHARES)
+    assert not health.judge(NOW, SHARES)
+    assert health.judge(NOW + 20 * SECOND_NS, SHARES)

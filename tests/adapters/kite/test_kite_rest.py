@@ -1,0 +1,262 @@
+"""Kite's list of instruments, read into ours, and what goes wrong on the way."""
+
+from __future__ import annotations
+
+import gzip
+import logging
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import pytest
+import requests
+import responses
+
+from mdactors.adapter import Secret
+from mdactors.errors import BrokerRefused, BrokerUnavailable, LoginRequired
+from mdactors.market.instrument import Instrument
+from mdactors_kite.adapter import KiteAdapter, KiteSettings
+
+TOKEN = "s3cret-token"
+URL = "https://api.kite.trade/instruments"
+DATA = Path(__file__).parents[4] / "shared" / "data"
+HEADER = (
+    "instrument_token,exchange_token,tradingsymbol,name,last_price,expiry,strike,tick_size,lot_size,"
+    "instrument_type,segment,exchange"
+)
+ROWS = """408065,1594,INFY,INFOSYS,0,,0,0.05,1,EQ,NSE,NSE
+256265,1001,NIFTY 50,NIFTY 50,0,,0,0,0,EQ,INDICES,NSE
+265,1,SENSEX,"SENSEX",0,,0,0,0,EQ,INDICES,BSE
+273417,1068,MCXGOLDEX,,0,,0,0,0,EQ,INDICES,MCX
+17606914,68777,RELIANCE26SEPFUT,RELIANCE,0,2026-09-29,0,0.1,500,FUT,NFO-FUT,NFO
+16035586,62639,RELIANCE26SEP1300CE,RELIANCE,0,2026-09-29,1300,0.05,500,CE,NFO-OPT,NFO
+211616005,826625,BANKEX26AUGFUT,"BANKEX",0,2026-08-27,0,0.05,30,FUT,BFO-FUT,BFO
+289795,1132,USDINR26NOV84.25PE,"USDINR",0,2026-11-26,84.25,0.0025,1,PE,CDS-OPT,CDS
+512262,2001,USDINR26NOVFUT,USDINR,0.0,2026-11-26,0.0,0.0025,1,FUT,BCD-FUT,BCD
+53490439,208947,CRUDEOIL26DECFUT,,0,2026-12-18,,1,100,FUT,MCX-FUT,MCX
+31132428,121611,ALUMINI26SEPFUT,ALUMINI,0.0,2026-09-30,0.0,0.05,1,FUT,NCO-FUT,NCO
+128012548,500045,BAJAJ-AUTO,BAJAJ AUTO,0.0,,0.0,0.05,1,EQ,BSE,BSE
+"""
+
+
+def instrument_rows(*rows):
+    return "\n".join((HEADER, *rows)) + "\n"
+
+
+def listed(**settings):
+    return list(KiteAdapter(KiteSettings(**{"api_key": "apikey", **settings})).instruments())
+
+
+@pytest.fixture
+def kite():
+    with responses.RequestsMock() as mock:
+        yield mock
+
+
+def read(kite, *rows):
+    kite.get(URL, instrument_rows(*rows), content_type="text/csv")
+    listings = listed()
+    assert all(listing.token == listing.instrument.token for listing in listings)
+    return [listing.instrument for listing in listings]
+
+
+def test_every_kind_of_row_becomes_an_instrument_of_ours(kite):
+    found = {i.token: i for i in read(kite, *ROWS.splitlines())}
+    assert len(found) == 12
+    assert found[408065] == Instrument(
+        408065, "INFY", "NSE", "NSE_EQ", "STOCK", "NSE_EQ|INFY", "INFOSYS", series="EQ"
+    )
+    assert found[256265] == Instrument(
+        256265, "NIFTY 50", "NSE", "NSE_INDEX", "INDEX", "NSE_INDEX|NIFTY 50", "NIFTY 50"
+    )
+    assert found[265].key == "BSE_INDEX|SENSEX"
+    assert (found[273417].exchange, found[273417].segment, found[273417].name) == ("MCX", "MCX_INDEX", "")
+    assert found[17606914] == Instrument(
+        17606914, "RELIANCE26SEPFUT", "NSE", "NSE_FO", "FUTURE", "NSE_FO|RELIANCE26SEPFUT", "RELIANCE",
+        lot_size=500, tick_size=0.1, expiry="2026-09-29", underlying="RELIANCE",
+    )  # fmt: skip
+    assert found[16035586] == Instrument(
+        16035586, "RELIANCE26SEP1300CE", "NSE", "NSE_FO", "OPTION", "NSE_FO|RELIANCE26SEP1300CE", "RELIANCE",
+        lot_size=500, tick_size=0.05, expiry="2026-09-29", strike=1300.0, option_type="CE",
+        underlying="RELIANCE",
+    )  # fmt: skip
+    assert (found[211616005].exchange, found[211616005].segment) == ("BSE", "BSE_FO")
+    assert (found[289795].segment, found[289795].strike, found[289795].option_type) == ("NCD_FO", 84.25, "PE")
+    assert (found[512262].exchange, found[512262].segment) == ("BSE", "BCD_FO")
+    assert (found[53490439].segment, found[53490439].strike) == ("MCX_FO", 0.0)
+    assert (found[31132428].exchange, found[31132428].segment) == ("NSE", "NSE_COM")
+    assert (found[128012548].symbol, found[128012548].series) == ("BAJAJ-AUTO", "EQ")
+
+
+@pytest.mark.parametrize(
+    ("wire", "saved"),
+    [
+        (
+            '293055237,1144747,BANKEX26JUL65000PE,"BANKEX",0,2026-07-30,65000,0.05,30,PE,BFO-OPT,BFO',
+            "293055237,1144747,BANKEX26JUL65000PE,BANKEX,0.0,2026-07-30,65000.0,0.05,30,PE,BFO-OPT,BFO",
+        ),
+        (
+            '408065,1594,INFY,"INFOSYS",0,,0,0.05,1,EQ,NSE,NSE',
+            "408065,1594,INFY,INFOSYS,0.0,,0.0,0.05,1.0,EQ,NSE,NSE",
+        ),
+    ],
+)
+def test_both_dialects_of_the_dump_say_the_same(kite, wire, saved):
+    one, other = read(kite, wire, saved)
+    assert one == other
+
+
+@pytest.mark.parametrize(
+    ("symbol", "series"),
+    [
+        ("RELIANCE", "EQ"),
+        ("CENTRALBK-BE", "BE"),
+        ("820KSFP36A-N0", "N0"),
+        ("BAJAJ-AUTO", "EQ"),
+        ("MCCHRLS-B", "EQ"),
+        ("BOSCH-HCIL", "EQ"),
+        ("M&M", "EQ"),
+    ],
+)
+def test_the_series_is_the_two_letters_behind_the_dash(kite, symbol, series):
+    (instrument,) = read(kite, f"257,1,{symbol},X,0,,0,0.05,1,EQ,NSE,NSE")
+    assert (instrument.symbol, instrument.series) == (symbol, series)
+
+
+def test_a_fund_that_says_so_in_its_name_is_an_etf(kite):
+    names = ["CPSE ETF", "SBI ETF IT ETF", "BETFAIR", ""]
+    found = read(
+        kite, *(f"{n * 256 + 1},{n},S{n},{name},0,,0,0.01,1,EQ,NSE,NSE" for n, name in enumerate(names))
+    )
+    assert [instrument.etf for instrument in found] == [True, True, False, False]
+
+
+def test_a_row_that_cannot_be_read_costs_only_itself_and_is_counted(kite, caplog):
+    good = "408065,1594,INFY,INFOSYS,0,,0,0.05,1,EQ,NSE,NSE"
+    bad = [
+        "408321,1595,SHORT,SHORT,0,,0,0.05,1,EQ,NSE",
+        "x,1,INFY,INFOSYS,0,,0,0.05,1,EQ,NSE,NSE",
+        '408321,1595,OPEN,"OPEN,0,,0,0.05,1,EQ,NSE,NSE',
+        "17606914,68777,F,F,0,someday,0,0.1,500,FUT,NFO-FUT,NFO",
+        "408321,1595,INF,INF,0,,0,0.05,inf,EQ,NSE,NSE",
+        "",
+    ]
+    with caplog.at_level(logging.WARNING):
+        found = read(kite, *bad, good)
+    assert [instrument.symbol for instrument in found] == ["INFY"]
+    assert [record.getMessage() for record in caplog.records] == [
+        "kite: 6 rows of the list of instruments cannot be read and are left out"
+    ]
+
+
+def test_what_we_have_no_word_for_is_left_out_in_silence(kite, caplog):
+    rows = [
+        "291849,1140,GIFT NIFTY,GIFT NIFTY,0,,0,0,0,EQ,INDICES,NSEIX",
+        "53505799,209007,GOLD,GOLD,0,,0,0,1,EQ,MCX,MCX",
+    ]
+    assert read(kite, *rows) == []
+    assert caplog.records == []
+
+
+def test_a_gzipped_dump_is_read(kite):
+    kite.get(
+        URL,
+        gzip.compress(instrument_rows(*ROWS.splitlines()).encode()),
+        content_type="text/csv",
+        headers={"Content-Encoding": "gzip"},
+    )
+    assert len(listed()) == 12
+
+
+def test_the_token_is_sent_where_there_is_one_and_not_needed(kite):
+    body = instrument_rows()
+    kite.get(URL, body, content_type="text/csv")
+    assert listed() == []
+    assert "Authorization" not in kite.calls[0].request.headers
+    assert listed(access_token=Secret(TOKEN)) == []
+    assert kite.calls[1].request.headers["Authorization"] == f"token apikey:{TOKEN}"
+    assert kite.calls[1].request.headers["X-Kite-Version"] == "3"
+
+
+def envelope(error_type, message):
+    return {"status": "error", "error_type": error_type, "message": message, "data": None}
+
+
+@pytest.mark.parametrize(
+    ("status", "answer", "error"),
+    [
+        (403, envelope("TokenException", f"Incorrect `api_key` or\n `access_token` {TOKEN}."), LoginRequired),
+        (403, envelope("PermissionException", "no"), LoginRequired),
+        (400, envelope("InputException", "no"), BrokerRefused),
+        (429, envelope("NetworkException", "Too many requests"), BrokerRefused),
+        (500, envelope("GeneralException", "no"), BrokerUnavailable),
+        (503, envelope("NetworkException", "no"), BrokerUnavailable),
+        (500, envelope("SomethingNew", "no"), BrokerUnavailable),
+        (500, envelope(None, "no"), BrokerUnavailable),
+        (200, {"status": "success", "data": []}, BrokerUnavailable),
+        (200, ["odd"], BrokerUnavailable),
+    ],
+)
+def test_an_error_of_kites_is_one_clean_line_of_ours(kite, status, answer, error):
+    kite.get(URL, json=answer, status=status)
+    with pytest.raises(error) as caught:
+        listed(access_token=Secret(TOKEN))
+    assert type(caught.value) is error
+    assert "\n" not in str(caught.value)
+    assert TOKEN not in str(caught.value)
+    assert str(caught.value).startswith("kite: ")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"body": "<html>\n<b>502</b></html>" + "x" * 5000, "status": 502, "content_type": "text/html"},
+        {"body": "{broken", "status": 200, "content_type": "application/json"},
+        {"body": requests.ConnectionError(f"https://api.kite.trade/?access_token={TOKEN}")},
+        {"body": requests.Timeout("read")},
+        {"body": "", "status": 200, "content_type": "text/csv"},
+        {"body": "token,symbol\n1,2\n", "status": 200, "content_type": "text/csv"},
+    ],
+)
+def test_an_answer_that_is_no_dump_means_that_kite_is_not_available(kite, answer):
+    kite.get(URL, **answer)
+    with pytest.raises(BrokerUnavailable) as caught:
+        listed(access_token=Secret(TOKEN))
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 300
+    assert TOKEN not in str(caught.value)
+
+
+def test_fetching_leaves_the_process_with_the_warnings_that_it_had(kite):
+    kite.get(URL, instrument_rows(), content_type="text/csv")
+    before = list(warnings.filters)
+    listed()
+    assert warnings.filters == before
+
+
+def test_the_official_client_is_imported_only_when_it_is_needed():
+    code = "import sys, mdactors_kite.adapter; print({'kiteconnect', 'twisted'} & set(sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        env={"PYTHONPATH": ":".join(sys.path)},
+        check=True,
+    )
+    assert done.stdout.strip() == "set()"
+
+
+@pytest.mark.realdata
+def test_the_recorded_dumps_are_read_whole(kite, caplog):
+    if not DATA.is_dir():
+        pytest.skip(f"no recorded data at {DATA}")
+    text = gzip.decompress((DATA / "kite_instruments.csv.gz").read_bytes()).decode()
+    kite.get(URL, text, content_type="text/csv")
+    found = [listing.instrument for listing in listed()]
+    assert len(found) == text.count("\n") - 1 == 62_586
+    assert caplog.records == []
+    assert sum(instrument.type == "INDEX" for instrument in found) == 203
+    assert len({instrument.key for instrument in found}) == len(found)
+    kite.upsert("GET", URL, (DATA / "kite_instruments_raw_sample.csv").read_text(), content_type="text/csv")
+    assert len(listed()) == 20
