@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from concurrent.futures import Future
 from typing import Any
 
+import pykka
+
 from mdactors import __version__
 from mdactors.runtime import Clock, Describe, Tree
 
@@ -67,7 +69,7 @@ class Status:
 async def _answer(future: Future[Any]) -> dict[str, Any]:
     try:
         answer = await asyncio.wait_for(asyncio.wrap_future(future), ANSWER_SECONDS)
-    except TimeoutError:
+    except (TimeoutError, pykka.ActorDeadError):
         return {"silent": True}
     return dict(answer)
 

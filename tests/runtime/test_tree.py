@@ -107,7 +107,7 @@ def test_a_restart_leaves_the_uptime_of_every_other_actor_unbroken(bench, say, w
     wait_until(lambda: len(bench.notes) == 2)
     clock.advance(7)
     one.address.tell(Kill("test"))
-    wait_until(lambda: bench.notes.count("one starts") == 2)
+    wait_until(lambda: say.child(tree, "one")["restarts"] == 1)
     uptimes = {name: say.child(tree, name)["uptime"] for name in ("root", "one", "other")}
     assert uptimes == {"root": 7, "one": 0, "other": 7}
 

@@ -13,12 +13,13 @@ or not said; what it means is decided here:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable, Sequence
 from math import isfinite
 
+import msgspec
 from google.protobuf.message import DecodeError
 
-from mdactors.adapter import BadPacket, Decoded, Depth, Greeks, Level, Mode, Quote
+from mdactors.adapter import BadPacket, Decoded, Depth, Greeks, Level, Mode, Outgoing, Quote
 from mdactors_upstox import salvage
 from mdactors_upstox.feed_pb2 import (
     FULL_D30,
@@ -37,9 +38,16 @@ from mdactors_upstox.feed_pb2 import (
 )
 
 _LARGEST = 2.0**53
+_IMPOSSIBLE = "a number is not finite or too large"
 _NOTICE_LIMIT = 500
 _STATUSES: dict[int, str] = {number: name for name, number in MarketStatus.items()}
 _GREEKS = ("delta", "theta", "gamma", "vega", "rho")
+_WIRE_MODES: dict[Mode, str] = {
+    "ltp": "ltpc",
+    "quote": "option_greeks",
+    "full": "full",
+    "depth30": "full_d30",
+}
 
 
 class UpstoxQuote(Quote, gc=False):
@@ -61,6 +69,14 @@ class UpstoxQuote(Quote, gc=False):
             return None
         said = OptionGreeks.FromString(self.sensitivities)
         return Greeks(*(value if isfinite(value := getattr(said, name)) else None for name in _GREEKS))
+
+
+def request(guid: str, method: str, keys: Sequence[str], mode: Mode | None = None) -> Outgoing:
+    """One request: JSON, but in a binary frame; Upstox passes text frames over."""
+    data: dict[str, object] = {"instrumentKeys": keys}
+    if mode is not None:
+        data["mode"] = _WIRE_MODES[mode]
+    return Outgoing(msgspec.json.encode({"guid": guid, "method": method, "data": data}), binary=True)
 
 
 def decode(frame: bytes | str) -> Decoded:
@@ -87,7 +103,7 @@ def decode(frame: bytes | str) -> Decoded:
 
 
 def _decode_damaged(frame: bytes) -> Decoded:
-    """What is left of a frame that cannot be parsed; its feeds count as updates, as nothing proves them whole."""
+    """What is left of a frame that cannot be parsed; nothing proves its feeds a snapshot: they are updates."""
     decoded = Decoded()
     rescued = salvage.rescue(frame)
     for key, raw in rescued.feeds:
@@ -107,16 +123,16 @@ def _quote(key: str, raw: bytes, snapshot: bool, updated: int | None) -> UpstoxQ
         ValueError: it says nothing, or a number that cannot be.
     """
     feed = Feed.FromString(raw)
-    if feed.HasField("fullFeed"):
-        full = feed.fullFeed
+    full = feed.fullFeed
+    if full.HasField("marketFF"):
         mode: Mode = "depth30" if feed.requestMode == FULL_D30 else "full"
-        if full.HasField("marketFF"):
-            return _market(key, mode, full.marketFF, raw, snapshot, updated)
-        if full.HasField("indexFF"):
-            return _index(key, mode, full.indexFF, raw, snapshot, updated)
-    elif feed.HasField("ltpc"):
+        return _market(key, mode, full.marketFF, raw, snapshot, updated)
+    if full.HasField("indexFF"):
+        mode = "depth30" if feed.requestMode == FULL_D30 else "full"
+        return _index(key, mode, full.indexFF, raw, snapshot, updated)
+    if feed.HasField("ltpc"):
         return _last_trade(key, feed.ltpc, raw, snapshot, updated)
-    elif feed.HasField("firstLevelWithGreeks"):
+    if feed.HasField("firstLevelWithGreeks"):
         return _first_level(key, feed.firstLevelWithGreeks, raw, snapshot, updated)
     raise ValueError("the feed says nothing")
 
@@ -124,21 +140,20 @@ def _quote(key: str, raw: bytes, snapshot: bool, updated: int | None) -> UpstoxQ
 def _market(
     key: str, mode: Mode, full: MarketFullFeed, raw: bytes, snapshot: bool, updated: int | None
 ) -> UpstoxQuote:
-    ltpc, day = full.ltpc, _day(full.marketOHLC.ohlc)
-    traded = full.HasField("ltpc")
+    ltpc = full.ltpc
     ltp, ltt, ltq, cp = ltpc.ltp, ltpc.ltt, ltpc.ltq, ltpc.cp
-    atp, vtt, oi, buy, sell = full.atp, full.vtt, full.oi, full.tbq, full.tsq
-    opened, high, low = (day.open, day.high, day.low) if day is not None else (0.0, 0.0, 0.0)
-    # One comparison for all: not-a-number and infinity fail it too.
-    if not -_LARGEST < ltp + ltt + ltq + cp + atp + vtt + oi + buy + sell + opened + high + low < _LARGEST:
-        raise ValueError("a number is not finite or too large")
-    book = full.marketLevel or None
+    traded = ltp != 0 or full.HasField("ltpc")
+    atp, vtt, oi, buy, sell, iv = full.atp, full.vtt, full.oi, full.tbq, full.tsq, full.iv
+    opening, high, low = _day(full.marketOHLC.ohlc)
+    total = ltp + ltt + ltq + cp + atp + vtt + oi + buy + sell
+    if not -_LARGEST < total < _LARGEST:  # not-a-number and infinity fail it too
+        raise ValueError(_IMPOSSIBLE)
+    book, sensitivities = full.marketLevel or None, full.optionGreeks or None
     if book is not None:
-        pass
-    sensitivities = full.optionGreeks or None
+        MarketLevel.FromString(book)  # so that `depth` cannot fail later
     if sensitivities is not None:
-        pass
-    iv = full.iv
+        OptionGreeks.FromString(sensitivities)
+    offers = snapshot or book is not None
     # By position, in the order of `Quote`'s fields: names would cost more.
     return UpstoxQuote(
         key,
@@ -148,29 +163,100 @@ def _market(
         ltt or None,
         vtt if vtt or snapshot else None,
         atp if atp or snapshot else None,
-        opened if day is not None else None,
-        high if day is not None else None,
-        low if day is not None else None,
+        opening,
+        high,
+        low,
         cp if traded else None,
         int(oi) if oi or (snapshot and _is_derivative(key)) else None,
-        int(buy) if book is not None or snapshot else None,
-        int(sell) if book is not None or snapshot else None,
+        int(buy) if offers else None,
+        int(sell) if offers else None,
         (ltt or None) if snapshot else updated,
         iv if 0 < iv < _LARGEST else None,
         book,
         sensitivities,
         raw,
         snapshot
-        or bool(traded and book and day and vtt and atp and (oi or not _is_derivative(key))),
+        or (
+            traded
+            and book is not None
+            and opening is not None
+            and vtt != 0
+            and atp != 0
+            and (oi != 0 or not _is_derivative(key))
+        ),
         snapshot,
     )
 
 
-def _day(candles):
+def _index(
+    key: str, mode: Mode, full: IndexFullFeed, raw: bytes, snapshot: bool, updated: int | None
+) -> UpstoxQuote:
+    quote = _last_trade(key, full.ltpc, raw, snapshot, updated)
+    traded = full.HasField("ltpc")
+    if not traded:
+        quote.last_price = quote.previous_close = None
+    quote.mode = mode
+    quote.volume = 0  # an index is not traded
+    quote.open, quote.high, quote.low = _day(full.marketOHLC.ohlc)
+    quote.complete = snapshot or (traded and quote.open is not None)
+    return quote
+
+
+def _last_trade(key: str, ltpc: LTPC, raw: bytes, snapshot: bool, updated: int | None) -> UpstoxQuote:
+    """A feed of mode ltpc: complete, and without a quantity where none is told (an index has none)."""
+    ltp, ltt, ltq, cp = ltpc.ltp, ltpc.ltt, ltpc.ltq, ltpc.cp
+    if not -_LARGEST < ltp + ltt + ltq + cp < _LARGEST:
+        raise ValueError(_IMPOSSIBLE)
+    return UpstoxQuote(
+        key,
+        "ltp",
+        ltp,
+        ltq or None,
+        ltt or None,
+        previous_close=cp,
+        exchange_time=(ltt or None) if snapshot else updated,
+        raw=raw,
+        complete=True,
+        snapshot=snapshot,
+    )
+
+
+def _first_level(
+    key: str, said: FirstLevelWithGreeks, raw: bytes, snapshot: bool, updated: int | None
+) -> UpstoxQuote:
+    """A feed of mode option_greeks: a book of one rung, and neither the day's figures nor totals on offer."""
+    quote = _last_trade(key, said.ltpc, raw, snapshot, updated)
+    traded, vtt, oi, iv = said.HasField("ltpc"), said.vtt, said.oi, said.iv
+    if not -_LARGEST < vtt + oi < _LARGEST:
+        raise ValueError(_IMPOSSIBLE)
+    quote.mode = "quote"
+    quote.last_quantity = said.ltpc.ltq if traded else None
+    if not traded:
+        quote.last_price = quote.previous_close = None
+    quote.volume = vtt if vtt or snapshot else None
+    quote.open_interest = int(oi) if oi or (snapshot and _is_derivative(key)) else None
+    quote.iv = iv if 0 < iv < _LARGEST else None
+    if said.firstDepth:
+        rung = Rung.FromString(said.firstDepth)
+        quote.book = MarketLevel(bidAskQuote=[rung]).SerializeToString()
+    if said.optionGreeks:
+        OptionGreeks.FromString(said.optionGreeks)
+        quote.sensitivities = said.optionGreeks
+    quote.complete = snapshot or (
+        traded and quote.book is not None and vtt != 0 and (oi != 0 or not _is_derivative(key))
+    )
+    return quote
+
+
+def _day(candles: Iterable[OHLC]) -> tuple[float | None, float | None, float | None]:
+    """Open, high and low of the day's candle; its close is the last price, not the previous close."""
     for candle in candles:
         if candle.interval == "1d":
-            return candle
-    return None
+            opening, high, low = candle.open, candle.high, candle.low
+            if not -_LARGEST < opening + high + low < _LARGEST:
+                raise ValueError(_IMPOSSIBLE)
+            return opening, high, low
+    return None, None, None
 
 
 def _is_derivative(key: str) -> bool:

@@ -6,10 +6,12 @@ import os
 import pathlib
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import msgspec
 
 from mdactors.errors import StoreError
+from mdactors.market import indices
 from mdactors.market.instrument import Instrument
 from mdactors.market.names import Names, has_own_key
 from mdactors.market.quote import BrokerToken
@@ -41,7 +43,8 @@ class InstrumentTable:
         """Merge what each broker lists as (instrument, the broker's token).
 
         Of two brokers that list the same token the first describes it; a key and an ISIN that only
-        the other knows are taken over. Of two rows of one broker with the same token the first counts.
+        the other knows are taken over, and an index has the key of the table of indices. Of two rows
+        of one broker with the same token the first counts.
         """
         words = _Words()
         by_token: dict[int, Instrument] = {}
@@ -54,7 +57,7 @@ class InstrumentTable:
                     continue
                 known[token] = broker_token
                 before = by_token.get(token)
-                by_token[token] = words.share(instrument) if before is None else _merged(before, instrument)
+                by_token[token] = _merged(before, instrument) if before else words.share(_keyed(instrument))
         return cls(by_token, tokens)
 
     def resolve(self, name: str) -> Instrument | None:
@@ -152,12 +155,19 @@ class _Words:
     def share(self, instrument: Instrument) -> Instrument:
         """The same instrument, made of shared texts."""
         share = self._known.setdefault
-        return Instrument(
-            *[
-                share(value, value) if type(value) is str else value
-                for value in msgspec.structs.astuple(instrument)
-            ]
-        )
+        fields: list[Any] = [
+            share(value, value) if type(value) is str else value
+            for value in msgspec.structs.astuple(instrument)
+        ]
+        return Instrument(*fields)
+
+
+def _keyed(instrument: Instrument) -> Instrument:
+    """An index with its key from the table, which not every broker says."""
+    known = indices.by_token(instrument.token) if instrument.type == "INDEX" else None
+    if known is None or not known.key:
+        return instrument
+    return msgspec.structs.replace(instrument, key=known.key)
 
 
 def _merged(first: Instrument, other: Instrument) -> Instrument:

@@ -42,7 +42,7 @@ class Interest(msgspec.Struct, frozen=True):
     """Whether the session gets welcome, heartbeat, status, gap and alarm events."""
 
     def mode_for(self, instrument: Instrument) -> Mode | None:
-        """The mode in which the session wants it: as named, else as part of everything; None for not at all."""
+        """The mode in which the session wants it, as named or as part of everything; None for not at all."""
         named = self.tokens.get(instrument.token)
         if named is None and self.everything is not None and self.everything.admits(instrument):
             return self.everything_mode

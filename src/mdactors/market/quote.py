@@ -152,4 +152,3 @@ class Quote(msgspec.Struct, gc=False):
         )
 
     __hash__: ClassVar[Any] = None
-

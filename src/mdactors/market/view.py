@@ -113,28 +113,15 @@ def _head(tick: Tick, mode: Mode) -> _Tick:
     received_at = iso(received)
     # By position, in the order of the fields: names would cost a quarter more.
     return _Tick(
-        instrument.symbol,
-        instrument.token,
-        instrument.type,
-        instrument.exchange,
-        instrument.key,
+        instrument.symbol, instrument.token, instrument.type, instrument.exchange, instrument.key,
         tick.source,
         received_at if exchange_time is None else iso(exchange_time),
         "receipt" if exchange_time is None else "exchange",
-        received_at,
-        tick.epoch,
-        tick.seq,
+        received_at, tick.epoch, tick.seq,
         None if traded is None else iso(traded),
-        last,
-        volume,
-        ohlc,
-        change,
-        percent,
-        instrument.etf,
-        tick.snapshot,
-        tick.repeat,
-        tick.late,
-    )
+        last, volume, ohlc, change, percent,
+        instrument.etf, tick.snapshot, tick.repeat, tick.late,
+    )  # fmt: skip
 
 
 def _add_book(written: _Tick, tick: Tick, mode: Mode) -> None:
@@ -157,17 +144,10 @@ def _flat(tick: Tick) -> _Flat:
     time = quote.exchange_time
     change, percent = _change(quote.last_price, quote.previous_close)
     return _Flat(
-        instrument.key,
-        instrument.symbol,
+        instrument.key, instrument.symbol,
         tick.received_ns // NS_PER_MS if time is None else time,
-        tick.seq,
-        tick.source,
-        quote.last_price,
-        quote.open,
-        quote.high,
-        quote.low,
-        quote.previous_close,
+        tick.seq, tick.source,
+        quote.last_price, quote.open, quote.high, quote.low, quote.previous_close,
         0 if quote.volume is None and instrument.type == "INDEX" else quote.volume,
-        change,
-        percent,
-    )
+        change, percent,
+    )  # fmt: skip

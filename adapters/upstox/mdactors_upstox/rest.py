@@ -1,0 +1,141 @@
+"""Upstox's REST as far as streaming needs it: the way to a socket, and the list of instruments."""
+
+from __future__ import annotations
+
+import gzip
+import logging
+import zlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import msgspec
+import requests
+
+from mdactors import __version__
+from mdactors.adapter import Listing, Secret
+from mdactors.errors import BrokerError, BrokerRefused, BrokerUnavailable, LoginRequired
+from mdactors_upstox import identity
+
+logger = logging.getLogger(__name__)
+
+USER_AGENT = f"mdactors/{__version__}"
+"""Upstox's gateway refuses a client that names none, before it looks at the token."""
+
+_NO_TOKEN = Secret()
+_AUTHORIZE = "/v3/feed/market-data-feed/authorize"
+_TIMEOUT = (3.0, 6.0)
+"""Seconds to connect, and between two bytes."""
+_TOKEN_TROUBLE = {"UDAPI100050", "UDAPI100016", "UDAPI100067", "UDAPI100073"}
+"""Invalid or expired, bad credentials, not meant for this, app inactive."""
+SECONDS_AFTER_TOO_MANY = 30.0
+
+
+class _Trouble(msgspec.Struct):
+    error_code: str = ""
+    message: str = ""
+
+
+class _Envelope(msgspec.Struct):
+    """What every answer of Upstox's own is wrapped in; the gateway before it does not know of it."""
+
+    status: str
+    data: dict[str, Any] = {}
+    errors: list[_Trouble] = []
+
+
+def authorize(rest_url: str, token: Secret) -> Secret:
+    """Ask for the address of one websocket; it holds a code that works once.
+
+    Raises:
+        LoginRequired: Upstox refuses the token.
+        BrokerRefused: refused for another reason; wait.
+        BrokerUnavailable: the network or Upstox's service is away.
+    """
+    body = _get(rest_url.rstrip("/") + _AUTHORIZE, "the feed's address", token)
+    envelope = _envelope(body)
+    data = envelope.data if envelope is not None else {}
+    # The documents spell it in snake case, the official client reads the other spelling.
+    url = data.get("authorized_redirect_uri") or data.get("authorizedRedirectUri")
+    if not isinstance(url, str) or not url.startswith(("wss://", "ws://")):
+        raise BrokerUnavailable("upstox: the answer to the authorize request names no websocket")
+    return Secret(url)
+
+
+def listings(url: str) -> Iterator[Listing]:
+    """Fetch the whole list and read it as it is asked for; a row that cannot be read costs only itself.
+
+    Raises:
+        BrokerRefused: refused; wait.
+        BrokerUnavailable: the network or Upstox's service is away, or what came is no list.
+    """
+    body = _get(url, "the instruments")
+    try:
+        if body[:2] == b"\x1f\x8b":
+            body = gzip.decompress(body)
+        rows = msgspec.json.decode(body, type=list[msgspec.Raw])
+    except (OSError, EOFError, zlib.error, msgspec.DecodeError):
+        raise BrokerUnavailable("upstox: the list of instruments is damaged") from None
+    return _read(rows)
+
+
+def _read(rows: list[msgspec.Raw]) -> Iterator[Listing]:
+    decoder = msgspec.json.Decoder(identity.Row)
+    unread = 0
+    for row in rows:
+        try:
+            listing = identity.listing(decoder.decode(row))
+        except (msgspec.DecodeError, ValueError, OverflowError, OSError):
+            unread += 1
+            continue
+        if listing is not None:
+            yield listing
+    if unread:
+        logger.warning("upstox: %d rows of the list of instruments cannot be read and are left out", unread)
+
+
+def _get(url: str, what: str, token: Secret = _NO_TOKEN) -> bytes:
+    headers = {"User-Agent": USER_AGENT, "Accept": "application/json"}
+    try:
+        reply = requests.get(url, headers=headers, auth=_bearer(token) if token else None, timeout=_TIMEOUT)
+    except requests.RequestException as error:
+        # Its text holds the address; its kind says enough.
+        raise BrokerUnavailable(f"upstox: cannot fetch {what}: {type(error).__name__}") from None
+    if reply.status_code != requests.codes.ok:
+        raise refusal(what, reply.status_code, reply.content, token)
+    return reply.content
+
+
+def _bearer(token: Secret) -> Callable[[requests.PreparedRequest], requests.PreparedRequest]:
+    """Not a plain header: a .netrc in the home directory would replace that."""
+
+    def sign(request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"Bearer {token.reveal()}"
+        return request
+
+    return sign
+
+
+def refusal(what: str, status: int, body: bytes, token: Secret) -> BrokerError:
+    """The error that an answer other than 200 stands for; a JSON envelope tells Upstox from its gateway."""
+    envelope = _envelope(body)
+    trouble = envelope.errors[0] if envelope is not None and envelope.errors else _Trouble()
+    reason = " ".join(f"{trouble.error_code} {trouble.message}".split())[:200]
+    if token:
+        reason = reason.replace(token.reveal(), "***")
+    line = f"upstox: {what} refused ({status}{', ' if reason else ''}{reason})"
+    if envelope is not None and (status == 401 or trouble.error_code in _TOKEN_TROUBLE):
+        return LoginRequired(f"{line}: log in again")
+    if status == 429:
+        return BrokerRefused(line, SECONDS_AFTER_TOO_MANY)
+    if status >= 500:
+        return BrokerUnavailable(line)
+    if envelope is None and status in (401, 403):
+        line += " by the gateway in front of Upstox: the token was not looked at"
+    return BrokerRefused(line)
+
+
+def _envelope(body: bytes) -> _Envelope | None:
+    try:
+        return msgspec.json.decode(body, type=_Envelope)
+    except (msgspec.DecodeError, UnicodeError):
+        return None

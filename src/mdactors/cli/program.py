@@ -1,0 +1,59 @@
+"""The ``mdactors`` program: reads the command line, runs one command, turns errors into lines."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from typing import TypeAlias
+
+from mdactors import __version__
+from mdactors.cli import adapters, check_config, decode, demo, run, simulate, watch
+from mdactors.errors import ConfigError, MdactorsError
+
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+COMMANDS = (run, demo, watch, check_config, adapters, simulate, decode)
+
+FAILED = 1
+MISUSED = 2
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; its exit code: 0 done, 1 failed, 2 used or configured wrongly."""
+    arguments = parser().parse_args(argv)
+    try:
+        code: int = arguments.command(arguments)
+        sys.stdout.flush()
+    except ConfigError as error:
+        for problem in error.problems:
+            _complain(problem)
+        return MISUSED
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # Who read our output has gone; nothing may be written at exit either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    except (MdactorsError, OSError) as error:
+        _complain(str(error))
+        return FAILED
+    return code
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    program = argparse.ArgumentParser(
+        prog="mdactors",
+        description="A live market-data daemon for Indian brokers: one feed, one tick, any number of clients.",
+    )
+    program.add_argument("--version", action="version", version=f"mdactors {__version__}")
+    commands = program.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for command in COMMANDS:
+        command.add_to(commands)
+    return program
+
+
+def _complain(text: str) -> None:
+    print(f"mdactors: {text}", file=sys.stderr)

@@ -1,0 +1,178 @@
+"""``mdactors watch``: live ticks of a running daemon in the terminal."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import sys
+import time
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from mdactors.errors import MdactorsError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from mdactors.cli.program import Commands
+
+_REFRESH_SECONDS = 0.25
+_SILENT_SECONDS = 15.0
+"""Three of the daemon's heartbeats."""
+
+Message = dict[str, Any]
+
+
+def add_to(commands: Commands) -> None:
+    """Describe the command line."""
+    parser = commands.add_parser(
+        "watch",
+        help="show live ticks of a running daemon",
+        description="Show live ticks of a running daemon: a table on a terminal, else one line a tick.",
+    )
+    parser.add_argument("symbols", nargs="+", metavar="SYMBOL", help='for instance RELIANCE "NIFTY 50"')
+    parser.add_argument(
+        "--url", default="ws://127.0.0.1:8081", help="of the daemon's server (default %(default)s)"
+    )
+    parser.set_defaults(command=_watch)
+
+
+def _watch(arguments: argparse.Namespace) -> int:
+    with contextlib.closing(listen(_address(arguments.url), arguments.symbols)) as messages:
+        try:
+            if sys.stdout.isatty():
+                show_table(messages)
+            else:
+                print_lines(messages)
+        except KeyboardInterrupt:
+            return 0
+    return 0
+
+
+def _address(url: str) -> str:
+    return url if urlsplit(url).path.strip("/") else f"{url.rstrip('/')}/ws/market?events=1"
+
+
+def listen(url: str, symbols: Sequence[str]) -> Generator[Message | None, None, None]:
+    """What the daemon says about these symbols; None where it said nothing for a moment.
+
+    Raises:
+        MdactorsError: the daemon cannot be reached, refuses, or has gone.
+    """
+    import websocket
+
+    try:
+        socket = websocket.create_connection(url, timeout=_SILENT_SECONDS, suppress_origin=True)
+    except (OSError, ValueError, websocket.WebSocketException) as error:
+        raise MdactorsError(f"no daemon answers at {url}: {error}") from error
+    try:
+        socket.send(json.dumps({"action": "SUBSCRIBE", "symbols": list(symbols), "mode": "quote"}))
+        socket.settimeout(_REFRESH_SECONDS)
+        heard = time.monotonic()
+        while time.monotonic() - heard < _SILENT_SECONDS:
+            try:
+                message = json.loads(socket.recv())
+            except websocket.WebSocketTimeoutException:
+                yield None
+                continue
+            heard = time.monotonic()
+            yield message
+        raise MdactorsError(f"the daemon at {url} says nothing any more")
+    except (OSError, ValueError, websocket.WebSocketException) as error:
+        raise MdactorsError(f"the daemon at {url} ended the connection: {error}") from error
+    finally:
+        socket.shutdown()
+
+
+def print_lines(messages: Iterable[Message | None]) -> None:
+    """One line a tick, for pipes and files; what else is said goes to stderr."""
+    for message in messages:
+        if message is None:
+            continue
+        if (event := message.get("event")) is None:
+            print(_line(message), flush=True)
+        elif text := _event_text(event, message):
+            print(text, file=sys.stderr)
+
+
+def _line(tick: Message) -> str:
+    return (
+        f"{_clock(tick)} {tick['symbol']} {tick['lastTradedPrice']:.2f} {tick.get('changePercent', 0):+.2f}%"
+    )
+
+
+def show_table(messages: Iterable[Message | None]) -> None:
+    """A table of the newest ticks, redrawn a few times a second."""
+    from rich.live import Live
+
+    board = Board()
+    drawn = 0.0
+    with Live(board.table(), auto_refresh=False) as live:
+        for message in messages:
+            if message is not None:
+                board.take(message)
+            if time.monotonic() - drawn >= _REFRESH_SECONDS:
+                live.update(board.table(), refresh=True)
+                drawn = time.monotonic()
+
+
+class Board:
+    """The newest tick of each symbol, in the order in which they first came, and the last event."""
+
+    def __init__(self) -> None:
+        self._ticks: dict[str, Message] = {}
+        self._event = "waiting for the first tick"
+
+    def take(self, message: Message) -> None:
+        """Note a tick or an event."""
+        if (event := message.get("event")) is None:
+            self._ticks[f"{message.get('exchange')}:{message['symbol']}"] = message
+        elif text := _event_text(event, message):
+            self._event = text
+
+    def table(self) -> Table:
+        """Draw it."""
+        from rich.table import Table
+
+        table = Table(caption=self._event, caption_justify="left")
+        table.add_column("symbol")
+        for heading in ("last", "change", "%", "open", "high", "low", "volume", "time"):
+            table.add_column(heading, justify="right")
+        for tick in self._ticks.values():
+            change = tick.get("change", 0.0)
+            colour = "green" if change > 0 else "red" if change < 0 else ""
+            table.add_row(tick["symbol"], *_cells(tick), style=colour)
+        return table
+
+
+def _cells(tick: Message) -> Iterator[str]:
+    yield f"{tick['lastTradedPrice']:,.2f}"
+    yield f"{tick.get('change', 0.0):+,.2f}"
+    yield f"{tick.get('changePercent', 0.0):+.2f}"
+    for word in ("open", "high", "low"):
+        price = tick.get("ohlc", {}).get(word)
+        yield "" if price is None else f"{price:,.2f}"
+    yield f"{tick.get('volume', 0):,}"
+    yield _clock(tick)
+
+
+def _clock(tick: Message) -> str:
+    """The time of day of an ISO timestamp, to the millisecond."""
+    return str(tick.get("timestamp", ""))[11:23]
+
+
+def _event_text(event: str, message: Message) -> str:
+    """An event as a line for a person; empty where there is nothing to say."""
+    match event:
+        case "subscribed":
+            left_out = [*message.get("unknown", ()), *message.get("rejected", ())]
+            return f"unknown or not streamed: {', '.join(map(str, left_out))}" if left_out else "subscribed"
+        case "status":
+            return f"{message.get('source', 'feed')} is {message.get('status', '?')}"
+        case "error":
+            return f"error: {message.get('message', message.get('code', ''))}"
+        case "gap" | "alarm":
+            return f"{event}: {message.get('text', message.get('source', ''))}"
+    return ""

@@ -1,0 +1,88 @@
+"""Entry points to adapters and simulators; imports only what it is asked for.
+
+Any installed distribution can bring a broker: a class derived from `mdactors.adapter.BrokerAdapter`
+in the group ``mdactors.adapters``, and its simulator in the group ``mdactors.simulators``.
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Sequence
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+from mdactors.adapter import BrokerAdapter
+from mdactors.errors import PluginError
+
+ADAPTERS = "mdactors.adapters"
+SIMULATORS = "mdactors.simulators"
+
+
+def available(group: str) -> dict[str, EntryPoint]:
+    """What is installed in a group, by name; nothing is imported."""
+    return {entry.name: entry for entry in sorted(entry_points(group=group), key=lambda entry: entry.name)}
+
+
+def load_adapter(name: str) -> type[BrokerAdapter]:
+    """Import the adapter of this name.
+
+    Raises:
+        PluginError: it is not installed, fails to load or does not keep the contract.
+    """
+    loaded = _load(ADAPTERS, "adapter", name)
+    if not (inspect.isclass(loaded) and issubclass(loaded, BrokerAdapter)):
+        raise PluginError(f"adapter {name}: {_text(loaded)} does not derive from BrokerAdapter")
+    _require(loaded, f"adapter {name}", ("name", "settings", "modes"))
+    return loaded
+
+
+def load_simulator(name: str) -> Any:
+    """Import the simulator of this name: a class derived from `mdactors.simulator.Simulator`.
+
+    The type is for those to check who may import it; here a class with the right words is enough.
+
+    Raises:
+        PluginError: it is not installed, fails to load or does not keep the contract.
+    """
+    loaded = _load(SIMULATORS, "simulator", name)
+    if not inspect.isclass(loaded):
+        raise PluginError(f"simulator {name}: {_text(loaded)} is not a class")
+    _require(loaded, f"simulator {name}", ("name", "routes", "settings"))
+    return loaded
+
+
+def _require(loaded: type[Any], label: str, words: Sequence[str]) -> None:
+    unsaid = [word for word in words if not hasattr(loaded, word)]
+    if lacking := unsaid + sorted(getattr(loaded, "__abstractmethods__", ())):
+        raise PluginError(f"{label}: {_text(loaded)} lacks {', '.join(lacking)}")
+
+
+def _load(group: str, word: str, name: str) -> Any:
+    entries = list(entry_points(group=group, name=name))
+    if not entries:
+        raise PluginError(f"no {word} named {name} is installed{_installed(group, name)}")
+    if len(entries) > 1:
+        owners = " and ".join(distribution(entry) for entry in entries)
+        raise PluginError(f"{word} {name} is offered twice, by {owners}: uninstall one")
+    try:
+        return entries[0].load()
+    except Exception as error:
+        reason = str(error).splitlines()[0] if str(error) else ""
+        raise PluginError(f"{word} {name} does not load: {type(error).__name__}: {reason}") from error
+
+
+def _installed(group: str, name: str) -> str:
+    names = list(available(group))
+    close = difflib.get_close_matches(name, names, n=1)
+    question = f" (did you mean {close[0]}?)" if close else ""
+    return f"{question}; installed: {', '.join(names) or 'none'}"
+
+
+def distribution(entry: EntryPoint) -> str:
+    """The distribution that brings an entry point, with its version."""
+    return f"{entry.dist.name} {entry.dist.version}" if entry.dist else "an unknown distribution"
+
+
+def _text(loaded: Any) -> str:
+    return getattr(loaded, "__qualname__", None) or repr(loaded)

@@ -1,0 +1,1 @@
+"""Blocking clients of caches and stores, each interface beside its implementations."""

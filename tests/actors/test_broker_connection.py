@@ -1,0 +1,214 @@
+"""One connection to a broker: kept open, subscribed, and told apart from a crash."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mdactors.actors.broker_connection import BrokerConnection, Line
+from mdactors.messages import (
+    ConnectionReported,
+    ConnectRequested,
+    DisconnectRequested,
+    FrameReceived,
+    GapFound,
+    SetInterest,
+    Subscribed,
+)
+from mdactors.runtime import Address, ChildSpec, Kill
+from mdactors.simulator import SimulatorServer
+
+RELIANCE, INFY, NIFTY = 738561, 408065, 256265
+WAIT = 8.0
+
+
+class Rig:
+    """A connection with listeners at its other ends."""
+
+    def __init__(self, adapter: Any, listen: Callable[[str], Any], run_tree: Callable[..., Any]) -> None:
+        self.normalizer, self.manager, self.hub = listen("normalizer"), listen("manager"), listen("hub")
+        self.address = Address("kite/connection-1")
+        self.line = Line()
+        arguments = {
+            "adapter": adapter,
+            "line": self.line,
+            "normalizer": self.normalizer.address,
+            "manager": self.manager.address,
+            "hub": self.hub.address,
+        }
+        self.tree = run_tree([ChildSpec(self.address, BrokerConnection, arguments)])
+
+    @property
+    def states(self) -> list[str]:
+        return [report.state for report in self.manager.of(ConnectionReported)]
+
+    @property
+    def details(self) -> list[str]:
+        return [report.detail for report in self.manager.of(ConnectionReported)]
+
+    def subscribe(self, *tokens: int, mode: str = "full") -> None:
+        self.address.tell(SetInterest(dict.fromkeys(tokens, mode)))
+
+    def ticked(self) -> bool:
+        return any(len(frame.data) > 2 for frame in self.normalizer.of(FrameReceived))
+
+
+@pytest.fixture
+def make_rig(
+    listen: Callable[[str], Any], run_tree: Callable[..., Any], make_kite_adapter: Callable[..., Any]
+) -> Callable[..., Rig]:
+    def make(server: SimulatorServer, **settings: Any) -> Rig:
+        return Rig(make_kite_adapter(server, **settings), listen, run_tree)
+
+    return make
+
+
+@pytest.fixture
+def rig(kite: SimulatorServer, make_rig: Callable[..., Rig]) -> Rig:
+    return make_rig(kite)
+
+
+def test_it_connects_and_passes_frames_to_the_normalizer(rig: Rig, wait_until: Callable[..., None]) -> None:
+    rig.subscribe(RELIANCE)
+    wait_until(rig.ticked, WAIT)
+    assert rig.states == ["connecting", "live"]
+
+
+def test_the_subscription_is_marked_before_its_first_frame(rig: Rig, wait_until: Callable[..., None]) -> None:
+    rig.subscribe(RELIANCE)
+    wait_until(rig.ticked, WAIT)
+    heard = [m for m in rig.normalizer.messages if isinstance(m, Subscribed) or len(m.data) > 2]
+    assert isinstance(heard[0], Subscribed)
+    assert heard[0].tokens == {RELIANCE}
+
+
+def test_only_the_difference_of_two_interests_is_told_to_the_broker(
+    rig: Rig, wait_until: Callable[..., None]
+) -> None:
+    rig.subscribe(RELIANCE, INFY)
+    wait_until(rig.ticked, WAIT)
+    rig.subscribe(INFY, NIFTY)
+    wait_until(lambda: len(rig.normalizer.of(Subscribed)) == 2, WAIT)
+    assert rig.normalizer.of(Subscribed)[1].tokens == {NIFTY}
+
+
+def test_a_changed_mode_is_told_as_a_change_of_mode(rig: Rig, wait_until: Callable[..., None]) -> None:
+    rig.subscribe(RELIANCE, mode="ltp")
+    wait_until(lambda: len(rig.normalizer.of(Subscribed)) == 1, WAIT)
+    rig.subscribe(RELIANCE, mode="full")
+    wait_until(lambda: len(rig.normalizer.of(Subscribed)) == 2, WAIT)
+    assert rig.normalizer.of(Subscribed)[1].mode_changed
+
+
+def test_a_lost_network_is_a_state_and_everything_is_subscribed_again(
+    rig: Rig, kite: SimulatorServer, wait_until: Callable[..., None]
+) -> None:
+    rig.subscribe(RELIANCE, INFY)
+    wait_until(rig.ticked, WAIT)
+    kite.faults.drop()
+    wait_until(lambda: rig.states.count("live") == 2, WAIT)
+    wait_until(lambda: len(rig.normalizer.of(Subscribed)) == 2, WAIT)
+    assert rig.states == ["connecting", "live", "backoff", "connecting", "live"]
+    assert rig.normalizer.of(Subscribed)[1].tokens == {RELIANCE, INFY}
+    assert rig.tree.describe()["children"][0]["restarts"] == 0
+
+
+def test_a_reconnect_tells_the_hub_which_time_is_missing(
+    rig: Rig, kite: SimulatorServer, wait_until: Callable[..., None]
+) -> None:
+    rig.subscribe(RELIANCE)
+    wait_until(rig.ticked, WAIT)
+    kite.faults.drop()
+    wait_until(lambda: rig.hub.of(GapFound), WAIT)
+    gap = rig.hub.of(GapFound)[0]
+    assert gap.to_ns > gap.from_ns > 0
+
+
+def test_a_refused_token_stops_connecting_and_says_needs_login(
+    kite: SimulatorServer, make_rig: Callable[..., Rig], wait_until: Callable[..., None]
+) -> None:
+    rig = make_rig(kite, access_token="yesterdays")
+    wait_until(lambda: "needs_login" in rig.states, WAIT)
+    assert rig.states == ["connecting", "needs_login"]
+    assert "log in again" in rig.details[-1]
+
+
+def test_a_new_token_in_the_file_ends_needs_login(
+    kite: SimulatorServer, make_rig: Callable[..., Rig], wait_until: Callable[..., None], tmp_path: Path
+) -> None:
+    file = tmp_path / "token"
+    file.write_text("yesterdays")
+    rig = make_rig(kite, access_token="", access_token_file=str(file))
+    wait_until(lambda: "needs_login" in rig.states, WAIT)
+    file.write_text("simulated")
+    wait_until(lambda: "live" in rig.states, WAIT)
+    assert rig.states == ["connecting", "needs_login", "connecting", "live"]
+
+
+def test_too_many_connections_are_waited_out_not_hammered(
+    kite: SimulatorServer, make_rig: Callable[..., Rig], wait_until: Callable[..., None]
+) -> None:
+    kite.faults.refuse(429)
+    rig = make_rig(kite)
+    wait_until(lambda: "backoff" in rig.states, WAIT)
+    assert rig.states == ["connecting", "backoff"]
+    assert "429" in rig.details[-1]
+
+
+def test_nothing_listening_is_backed_off(
+    make_rig: Callable[..., Rig], kite: SimulatorServer, wait_until: Callable[..., None]
+) -> None:
+    rig = make_rig(kite, websocket_url="ws://127.0.0.1:9")
+    wait_until(lambda: rig.states.count("backoff") == 2, WAIT)
+    assert "cannot connect" in rig.details[rig.states.index("backoff")]
+
+
+def test_a_wire_without_tls_is_only_for_loopback(
+    make_rig: Callable[..., Rig], kite: SimulatorServer, wait_until: Callable[..., None]
+) -> None:
+    rig = make_rig(kite, websocket_url="ws://192.0.2.1")
+    wait_until(lambda: "backoff" in rig.states, WAIT)
+    assert "wss://" in rig.details[rig.states.index("backoff")]
+
+
+def test_a_killed_connection_is_replaced_and_its_socket_ended_first(
+    rig: Rig, kite: SimulatorServer, wait_until: Callable[..., None]
+) -> None:
+    rig.subscribe(RELIANCE)
+    wait_until(rig.ticked, WAIT)
+    rig.address.tell(Kill("a bug"))
+    wait_until(lambda: rig.states.count("live") == 2, WAIT)
+    wait_until(lambda: len(kite.connections) == 1, WAIT)
+    assert rig.tree.describe()["children"][0]["restarts"] == 1
+
+
+def test_an_operator_closes_and_opens_it(rig: Rig, kite: SimulatorServer, wait_until: Callable[..., None]) -> None:
+    wait_until(lambda: "live" in rig.states, WAIT)
+    rig.address.tell(DisconnectRequested())
+    wait_until(lambda: rig.states[-1] == "disconnected" and not kite.connections, WAIT)
+    rig.address.tell(ConnectRequested())
+    wait_until(lambda: rig.states[-1] == "live", WAIT)
+
+
+def test_a_connection_closed_by_an_operator_stays_closed_when_its_actor_is_killed(
+    rig: Rig, wait_until: Callable[..., None]
+) -> None:
+    wait_until(lambda: "live" in rig.states, WAIT)
+    rig.address.tell(DisconnectRequested())
+    rig.address.tell(Kill("a bug"))
+    wait_until(lambda: rig.states.count("disconnected") == 2, WAIT)
+    assert rig.states[-1] == "disconnected"
+
+
+def test_no_token_reaches_the_log(
+    kite: SimulatorServer, make_rig: Callable[..., Rig], wait_until: Callable[..., None],
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    with caplog.at_level(logging.DEBUG, "mdactors"):
+        rig = make_rig(kite, access_token="verysecrettoken")
+        wait_until(lambda: "needs_login" in rig.states, WAIT)
+    assert "verysecrettoken" not in caplog.text + str(rig.manager.messages)
