@@ -103,7 +103,7 @@ def decode(frame: bytes | str) -> Decoded:
 
 
 def _decode_damaged(frame: bytes) -> Decoded:
-    """What is left of a frame that cannot be parsed; nothing proves its feeds a snapshot: they are updates."""
+    """What is left of a frame that cannot be parsed; nothing proves its feeds a snapshot."""
     decoded = Decoded()
     rescued = salvage.rescue(frame)
     for key, raw in rescued.feeds:
@@ -145,8 +145,7 @@ def _market(
     traded = ltp != 0 or full.HasField("ltpc")
     atp, vtt, oi, buy, sell, iv = full.atp, full.vtt, full.oi, full.tbq, full.tsq, full.iv
     opening, high, low = _day(full.marketOHLC.ohlc)
-    total = ltp + ltt + ltq + cp + atp + vtt + oi + buy + sell
-    if not -_LARGEST < total < _LARGEST:  # not-a-number and infinity fail it too
+    if not -_LARGEST < ltp + cp + atp + oi + buy + sell < _LARGEST:  # not-a-number fails it too
         raise ValueError(_IMPOSSIBLE)
     book, sensitivities = full.marketLevel or None, full.optionGreeks or None
     if book is not None:
@@ -205,7 +204,7 @@ def _index(
 def _last_trade(key: str, ltpc: LTPC, raw: bytes, snapshot: bool, updated: int | None) -> UpstoxQuote:
     """A feed of mode ltpc: complete, and without a quantity where none is told (an index has none)."""
     ltp, ltt, ltq, cp = ltpc.ltp, ltpc.ltt, ltpc.ltq, ltpc.cp
-    if not -_LARGEST < ltp + ltt + ltq + cp < _LARGEST:
+    if not -_LARGEST < ltp + cp < _LARGEST:
         raise ValueError(_IMPOSSIBLE)
     return UpstoxQuote(
         key,
@@ -227,7 +226,7 @@ def _first_level(
     """A feed of mode option_greeks: a book of one rung, and neither the day's figures nor totals on offer."""
     quote = _last_trade(key, said.ltpc, raw, snapshot, updated)
     traded, vtt, oi, iv = said.HasField("ltpc"), said.vtt, said.oi, said.iv
-    if not -_LARGEST < vtt + oi < _LARGEST:
+    if not -_LARGEST < oi < _LARGEST:
         raise ValueError(_IMPOSSIBLE)
     quote.mode = "quote"
     quote.last_quantity = said.ltpc.ltq if traded else None

@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
 
 from mdactors.errors import PluginError
 
-if TYPE_CHECKING:
-    from mdactors.cli.program import Commands
+HELP = "List the installed broker adapters, and whether they load."
 
 
-def add_to(commands: Commands) -> None:
+def describe(parser: argparse.ArgumentParser) -> None:
     """Describe the command line."""
-    parser = commands.add_parser(
-        "adapters",
-        help="list the installed broker adapters",
-        description="List the installed broker adapters.",
-    )
-    parser.set_defaults(command=_adapters)
 
 
-def _adapters(arguments: argparse.Namespace) -> int:  # noqa: ARG001 - every command takes them
+def execute(arguments: argparse.Namespace) -> int:  # noqa: ARG001 - every command takes them
+    """Run the command; its exit code."""
     from mdactors.plugins import ADAPTERS, SIMULATORS, available, distribution
 
     simulators = available(SIMULATORS)

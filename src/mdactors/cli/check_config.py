@@ -6,27 +6,25 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mdactors.cli.run import add_env_file, read_settings
+from mdactors.cli.arguments import add_env_file
+from mdactors.cli.run import read_settings
 from mdactors.errors import ConfigError
 
 if TYPE_CHECKING:
-    from mdactors.cli.program import Commands
     from mdactors.config import Settings
 
 
-def add_to(commands: Commands) -> None:
+HELP = "Name every problem of a configuration by its path; exit 1 if there are any."
+
+
+def describe(parser: argparse.ArgumentParser) -> None:
     """Describe the command line."""
-    parser = commands.add_parser(
-        "check-config",
-        help="check a configuration",
-        description="Name every problem of a configuration by its path; exit 1 if there are any.",
-    )
     parser.add_argument("file", type=Path, metavar="FILE")
     add_env_file(parser)
-    parser.set_defaults(command=_check_config)
 
 
-def _check_config(arguments: argparse.Namespace) -> int:
+def execute(arguments: argparse.Namespace) -> int:
+    """Run the command; its exit code."""
     from mdactors.app import make_adapters
 
     try:

@@ -11,27 +11,23 @@ from mdactors.errors import MdactorsError
 
 if TYPE_CHECKING:
     from mdactors.adapter import BrokerAdapter, Decoded, Quote
-    from mdactors.cli.program import Commands
 
 _NOT_SHOWN = {"book", "sensitivities", "raw"}
 _SHOWN_BYTES = 64
 
 
-def add_to(commands: Commands) -> None:
+HELP = "Print the quotes of one raw websocket frame as JSON, one a line; exit 1 if a part cannot be read."
+
+
+def describe(parser: argparse.ArgumentParser) -> None:
     """Describe the command line."""
-    parser = commands.add_parser(
-        "decode",
-        help="print a broker's raw frame as JSON",
-        description="Print the quotes of one websocket frame as JSON, one a line. What cannot be read goes to "
-        "stderr, and the exit code is 1.",
-    )
     parser.add_argument("--broker", required=True, help="whose frame it is")
     parser.add_argument("--hex", action="store_true", help="the input is hexadecimal text")
     parser.add_argument("file", metavar="FILE", help="the frame; - reads standard input")
-    parser.set_defaults(command=_decode)
 
 
-def _decode(arguments: argparse.Namespace) -> int:
+def execute(arguments: argparse.Namespace) -> int:
+    """Run the command; its exit code."""
     import msgspec
 
     frame = _frame(_read(arguments.file), is_hex=arguments.hex)
@@ -70,12 +66,8 @@ def _adapter(broker: str) -> BrokerAdapter:
 def _words(quote: Quote) -> dict[str, Any]:
     import msgspec
 
-    said = {name: value for name, value in msgspec.structs.asdict(quote).items() if value is not None}
-    words = {name: value for name, value in said.items() if name not in _NOT_SHOWN}
-    for name, value in (("depth", quote.depth()), ("greeks", quote.greeks())):
-        if value is not None:
-            words[name] = value
-    return words
+    words = msgspec.structs.asdict(quote) | {"depth": quote.depth(), "greeks": quote.greeks()}
+    return {name: value for name, value in words.items() if value is not None and name not in _NOT_SHOWN}
 
 
 def _tell_the_rest(decoded: Decoded) -> None:

@@ -6,15 +6,34 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import Protocol
 
 from mdactors import __version__
 from mdactors.cli import adapters, check_config, decode, demo, run, simulate, watch
 from mdactors.errors import ConfigError, MdactorsError
 
-Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
-COMMANDS = (run, demo, watch, check_config, adapters, simulate, decode)
+class Command(Protocol):
+    """What a command's module offers."""
+
+    HELP: str
+
+    def describe(self, parser: argparse.ArgumentParser) -> None:
+        """Describe the command line."""
+
+    def execute(self, arguments: argparse.Namespace) -> int:
+        """Run the command; its exit code."""
+
+
+COMMANDS: dict[str, Command] = {
+    "run": run,
+    "demo": demo,
+    "watch": watch,
+    "check-config": check_config,
+    "adapters": adapters,
+    "simulate": simulate,
+    "decode": decode,
+}
 
 FAILED = 1
 MISUSED = 2
@@ -24,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; its exit code: 0 done, 1 failed, 2 used or configured wrongly."""
     arguments = parser().parse_args(argv)
     try:
-        code: int = arguments.command(arguments)
+        code: int = arguments.command.execute(arguments)
         sys.stdout.flush()
     except ConfigError as error:
         for problem in error.problems:
@@ -46,12 +65,14 @@ def parser() -> argparse.ArgumentParser:
     """The whole command line."""
     program = argparse.ArgumentParser(
         prog="mdactors",
-        description="A live market-data daemon for Indian brokers: one feed, one tick, any number of clients.",
+        description="A live market-data daemon for Indian brokers: one feed, one tick, many clients.",
     )
     program.add_argument("--version", action="version", version=f"mdactors {__version__}")
     commands = program.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in COMMANDS:
-        command.add_to(commands)
+    for name, command in COMMANDS.items():
+        described = commands.add_parser(name, help=command.HELP, description=command.HELP)
+        command.describe(described)
+        described.set_defaults(command=command)
     return program
 
 

@@ -7,24 +7,18 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mdactors.cli.arguments import add_env_file
+
 if TYPE_CHECKING:
-    from mdactors.cli.program import Commands
     from mdactors.config import Settings
 
+HELP = "Run the daemon until SIGTERM."
 
-def add_to(commands: Commands) -> None:
+
+def describe(parser: argparse.ArgumentParser) -> None:
     """Describe the command line."""
-    parser = commands.add_parser("run", help="run the daemon", description="Run the daemon until SIGTERM.")
     parser.add_argument("--config", type=Path, required=True, metavar="FILE", help="YAML; see reference.yaml")
     add_env_file(parser)
-    parser.set_defaults(command=_run)
-
-
-def add_env_file(parser: argparse.ArgumentParser) -> None:
-    """Let a command take variables from a file."""
-    parser.add_argument(
-        "--env-file", type=Path, metavar="FILE", help="KEY=VALUE lines; the environment itself goes first"
-    )
 
 
 def read_settings(path: Path, env_file: Path | None) -> Settings:
@@ -40,7 +34,8 @@ def read_settings(path: Path, env_file: Path | None) -> Settings:
     return load(path, environ, lambda broker: load_adapter(broker).settings)
 
 
-def _run(arguments: argparse.Namespace) -> int:
+def execute(arguments: argparse.Namespace) -> int:
+    """Run the command; its exit code."""
     settings = read_settings(arguments.config, arguments.env_file)
     from mdactors import app
 

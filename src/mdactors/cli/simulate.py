@@ -7,33 +7,30 @@ import json
 import logging
 from typing import TYPE_CHECKING, Any
 
+from mdactors.cli.arguments import port
+
 if TYPE_CHECKING:
-    from mdactors.cli.program import Commands
     from mdactors.simulator import Venue
 
 
-def add_to(commands: Commands) -> None:
+HELP = "Speak a broker's true wire over a made-up market or a recorded day."
+
+
+def describe(parser: argparse.ArgumentParser) -> None:
     """Describe the command line."""
-    parser = commands.add_parser(
-        "simulate",
-        help="run a simulated broker",
-        description="Speak a broker's true wire over a made-up market, or over a recorded day.",
-    )
     parser.add_argument("--broker", required=True, help="whose wire")
-    parser.add_argument("--port", type=int, required=True, help="0 lets the system choose")
+    parser.add_argument("--port", type=port, required=True, help="0 lets the system choose")
     parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same market")
     parser.add_argument("--speed", type=float, default=1.0, help="exchange time per real time")
-    parser.add_argument(
-        "--rate", type=float, default=400.0, help="updates a second, all instruments together"
-    )
+    parser.add_argument("--rate", type=float, default=400.0, help="updates a second, all together")
     parser.add_argument("--instruments", type=int, default=0, help="at least so many, with made-up shares")
     parser.add_argument("--replay", default="", metavar="FILE", help="recorded bars or ticks (CSV, also .gz)")
     parser.add_argument("--sent-log", default="", metavar="FILE", help="count what was sent, as JSON lines")
     parser.add_argument("--child", action="store_true", help="end with the parent; say what is ready as JSON")
-    parser.set_defaults(command=_simulate)
 
 
-def _simulate(arguments: argparse.Namespace) -> int:
+def execute(arguments: argparse.Namespace) -> int:
+    """Run the command; its exit code."""
     from mdactors.plugins import load_simulator
     from mdactors.simulator import SimulatorOptions, SimulatorServer, open_venue
 
@@ -49,12 +46,12 @@ def _simulate(arguments: argparse.Namespace) -> int:
     venue = open_venue(options)
     server = SimulatorServer(load_simulator(arguments.broker)(venue, options), port=arguments.port)
 
-    def announce(port: int) -> None:
+    def announce(bound: int) -> None:
         if arguments.child:
-            ready = {"port": port, "settings": server.settings(), "symbols": _symbols(venue)}
+            ready = {"port": bound, "settings": server.settings(), "symbols": _symbols(venue)}
             print(json.dumps(ready), flush=True)
         else:
-            print(_greeting(arguments.broker, port, server.settings()), flush=True)
+            print(_greeting(arguments.broker, bound, server.settings()), flush=True)
 
     server.run_forever(die_with_parent=arguments.child, ready=announce)
     return 0
@@ -67,7 +64,7 @@ def _symbols(venue: Venue) -> list[str]:
     ]
 
 
-def _greeting(broker: str, port: int, settings: dict[str, Any]) -> str:
-    lines = [f"the {broker} simulator listens on port {port}; to connect the daemon to it:", "", "brokers:"]
+def _greeting(broker: str, bound: int, settings: dict[str, Any]) -> str:
+    lines = [f"the {broker} simulator listens on port {bound}; to connect the daemon to it:", "", "brokers:"]
     lines += [f"  {broker}:", *(f"    {name}: {json.dumps(value)}" for name, value in settings.items())]
     return "\n".join(lines)

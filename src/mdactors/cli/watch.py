@@ -16,7 +16,6 @@ from mdactors.errors import MdactorsError
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from mdactors.cli.program import Commands
 
 _REFRESH_SECONDS = 0.25
 _SILENT_SECONDS = 15.0
@@ -25,21 +24,19 @@ _SILENT_SECONDS = 15.0
 Message = dict[str, Any]
 
 
-def add_to(commands: Commands) -> None:
+HELP = "Show live ticks of a running daemon: a table on a terminal, else one line a tick."
+
+
+def describe(parser: argparse.ArgumentParser) -> None:
     """Describe the command line."""
-    parser = commands.add_parser(
-        "watch",
-        help="show live ticks of a running daemon",
-        description="Show live ticks of a running daemon: a table on a terminal, else one line a tick.",
-    )
     parser.add_argument("symbols", nargs="+", metavar="SYMBOL", help='for instance RELIANCE "NIFTY 50"')
     parser.add_argument(
         "--url", default="ws://127.0.0.1:8081", help="of the daemon's server (default %(default)s)"
     )
-    parser.set_defaults(command=_watch)
 
 
-def _watch(arguments: argparse.Namespace) -> int:
+def execute(arguments: argparse.Namespace) -> int:
+    """Run the command; its exit code."""
     with contextlib.closing(listen(_address(arguments.url), arguments.symbols)) as messages:
         try:
             if sys.stdout.isatty():
@@ -83,7 +80,7 @@ def listen(url: str, symbols: Sequence[str]) -> Generator[Message | None, None, 
     except (OSError, ValueError, websocket.WebSocketException) as error:
         raise MdactorsError(f"the daemon at {url} ended the connection: {error}") from error
     finally:
-        socket.shutdown()
+        socket.close(timeout=0)
 
 
 def print_lines(messages: Iterable[Message | None]) -> None:

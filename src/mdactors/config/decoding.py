@@ -64,7 +64,14 @@ def decode(raw: Any, kind: type[Section], path: str, problems: list[str]) -> Sec
         for name, field in fields.items()
         if field.required and name not in values
     )
-    return None if len(problems) > before else kind(**values)
+    if len(problems) > before:
+        return None
+    try:
+        return kind(**values)
+    except (TypeError, ValueError) as error:
+        # What fits one by one may not fit together: the type's own last check.
+        problems.append(_at(path, str(error)))
+        return None
 
 
 def _value(value: Any, kind: Any, path: str, problems: list[str]) -> Any:

@@ -1,0 +1,54 @@
+# Every target sets up what it needs: a virtual environment in .venv, with the pinned packages.
+#
+#   make demo [ARGS="--broker kite --port 9000"]   live ticks from a simulated broker
+#   make test [ARGS="-k supervisor"]               lint, then every test that is not slow
+#   make soak                                      the slow tests: load and faults for minutes
+#   make bench [NAME=fanout ARGS=--json]           one benchmark, or all of them
+#   make lint, make format, make proto             check the code, format it, compile the schema
+
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+READY := .venv/ready
+BENCHES := $(filter-out __%,$(basename $(notdir $(wildcard bench/[a-z]*.py))))
+NAME ?= $(BENCHES)
+
+.PHONY: demo test soak bench lint format proto
+.DEFAULT_GOAL := test
+
+$(READY): constraints.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "mdactors needs Python 3.11 or newer; name one: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@echo "[1/3] virtual environment in .venv"
+	@$(PYTHON) -m venv .venv
+	@echo "[2/3] packages, about half a minute"
+	@$(PIP) install --require-hashes -r constraints.txt
+	@echo "[3/3] mdactors itself"
+	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: $(READY)
+	@$(BIN)/mdactors demo $(ARGS)
+
+test: lint
+	@$(BIN)/python -m pytest -m "not slow" $(ARGS)
+
+soak: $(READY)
+	@$(BIN)/python -m pytest -m slow $(ARGS)
+
+bench: $(READY)
+	@for name in $(NAME); do $(BIN)/python -m bench $$name $(ARGS) || exit 1; done
+
+lint: $(READY)
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: $(READY)
+	@$(BIN)/ruff check --fix
+	@$(BIN)/ruff format
+
+proto: $(READY)
+	@$(BIN)/python -m grpc_tools.protoc -I mdactors_upstox/feed.proto=proto/upstox_feed.proto \
+	  --python_out=adapters/upstox --pyi_out=adapters/upstox mdactors_upstox/feed.proto

@@ -1,0 +1,236 @@
+"""The outside contract: what clients ask, what they are answered and told, and why they are closed."""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Mapping, Sequence
+from enum import IntEnum, StrEnum
+from typing import Any, Literal
+
+import msgspec
+
+from mdactors.market import ist
+from mdactors.market.instrument import InstrumentType
+from mdactors.market.quote import Mode
+
+PROTOCOL = 1
+"""Said in `welcome`; grows when a client written for the one before would break."""
+HEARTBEAT = "heartbeat"
+"""The conflation key of heartbeats: only the newest waits."""
+NS_PER_MS = 1_000_000
+
+_FIELD = re.compile(r"`\$\.(\w+)")
+_MEDIUM, _LONG = struct.Struct(">BBH"), struct.Struct(">BBQ")
+_encode = msgspec.json.Encoder().encode
+
+# --- What clients ask ---------------------------------------------------------------------------------
+
+
+class Request(msgspec.Struct, frozen=True):
+    """One request of a client; fields that are not known are ignored."""
+
+    action: Literal["SUBSCRIBE", "UNSUBSCRIBE"]
+    type: InstrumentType | None = None
+    symbols: list[str] | None = None
+    mode: Mode = "quote"
+    id: Any = None
+    """Any JSON; echoed."""
+    keys: list[str] | None = None
+    sector: Any = None
+    underlying: Any = None
+    channels: Any = None
+
+
+EXPECTED = {
+    "action": "SUBSCRIBE or UNSUBSCRIBE",
+    "type": "INDEX, STOCK, FUTURE or OPTION",
+    "symbols": "a list of names",
+    "mode": "ltp, quote, full or depth30",
+    "keys": "a list of instrument keys",
+}
+"""What a request's field must be, for a person."""
+
+
+class ErrorCode(StrEnum):
+    """Why a request was refused as a whole; it changed nothing."""
+
+    INVALID_JSON = "invalid_json"
+    INVALID_FIELD = "invalid_field"
+    WRONG_PATH = "wrong_path"
+    TOO_LARGE = "too_large"
+    TOO_MANY_SYMBOLS = "too_many_symbols"
+    NOT_AVAILABLE = "not_available"
+    NOT_READY = "not_ready"
+
+
+class BadRequest(Exception):
+    """A request that cannot be understood or served; ``field`` names the culprit where there is one."""
+
+    def __init__(self, code: ErrorCode, message: str, field: str = "", request_id: Any = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.field = field
+        self.request_id = request_id
+
+
+def parse_request(data: bytes | str) -> Request:
+    """Read a client's message.
+
+    Raises:
+        BadRequest: it is not a JSON object, or a field is missing or wrong.
+    """
+    try:
+        raw = msgspec.json.decode(data)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        raise BadRequest(ErrorCode.INVALID_JSON, "a request is one JSON object, this is not JSON") from None
+    if not isinstance(raw, dict):
+        raise BadRequest(ErrorCode.INVALID_JSON, "a request is one JSON object, this is another value")
+    if raw.get("mode") is None:
+        raw.pop("mode", None)
+    try:
+        return msgspec.convert(raw, Request)
+    except msgspec.ValidationError as error:
+        found = _FIELD.search(str(error))
+        field = found[1] if found else "action"  # the only one that must be there
+        message = f"{field} must be {EXPECTED[field]}"
+        raise BadRequest(ErrorCode.INVALID_FIELD, message, field, raw.get("id")) from None
+
+
+# --- What they are answered ---------------------------------------------------------------------------
+
+
+def request_answer(request: Mapping[str, Any], refused: Mapping[int, str]) -> dict[str, Any]:
+    """The answer to a request as it was reported (see `messages.SessionReported`).
+
+    Args:
+        request: ``event``, ``id``, ``symbols`` (asked -> symbol), ``tokens`` (asked -> instrument
+            token), ``unknown``.
+        refused: instrument token -> why it cannot be streamed.
+    """
+    symbols: dict[str, str] = request["symbols"]
+    tokens: dict[str, int] = request["tokens"]
+    if request["event"] == "unsubscribed":
+        refused = {}
+    answer: dict[str, Any] = {"event": request["event"]}
+    if request.get("id") is not None:
+        answer["id"] = request["id"]
+    answer["symbols"] = {name: symbol for name, symbol in symbols.items() if tokens[name] not in refused}
+    answer["unknown"] = list(request["unknown"])
+    answer["rejected"] = [
+        {"symbol": symbol, "asked": name, "reason": refused[tokens[name]]}
+        for name, symbol in symbols.items()
+        if tokens[name] in refused
+    ]
+    return answer
+
+
+def error_answer(error: BadRequest) -> bytes:
+    """The answer to a request that was refused as a whole."""
+    answer: dict[str, Any] = {"event": "error", "code": error.code, "message": error.message}
+    if error.field:
+        answer["field"] = error.field
+    if error.request_id is not None:
+        answer["id"] = error.request_id
+    return _encode(answer)
+
+
+# --- What they are told unasked -----------------------------------------------------------------------
+
+
+def _time(at_ns: int) -> str:
+    return ist.iso(at_ns // NS_PER_MS)
+
+
+def welcome_event(epoch: int, at_ns: int, sources: Sequence[Mapping[str, Any]]) -> bytes:
+    """The first thing that a session with events hears."""
+    return _encode(
+        {
+            "event": "welcome",
+            "protocol": PROTOCOL,
+            "epoch": epoch,
+            "time": _time(at_ns),
+            "sources": sources,
+        }
+    )
+
+
+def heartbeat_event(at_ns: int) -> bytes:
+    """The server lives."""
+    return _encode({"event": "heartbeat", "time": _time(at_ns)})
+
+
+def status_event(source: str, status: str, detail: str = "") -> bytes:
+    """A broker's feed is now live, stale, delayed or closed."""
+    event = {"event": "status", "source": source, "status": status}
+    return _encode(event | ({"detail": detail} if detail else {}))
+
+
+def gap_event(source: str, connection: str, from_ns: int, to_ns: int) -> bytes:
+    """A connection was away between two times: updates of then are missing."""
+    times = {"from": _time(from_ns), "to": _time(to_ns)}
+    return _encode({"event": "gap", "source": source, "connection": connection, **times})
+
+
+def alarm_event(alarm_id: str, text: str, *, active: bool) -> bytes:
+    """A condition that a person should know of is there, or gone."""
+    return _encode({"event": "alarm", "id": alarm_id, "text": text, "active": active})
+
+
+# --- Why they are closed ------------------------------------------------------------------------------
+
+
+class CloseCode(IntEnum):
+    """The codes with which the server closes a websocket; ranges say what a client shall do then."""
+
+    meaning: str
+
+    def __new__(cls, code: int, meaning: str) -> CloseCode:
+        """A code and what it means."""
+        member = int.__new__(cls, code)
+        member._value_ = code
+        member.meaning = meaning
+        return member
+
+    TOO_BIG = 1009, "a message is far larger than a request may be"
+    RESTART = 4000, "the server stops or restarts"
+    STALLED = 4001, "the client took nothing for too long"
+    OVERFLOW = 4002, "more answers and events wait for the client than the server keeps"
+    FULL = 4003, "the server has as many sessions as it takes"
+
+    @property
+    def reconnect(self) -> bool:
+        """Whether a client shall connect again, after a pause that grows."""
+        return RECONNECT.start <= self < RECONNECT.stop
+
+
+RECONNECT = range(4000, 4500)
+"""Codes after which a client connects again; after all other codes from 4500 on it does not."""
+
+
+# --- How it is put on the wire ------------------------------------------------------------------------
+
+
+def frame_text(payload: bytes) -> bytes:
+    """A finished text frame as a server sends it: the same bytes for every client."""
+    size = len(payload)
+    if size < 126:
+        return b"\x81" + bytes((size,)) + payload
+    if size < 65_536:
+        return _MEDIUM.pack(0x81, 126, size) + payload
+    return _LONG.pack(0x81, 127, size) + payload
+
+
+class Delivery(msgspec.Struct):
+    """Frames for sessions, on their way from the hub's thread to the loop; the bytes are shared by all."""
+
+    sessions: Sequence[str]
+    keys: Sequence[int | str | None]
+    """The conflation key of each frame: for a busy session only the newest of a key waits; None: all do."""
+    frames: Sequence[bytes]
+    """Finished websocket frames."""
+    joined: bytes
+    """All frames in one, made once."""
+    refused: frozenset[int] = frozenset()
+    """Instrument tokens that cannot be streamed: the sessions take them out of their interest."""
