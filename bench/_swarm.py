@@ -1,11 +1,10 @@
 """Many websocket clients in one process: ``python -m bench._swarm`` with a plan on standard input.
 
-The plan is JSON: ``{"port": …, "seconds": …, "clients": [{"path": …, "request": {…}|null, "parse": bool,
-"stalled": bool}]}``; the report on standard output, too. It is told when all are connected by the line
-``ready``. A client that parses reads every frame as a stranger would and checks that no ``seq`` is
-missing; the others find token and seq in the byte stream by a pattern, which is cheap enough for a
-few hundred thousand deliveries a second on half a core, and check that there are as many as the
-numbers say.
+The plan is JSON: ``{"port": …, "seconds": …, "clients": [{"path": …, "request": {…}|null, "way": …}]}``. It
+says ``ready`` when all are connected and prints its report at the end. The ways: *parse* reads every
+frame as a stranger would and checks that no ``seq`` is missing; *scan* finds token and seq in the byte
+stream by a pattern, cheap enough for a few hundred thousand deliveries a second on half a core, and
+checks that there are as many as the numbers say; *drain* counts bytes; *stalled* reads nothing.
 """
 
 from __future__ import annotations
@@ -43,8 +42,7 @@ class Client:
     """One websocket, read as fast as it comes (or, stalled, not at all)."""
 
     def __init__(self, port: int, plan: dict[str, Any]) -> None:
-        self.parse: bool = plan.get("parse", False)
-        self.stalled: bool = plan.get("stalled", False)
+        self.way: str = plan["way"]
         self.bytes = 0
         self.ticks = 0
         self.missing = 0
@@ -64,7 +62,7 @@ class Client:
 
     def _open(self, port: int, path: str) -> socket.socket:
         sock = socket.create_connection(("127.0.0.1", port))
-        if self.stalled:
+        if self.way == "stalled":
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         key = base64.b64encode(os.urandom(16)).decode()
         sock.sendall(
@@ -99,11 +97,9 @@ class Client:
             self.longest_silence = max(self.longest_silence, now - self._heard)
         self._heard = now
         self.bytes += len(data)
-        self._buffer += data
-        if self.parse:
-            self._read_frames()
-        else:
-            self._scan()
+        if self.way != "drain":
+            self._buffer += data
+            self._read_frames() if self.way == "parse" else self._scan()
 
     def _scan(self) -> None:
         end = 0
@@ -160,8 +156,7 @@ class Client:
             "missing": self.missing,
             "wrong": wrong,
             "closed": self.closed,
-            "stalled": self.stalled,
-            "parse": self.parse,
+            "way": self.way,
             "longest_silence": round(self.longest_silence, 3),
         }
 
@@ -172,9 +167,9 @@ def main() -> None:
     clients = [Client(plan["port"], each) for each in plan["clients"]]
     selector = selectors.DefaultSelector()
     for client in clients:
-        if not client.stalled:
+        if client.way != "stalled":
             selector.register(client.socket, selectors.EVENT_READ, client)
-    print("ready", flush=True)
+    print(json.dumps("ready"), flush=True)
     started, cpu = time.monotonic(), time.process_time()
     while (left := started + plan["seconds"] - time.monotonic()) > 0:
         for key, _ in selector.select(min(left, 0.5)):

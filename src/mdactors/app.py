@@ -6,7 +6,7 @@ import asyncio
 import logging
 import pathlib
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from mdactors import __version__, service
@@ -81,6 +81,7 @@ class Daemon:
         self._calendar = Calendar(always_open=settings.calendar.always_open)
         self._catalogue = Catalogue()
         self._data = pathlib.Path(settings.data_dir)
+        self._started = self._clock.monotonic()
         self._tree: Tree | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = asyncio.Event()
@@ -139,6 +140,11 @@ class Daemon:
     def healthy(self) -> bool:
         """Whether the supervision tree is."""
         return self._tree is not None and self._tree.healthy()
+
+    def state(self) -> str:
+        """One line for the service manager: degraded while there are no instruments yet."""
+        count = len(self._catalogue.table)
+        return f"{count} instruments" if count else "degraded: no instruments yet"
 
     def _give_up(self, reason: str) -> None:
         """The root supervisor gave up (in its thread): end the process, so that systemd starts it again."""
@@ -264,4 +270,64 @@ class Daemon:
             self._loop.call_soon_threadsafe(self._web.report_sessions)
 
     def _gateway(self) -> Gateway:
-        raise NotImplementedError
+        return Gateway(
+            table=lambda: self._catalogue.table,
+            subscriptions=self.manager,
+            hub=self.hub,
+            instruments=self.master,
+            cache=self._cache,
+            status=self._describe,
+            health=self._health,
+            ready=self._ready,
+        )
+
+    async def _describe(self) -> Mapping[str, Any]:
+        return await self._status().whole()
+
+    async def _health(self) -> tuple[bool, Mapping[str, Any]]:
+        return await self._status().health()
+
+    def _status(self) -> Status:
+        assert self._tree is not None, "the server listens only once the tree has started"
+        return Status(self._tree, self._clock, self._started, self._settings.store.max_waiting)
+
+    def _ready(self) -> bool:
+        return len(self._catalogue.table) > 0
+
+
+def run(settings: Settings, on_listening: Callable[[int], None] = lambda _port: None) -> int:
+    """Run the daemon until a signal, or until its supervision tree gives up.
+
+    Args:
+        settings: the whole configuration.
+        on_listening: called with the port once clients can connect.
+
+    Returns:
+        The process's exit code.
+
+    Raises:
+        ConfigError: a broker's section does not fit its adapter.
+    """
+    service.prepare_process(settings.log)
+    sys.setswitchinterval(SWITCH_SECONDS)
+    adapters = make_adapters(settings)
+    if not settings.admin.token:
+        logger.warning("no admin.token: admin REST is open to allowed origins on this machine")
+    return asyncio.run(_serve(Daemon(settings, adapters), on_listening))
+
+
+async def _serve(daemon: Daemon, on_listening: Callable[[int], None]) -> int:
+    notifier = service.Notifier()
+    watchdog = service.Watchdog(notifier, daemon.healthy)
+    service.handle_signals(daemon.request_stop)
+    await daemon.start()
+    try:
+        notifier.ready(daemon.state())
+        watchdog.start()
+        on_listening(daemon.port)
+        await daemon.wait()
+    finally:
+        notifier.stopping()
+        watchdog.stop()
+        await daemon.stop()
+    return daemon.exit_code

@@ -12,10 +12,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from mdactors import app
-from mdactors.config import Settings, from_mapping
+from mdactors.config import Settings, decode_section
 from mdactors.errors import SimulatorError
 
-READY_SECONDS = 20.0
 SHOWN = ("NIFTY 50", "NIFTY BANK", "SENSEX", "INDIA VIX", "RELIANCE", "HDFCBANK", "INFY", "TCS", "SBIN", "ITC")
 """What the terminal view shows."""
 
@@ -32,21 +31,42 @@ def demo(broker: str, port: int, *, watch: bool) -> int:
         The process's exit code.
     """
     with tempfile.TemporaryDirectory(prefix="mdactors-demo-") as data_dir, simulator(broker) as wire:
-        settings = demo_settings(broker, port, data_dir, wire)
-        return app.run(settings, on_listening=lambda bound: _announce(bound, broker, watch=watch))
+        settings = demo_settings(broker, port, data_dir, wire, quiet=watch)
+
+        def begin(bound: int) -> None:
+            print(f"mdactors streams a simulated {broker} market: http://127.0.0.1:{bound}/", flush=True)
+            if watch:
+                views.enter_context(_watch(bound))
+
+        with contextlib.ExitStack() as views:
+            return app.run(settings, on_listening=begin)
 
 
-def demo_settings(broker: str, port: int, data_dir: str, wire: dict[str, Any]) -> Settings:
+def demo_settings(
+    broker: str, port: int, data_dir: str, wire: dict[str, Any], *, quiet: bool = False
+) -> Settings:
     """The demo's configuration: every instrument that the simulator lists, streamed in full."""
-    return from_mapping(
-        {
-            "data_dir": data_dir,
-            "server": {"port": port},
-            "brokers": {broker: wire["settings"]},
-            "subscriptions": {"symbols": wire["symbols"]},
-            "calendar": {"always_open": True},
-        }
-    )
+    raw = {
+        "data_dir": data_dir,
+        "server": {"port": port},
+        "brokers": {broker: wire["settings"]},
+        "subscriptions": {"symbols": wire["symbols"]},
+        "calendar": {"always_open": True},
+        "log": {"level": "ERROR" if quiet else "INFO"},
+    }
+    return decode_section(raw, Settings)
+
+
+@contextlib.contextmanager
+def _watch(port: int) -> Iterator[None]:
+    """The terminal view, as a process of its own that sees what any client sees."""
+    command = [sys.executable, "-m", "mdactors", "watch", "--url", f"ws://127.0.0.1:{port}", *SHOWN]
+    view = subprocess.Popen(command)  # noqa: S603 - our own command
+    try:
+        yield
+    finally:
+        view.terminate()
+        view.wait()
 
 
 @contextlib.contextmanager

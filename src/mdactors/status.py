@@ -19,11 +19,11 @@ ANSWER_SECONDS = 1.0
 class Status:
     """Asks every actor of the tree and puts the answers together; used on the event loop only."""
 
-    def __init__(self, tree: Tree, clock: Clock, waiting_limit: int) -> None:
+    def __init__(self, tree: Tree, clock: Clock, started: float, waiting_limit: int) -> None:
         self._tree = tree
         self._clock = clock
         self._waiting_limit = waiting_limit
-        self._started = clock.monotonic()
+        self._started = started
 
     async def whole(self) -> dict[str, Any]:
         """Brokers, supervision tree, counters and alarms."""

@@ -195,7 +195,7 @@ def _index(
     if not traded:
         quote.last_price = quote.previous_close = None
     quote.mode = mode
-    quote.volume = 0  # an index is not traded
+    quote.volume, quote.last_quantity = 0, None  # an index is not traded
     quote.open, quote.high, quote.low = _day(full.marketOHLC.ohlc)
     quote.complete = snapshot or (traded and quote.open is not None)
     return quote

@@ -165,8 +165,8 @@ class UpstoxConversation(Conversation):
         if mode not in feed.MODES or (mode == "full_d30" and self._simulator.plan == "normal"):
             return []
         counts = dict.fromkeys(feed.MODES, 0)
-        for held in self._modes.values():
-            counts[held] += 1
+        for each in self._modes.values():
+            counts[each] += 1
         taken = []
         for key in keys:
             if self._market.by_key(key) is None:

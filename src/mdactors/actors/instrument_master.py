@@ -8,7 +8,7 @@ from typing import Any
 
 from mdactors.actors.alarms import Alarms
 from mdactors.adapter import BrokerAdapter
-from mdactors.errors import BrokerError, MdactorsError
+from mdactors.errors import BrokerError, StoreError
 from mdactors.market.instruments import InstrumentTable
 from mdactors.messages import InstrumentsLoaded, RefreshInstruments
 from mdactors.runtime import Actor, Address, Backoff, Context, Message, handles
@@ -62,7 +62,7 @@ class InstrumentMaster(Actor):
     def _load(self) -> None:
         try:
             table = InstrumentTable.load(self._path)
-        except MdactorsError as error:
+        except StoreError as error:
             self.logger.warning("the instruments kept on disk are of no use: %s", error)
         else:
             self.logger.info("%d instruments from %s", len(table), self._path)
@@ -100,12 +100,15 @@ class InstrumentMaster(Actor):
         if empty:
             raise BrokerError(f"{', '.join(empty)} listed no instruments")
         table = InstrumentTable.build(listings)
-        table.save(self._path)
         self._backoff.reset()
         self._alarms.clear("instruments")
         self._fetched_ns = self.clock.time_ns()
         self.logger.info("%d instruments fetched in %.1f s", len(table), self.clock.monotonic() - started)
         self._publish(table)
+        try:
+            table.save(self._path)
+        except StoreError as error:
+            self.logger.warning("the instruments are not kept for a start without network: %s", error)
 
     def _publish(self, table: InstrumentTable) -> None:
         self._catalogue.table = table

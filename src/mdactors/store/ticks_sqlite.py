@@ -49,7 +49,7 @@ CREATE TABLE ticks (
 );
 CREATE INDEX ticks_by_token ON ticks (instrument_token, tick_timestamp DESC);
 COMMIT;
-"""  # noqa: S608 # our own number
+"""
 _COLUMNS = ", ".join(COLUMNS)
 _INSERT = f"INSERT INTO ticks ({_COLUMNS}) VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608 # our own names
 _SELECT = (

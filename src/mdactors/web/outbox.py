@@ -22,14 +22,28 @@ class Outbox:
     are bounded by the number of instruments, and of frames without a key ``limit`` bytes wait.
     """
 
-    def __init__(self, stream: IOStream, limit: int, end: Callable[[CloseCode], None]) -> None:
-        """Take the connection's stream; ``end`` closes the session with a code."""
+    def __init__(
+        self,
+        stream: IOStream,
+        limit: int,
+        is_closing: Callable[[], bool],
+        end: Callable[[CloseCode], None],
+    ) -> None:
+        """Take the connection's stream.
+
+        Args:
+            stream: where finished frames are written.
+            limit: of the bytes that wait in frames without a key.
+            is_closing: whether the closing handshake has begun, after which no frame may follow.
+            end: closes the session with a code.
+        """
         self.fresh: list[Delivery] = []
         """What came in this turn of the loop; appended by the fan-out."""
         self.conflated = 0
         """How many frames gave way to newer ones."""
         self._stream = stream
         self._limit = limit
+        self._is_closing = is_closing
         self._end = end
         self._waiting: OrderedDict[object, bytes] = OrderedDict()
         self._keyless_bytes = 0
@@ -57,12 +71,20 @@ class Outbox:
                 return
         self._conflate(fresh)
         self._drain()
+        if self._keyless_bytes > self._limit:
+            self._end(CloseCode.OVERFLOW)
 
     def drop(self) -> None:
         """Forget what waits and take nothing any more."""
         self._dropped = True
         self.fresh = []
         self._waiting.clear()
+        self._keyless_bytes = 0
+
+    def abort(self) -> None:
+        """Close the socket without a word."""
+        self.drop()
+        self._stream.close()
 
     def _conflate(self, deliveries: Iterable[Delivery]) -> None:
         waiting = self._waiting
@@ -77,8 +99,6 @@ class Outbox:
                     del waiting[key]
                     self.conflated += 1
                 waiting[key] = frame
-        if self._keyless_bytes > self._limit:
-            self._end(CloseCode.OVERFLOW)
 
     def _drain(self) -> None:
         while self._waiting and self._pending_since is None:
@@ -97,6 +117,9 @@ class Outbox:
 
     def _write(self, data: bytes) -> None:
         # Not through `write_message`: the frames are finished, and shared with other sessions.
+        if self._is_closing():
+            self.drop()
+            return
         try:
             written = self._stream.write(data)
         except StreamClosedError:

@@ -1,0 +1,136 @@
+"""The web server: one Tornado application over a table of paths."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from tornado.httpserver import HTTPServer
+from tornado.ioloop import PeriodicCallback
+from tornado.netutil import bind_sockets
+from tornado.web import Application, RequestHandler
+
+from mdactors.config import AdminSettings, ServerSettings
+from mdactors.errors import MdactorsError
+from mdactors.protocol import CloseCode, Delivery
+from mdactors.web.gateway import Gateway
+from mdactors.web.handler import Parts, UnknownPath
+from mdactors.web.limited_log import LimitedLog
+from mdactors.web.origins import Origins
+from mdactors.web.paths import PATHS, RAW
+from mdactors.web.rest_market import MarketSnapshot
+from mdactors.web.rest_service import Health, Live, Page, Ready, Status
+from mdactors.web.rest_ticks import InstrumentsRefresh, Subscriptions, TicksOfToday
+from mdactors.web.session import SessionSocket
+from mdactors.web.sessions import Sessions
+
+logger = logging.getLogger(__name__)
+
+REST = {
+    "/": Page,
+    "/health": Health,
+    "/live": Live,
+    "/ready": Ready,
+    "/api/status": Status,
+    "/api/ticks/today/{symbol}": TicksOfToday,
+    "/api/ticks/subscriptions": Subscriptions,
+    "/api/ticks/admin/refresh-instruments": InstrumentsRefresh,
+    "/api/market/snapshot": MarketSnapshot,
+}
+PING_SECONDS = 30
+"""How often a websocket is pinged; a client that has gone without a word is noticed within twice that."""
+SLACK = 16
+"""How many times the size of a request a message may have to be answered; a larger one closes the socket."""
+MAX_BODY_BYTES = 1_048_576
+THREADS = 2
+
+
+class WebServer:
+    """All that clients connect to; belongs to the event loop's thread."""
+
+    def __init__(self, settings: ServerSettings, admin: AdminSettings, gateway: Gateway) -> None:
+        self._settings = settings
+        self._sessions = Sessions(gateway.subscriptions, settings.max_sessions, settings.outbox_seconds)
+        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="web")
+        self._admin_is_open = not admin.token
+        parts = Parts(
+            settings=settings,
+            admin=admin,
+            gateway=gateway,
+            origins=Origins(settings.origins),
+            sessions=self._sessions,
+            pool=self._pool,
+            warnings=LimitedLog(logger),
+        )
+        self._server = HTTPServer(_application(parts), max_body_size=MAX_BODY_BYTES)
+        self._beats = (
+            PeriodicCallback(self._sessions.beat, settings.heartbeat_seconds * 1000),
+            PeriodicCallback(self._sessions.end_stalled, min(1.0, settings.outbox_seconds / 4) * 1000),
+        )
+        self.port = settings.port
+        """Where it listens; the setting until it does."""
+
+    async def start(self) -> None:
+        """Listen.
+
+        Raises:
+            MdactorsError: the address cannot be had.
+        """
+        host, port = self._settings.host, self._settings.port
+        try:
+            sockets = bind_sockets(port, host)
+        except OSError as error:
+            message = f"server.host, server.port: cannot listen on {host}:{port}: {error.strerror}"
+            raise MdactorsError(message) from error
+        self.port = sockets[0].getsockname()[1]
+        self._server.add_sockets(sockets)
+        for beat in self._beats:
+            beat.start()
+        if self._admin_is_open:
+            logger.warning("admin.token is not set: the admin REST is open to this machine, and to it only")
+
+    async def stop(self, code: CloseCode = CloseCode.RESTART) -> None:
+        """Listen no more, close the sessions with a code, then everything else."""
+        self._server.stop()
+        for beat in self._beats:
+            beat.stop()
+        await self._sessions.end_all(code)
+        await self._server.close_all_connections()
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def deliver(self, deliveries: Sequence[Delivery]) -> None:
+        """Send what the hub has; called on the loop, once for a batch."""
+        self._sessions.deliver(deliveries)
+
+    def report_sessions(self) -> None:
+        """Tell the SubscriptionManager every session's interest; called on the loop."""
+        self._sessions.report_all()
+
+
+def _application(parts: Parts) -> Application:
+    routes: list[tuple[str, type[RequestHandler], dict[str, object]]] = [
+        (f"{path.name}(?:{RAW})?", SessionSocket, {"path": path}) for path in PATHS
+    ]
+    routes += [(re.sub(r"\{\w+\}", "(.+)", path), handler, {}) for path, handler in REST.items()]
+    return Application(
+        routes,
+        parts=parts,
+        default_handler_class=UnknownPath,
+        log_function=_log_access,
+        websocket_max_message_size=SLACK * parts.settings.max_request_bytes,
+        websocket_ping_interval=PING_SECONDS,
+        websocket_ping_timeout=PING_SECONDS,
+    )
+
+
+def _log_access(handler: RequestHandler) -> None:
+    request = handler.request
+    logger.debug(
+        "%d %s %s in %.0f ms",
+        handler.get_status(),
+        request.method,
+        request.path,
+        1000 * request.request_time(),
+    )

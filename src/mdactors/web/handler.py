@@ -1,0 +1,159 @@
+"""What all handlers share: JSON answers, one style of errors, origins and CORS."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
+from types import TracebackType
+from typing import Any, TypeVar, cast
+
+import msgspec
+from tornado.web import HTTPError, RequestHandler
+
+from mdactors.config import AdminSettings, ServerSettings
+from mdactors.market.instrument import Instrument
+from mdactors.runtime import Address, Message
+from mdactors.web.gateway import Gateway, ask
+from mdactors.web.limited_log import LimitedLog
+from mdactors.web.origins import Origins
+from mdactors.web.sessions import Sessions
+
+Result = TypeVar("Result")
+
+_WHOLE = re.compile("[1-9][0-9]{0,8}")
+
+ANSWER_SECONDS = 5.0
+"""How long an actor may take to answer before the client hears that it does not."""
+
+
+class Parts(msgspec.Struct, frozen=True):
+    """What the handlers work with."""
+
+    settings: ServerSettings
+    admin: AdminSettings
+    gateway: Gateway
+    origins: Origins
+    sessions: Sessions
+    pool: ThreadPoolExecutor
+    """For what blocks."""
+    warnings: LimitedLog
+
+
+class Failure(HTTPError):
+    """A request that is answered with an error; ``beside`` stands beside the error in the answer."""
+
+    def __init__(self, status: int, code: str, message: str, **more: Any) -> None:
+        super().__init__(status)
+        self.error = {"code": code, "message": message, **more}
+        self.beside: Mapping[str, Any] = {}
+
+
+class Handler(RequestHandler):
+    """A handler that answers JSON, also when it fails, to the origins that are allowed."""
+
+    @property
+    def parts(self) -> Parts:
+        """What the application was made with."""
+        return cast(Parts, self.settings["parts"])
+
+    def set_default_headers(self) -> None:
+        """Let pages of allowed origins read the answer, errors included."""
+        self.set_header("Server", "mdactors")
+        self.set_header("Cache-Control", "no-store")
+        self.set_header("X-Content-Type-Options", "nosniff")
+        self.set_header("Vary", "Origin")
+        origin = self.request.headers.get("Origin")
+        if origin is not None and self._is_allowed(origin):
+            self.set_header("Access-Control-Allow-Origin", origin)
+
+    def prepare(self) -> None:
+        """Refuse what comes from a page of another origin."""
+        origin = self.request.headers.get("Origin")
+        if not self._is_allowed(origin):
+            self.parts.warnings.warn(
+                f"origin {origin}", "%s refused for origin %r: see server.origins", self.request.path, origin
+            )
+            raise Failure(403, "origin_refused", f"origin {origin} is not among server.origins")
+
+    def _is_allowed(self, origin: str | None) -> bool:
+        return self.parts.origins.allows(origin, self.request.host)
+
+    def options(self, *_arguments: str) -> None:
+        """Answer a browser that asks before it sends."""
+        self.set_header("Access-Control-Allow-Methods", "GET, POST, OPTIONS")
+        self.set_header("Access-Control-Allow-Headers", "Authorization, Content-Type")
+        self.set_header("Access-Control-Max-Age", "600")
+        self.set_status(204)
+
+    def answer(self, value: Any, status: int = 200) -> None:
+        """Answer with JSON."""
+        self.answer_bytes(msgspec.json.encode(value), status)
+
+    def answer_bytes(self, body: bytes, status: int = 200) -> None:
+        """Answer with finished JSON."""
+        self.set_status(status)
+        self.set_header("Content-Type", "application/json")
+        self.finish(body)
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """Answer every error in one style."""
+        error = kwargs["exc_info"][1] if "exc_info" in kwargs else None
+        if isinstance(error, Failure):
+            self.answer({**error.beside, "error": error.error}, status_code)
+            return
+        status = HTTPStatus(status_code)
+        self.answer({"error": {"code": status.name.lower(), "message": status.phrase}}, status_code)
+
+    def log_exception(
+        self,
+        typ: type[BaseException] | None,
+        value: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        """Log bugs; what a client did wrong is its own business."""
+        if not isinstance(value, HTTPError):
+            super().log_exception(typ, value, tb)
+
+    async def ask(self, address: Address, question: Message, seconds: float = ANSWER_SECONDS) -> Any:
+        """Ask an actor; who does not answer is a 503."""
+        try:
+            return await ask(address, question, seconds)
+        except TimeoutError:
+            message = f"{address.name} does not answer within {seconds:g} s; try again"
+            raise Failure(503, "no_answer", message) from None
+
+    def whole_number(self, name: str) -> int | None:
+        """A parameter that is a whole number from 1 to 999999999; None where it is not given."""
+        text = self.get_query_argument(name, None)
+        if text is None:
+            return None
+        if not _WHOLE.fullmatch(text):
+            raise Failure(400, "invalid_parameter", f"{name} must be a whole number from 1 on", field=name)
+        return int(text)
+
+    async def instrument(self, name: str, field: str) -> Instrument:
+        """The instrument that is meant; none is a 404 with suggestions."""
+        table = self.parts.gateway.table()
+        found = table.resolve(name)
+        if found is None:
+            # Comparing with every symbol takes long enough to be felt on the loop.
+            suggestions = await self.in_pool(table.suggest, name)
+            message = f"no instrument is called {name!r}"
+            raise Failure(404, "unknown_symbol", message, field=field, suggestions=suggestions)
+        return found
+
+    async def in_pool(self, function: Callable[..., Result], *arguments: Any) -> Result:
+        """Call what blocks in a thread of the pool."""
+        return await asyncio.get_running_loop().run_in_executor(self.parts.pool, function, *arguments)
+
+
+class UnknownPath(Handler):
+    """Everything that there is not."""
+
+    def prepare(self) -> None:
+        """Say so."""
+        super().prepare()
+        raise Failure(404, "not_found", f"there is nothing at {self.request.path}")

@@ -1,0 +1,158 @@
+"""All client sessions, and the fan-out to them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+from tornado.websocket import WebSocketHandler
+
+from mdactors.market import ist
+from mdactors.messages import SessionClosed, SessionReported, SessionsReported
+from mdactors.protocol import HEARTBEAT, NS_PER_MS, CloseCode, Delivery, frame_text, heartbeat_event
+from mdactors.runtime import Address
+from mdactors.web.outbox import Outbox
+from mdactors.web.selection import Selection
+
+logger = logging.getLogger(__name__)
+
+FAREWELL_SECONDS = 1.0
+"""How long `Sessions.end_all` waits for the clients' closing handshakes."""
+
+
+class Session(msgspec.Struct, frozen=True, eq=False):
+    """One client socket."""
+
+    name: str
+    socket: WebSocketHandler
+    selection: Selection
+    outbox: Outbox
+    connected_ns: int
+
+    def describe(self) -> dict[str, Any]:
+        """As ``/api/ticks/subscriptions`` shows it."""
+        return {
+            "sessionId": self.name,
+            "endpoint": self.selection.path.name,
+            "subscribedSymbols": self.selection.symbols,
+            "connectedAt": ist.iso(self.connected_ns // NS_PER_MS),
+        }
+
+
+class Sessions:
+    """The open sessions by name; lives on the event loop.
+
+    Tells the SubscriptionManager what each session wants, and takes the hub's deliveries to their outboxes:
+    references only, and one write per session and turn of the loop.
+    """
+
+    def __init__(self, subscriptions: Address, limit: int, stall_seconds: float) -> None:
+        self._subscriptions = subscriptions
+        self._limit = limit
+        self._stall_seconds = stall_seconds
+        self._open: dict[str, Session] = {}
+        self._leaving: dict[str, Session] = {}
+        self._dirty: list[Outbox] = []
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def describe(self) -> dict[str, dict[str, Any]]:
+        """Every session by its name."""
+        return {name: session.describe() for name, session in self._open.items()}
+
+    # --- their lives
+
+    def enter(self, session: Session) -> None:
+        """A client has connected."""
+        if len(self._open) >= self._limit:
+            self._leaving[session.name] = session
+            session.socket.close(CloseCode.FULL, CloseCode.FULL.meaning)
+            return
+        self._open[session.name] = session
+        self.report(session, {})
+
+    def leave(self, session: Session) -> None:
+        """A client's socket is closed."""
+        self._leaving.pop(session.name, None)
+        self._forget(session)
+
+    def end(self, session: Session, code: CloseCode) -> None:
+        """Close a session; what waits for it is dropped, so that the code is the next it hears."""
+        self._leaving[session.name] = session
+        self._forget(session)
+        session.socket.close(code, code.meaning)
+
+    async def end_all(self, code: CloseCode) -> None:
+        """Close all sessions, and abort those that do not answer in time."""
+        for session in list(self._open.values()):
+            self.end(session, code)
+        deadline = time.monotonic() + FAREWELL_SECONDS
+        while self._leaving and time.monotonic() < deadline:
+            await asyncio.sleep(0.01)
+        for session in list(self._leaving.values()):
+            session.outbox.abort()
+
+    def end_stalled(self) -> None:
+        """Close the sessions whose sockets have not taken anything for too long."""
+        now = asyncio.get_running_loop().time()
+        for session in list(self._open.values()):
+            if session.outbox.pending_seconds(now) > self._stall_seconds:
+                logger.warning("session %s is closed: %s", session.name, CloseCode.STALLED.meaning)
+                self.end(session, CloseCode.STALLED)
+
+    def _forget(self, session: Session) -> None:
+        session.outbox.drop()
+        if self._open.pop(session.name, None) is not None:
+            self._subscriptions.tell(SessionClosed(session.name))
+
+    # --- what they want
+
+    def report(self, session: Session, request: Mapping[str, Any]) -> None:
+        """Tell the SubscriptionManager a session's whole interest, with the request to be answered."""
+        self._subscriptions.tell(SessionReported(session.name, session.selection.interest, request))
+
+    def report_all(self) -> None:
+        """Tell every session's interest again: the SubscriptionManager started afresh."""
+        interests = {name: session.selection.interest for name, session in self._open.items()}
+        self._subscriptions.tell(SessionsReported(interests))
+
+    # --- what they are sent
+
+    def deliver(self, deliveries: Sequence[Delivery]) -> None:
+        """Give each session its frames; they are written when this turn of the loop is over."""
+        sessions, dirty = self._open, self._dirty
+        idle = not dirty
+        for delivery in deliveries:
+            for name in delivery.sessions:
+                session = sessions.get(name)
+                if session is None:
+                    continue
+                fresh = session.outbox.fresh
+                if not fresh:
+                    dirty.append(session.outbox)
+                fresh.append(delivery)
+                if delivery.refused:
+                    session.selection.remove(delivery.refused)
+        if idle and dirty:
+            asyncio.get_running_loop().call_soon(self._flush)
+
+    def send(self, session: Session, payload: bytes) -> None:
+        """Send one session something that never gives way to newer frames."""
+        frame = frame_text(payload)
+        self.deliver((Delivery((session.name,), (None,), (frame,), frame),))
+
+    def beat(self) -> None:
+        """Send the heartbeat to every session with events."""
+        names = [name for name, session in self._open.items() if session.selection.interest.events]
+        frame = frame_text(heartbeat_event(time.time_ns()))
+        self.deliver((Delivery(names, (HEARTBEAT,), (frame,), frame),))
+
+    def _flush(self) -> None:
+        dirty, self._dirty = self._dirty, []
+        for outbox in dirty:
+            outbox.flush()

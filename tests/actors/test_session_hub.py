@@ -1,0 +1,203 @@
+"""Ticks reach exactly the sessions that want them, encoded once, in the promised order."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+
+from mdactors.actors.session_hub import SessionHub
+from mdactors.market.instrument import Instrument
+from mdactors.market.interest import Filter, Interest
+from mdactors.market.quote import Quote
+from mdactors.market.tick import Tick
+from mdactors.messages import (
+    AlarmChanged,
+    FeedStatusChanged,
+    GapFound,
+    NewestKnown,
+    NewestWanted,
+    RouteDropped,
+    RouteSet,
+    RoutesWanted,
+    SnapshotAsked,
+    TicksPublished,
+)
+from mdactors.protocol import Delivery
+from mdactors.runtime import Address, ChildSpec, Describe, Kill
+
+RELIANCE = Instrument(738561, "RELIANCE", "NSE", "NSE_EQ", "STOCK", "NSE_EQ|INE002A01018")
+INFY = Instrument(408065, "INFY", "NSE", "NSE_EQ", "STOCK", "NSE_EQ|INE009A01021")
+NIFTY = Instrument(256265, "NIFTY 50", "NSE", "NSE_INDEX", "INDEX", "NSE_INDEX|Nifty 50")
+STOCKS = Interest(everything=Filter(frozenset({"STOCK"})))
+
+
+def tick(instrument: Instrument, seq: int, price: float = 100.0) -> Tick:
+    quote = Quote(instrument.token, "full", price, previous_close=99.0, volume=5)
+    return Tick(instrument, quote, "test", 7, seq, 1_790_658_000_000_000_000)
+
+
+def payload(frame: bytes) -> dict[str, Any]:
+    return dict(json.loads(frame[frame.index(b"{") :]))
+
+
+class Rig:
+    def __init__(self, listen: Callable[[str], Any], run_tree: Callable[..., Any]) -> None:
+        self.deliveries: list[Delivery] = []
+        self.manager, self.normalizer = listen("manager"), listen("normalizer")
+        self.address = Address("session_hub")
+        arguments = {
+            "deliver": self.deliveries.extend,
+            "manager": self.manager.address,
+            "normalizers": [self.normalizer.address],
+        }
+        self.tree = run_tree([ChildSpec(self.address, SessionHub, arguments)])
+
+    def route(self, session: str, interest: Interest, **answer: Any) -> None:
+        self.address.tell(RouteSet(session, interest, answer))
+
+    def publish(self, *ticks: Tick) -> None:
+        self.address.tell(TicksPublished(ticks))
+        self.settle()
+
+    def settle(self) -> None:
+        """Until everything told before is handled."""
+        depth_seen = self.address.ask(Describe(), timeout=5).result()
+        while self.address.depth:
+            depth_seen = self.address.ask(Describe(), timeout=5).result()
+        assert depth_seen is not None
+        self.address.ask(Describe(), timeout=5).result()
+
+    def heard(self, session: str) -> list[dict[str, Any]]:
+        return [payload(f) for d in self.deliveries if session in d.sessions for f in d.frames]
+
+    def names(self, session: str) -> list[str]:
+        return [each.get("symbol") or each["event"] for each in self.heard(session)]
+
+
+@pytest.fixture
+def rig(listen: Callable[[str], Any], run_tree: Callable[..., Any]) -> Rig:
+    return Rig(listen, run_tree)
+
+
+def test_a_session_gets_only_what_it_asked_for(rig: Rig) -> None:
+    rig.route("a", Interest({RELIANCE.token: "quote"}))
+    rig.route("b", Interest({INFY.token: "quote"}))
+    rig.publish(tick(RELIANCE, 1), tick(INFY, 1), tick(NIFTY, 1))
+    assert (rig.names("a"), rig.names("b")) == (["RELIANCE"], ["INFY"])
+
+
+def test_a_filter_gets_everything_that_it_admits(rig: Rig) -> None:
+    rig.route("a", STOCKS)
+    rig.publish(tick(RELIANCE, 1), tick(NIFTY, 1), tick(INFY, 1))
+    assert rig.names("a") == ["RELIANCE", "INFY"]
+
+
+def test_sessions_of_one_group_share_one_delivery(rig: Rig) -> None:
+    rig.route("a", STOCKS)
+    rig.route("b", STOCKS)
+    rig.publish(tick(RELIANCE, 1), tick(INFY, 1))
+    (delivery,) = rig.deliveries
+    assert set(delivery.sessions) == {"a", "b"}
+    assert delivery.joined == b"".join(delivery.frames)
+
+
+def test_one_tick_in_one_view_is_the_same_bytes_for_all(rig: Rig) -> None:
+    rig.route("a", Interest({RELIANCE.token: "quote"}))
+    rig.route("b", Interest({RELIANCE.token: "quote"}))
+    rig.publish(tick(RELIANCE, 1))
+    first, second = rig.deliveries
+    assert first.frames[0] is second.frames[0]
+
+
+def test_views_differ_by_session(rig: Rig) -> None:
+    rig.route("a", Interest({RELIANCE.token: "ltp"}))
+    rig.route("b", Interest({RELIANCE.token: "quote"}, shape="flat"))
+    rig.publish(tick(RELIANCE, 1))
+    assert "volume" not in rig.heard("a")[0]
+    assert rig.heard("b")[0]["ltp"] == 100.0
+
+
+def test_who_names_an_instrument_of_its_group_gets_it_once_and_as_named(rig: Rig) -> None:
+    rig.route("a", Interest({RELIANCE.token: "ltp"}, everything=STOCKS.everything))
+    rig.route("b", STOCKS)
+    rig.publish(tick(RELIANCE, 1), tick(INFY, 1))
+    assert sorted(rig.names("a")) == ["INFY", "RELIANCE"]
+    assert "volume" not in next(each for each in rig.heard("a") if each["symbol"] == "RELIANCE")
+    assert rig.names("b") == ["RELIANCE", "INFY"]
+
+
+def test_the_answer_comes_before_the_snapshot_and_the_snapshot_before_live_ticks(rig: Rig) -> None:
+    rig.publish(tick(RELIANCE, 1, 50.0))
+    rig.route("a", Interest({RELIANCE.token: "quote"}), event="subscribed")
+    rig.publish(tick(RELIANCE, 2))
+    answer, snapshot, live = rig.heard("a")
+    assert answer["event"] == "subscribed"
+    assert (snapshot["snapshot"], snapshot["seq"], snapshot["lastTradedPrice"]) == (True, 1, 50.0)
+    assert (live["seq"], "snapshot" in live) == (2, False)
+
+
+def test_only_new_symbols_get_a_snapshot(rig: Rig) -> None:
+    rig.publish(tick(RELIANCE, 1), tick(INFY, 1))
+    rig.route("a", Interest({RELIANCE.token: "quote"}))
+    rig.route("a", Interest({RELIANCE.token: "quote", INFY.token: "quote"}))
+    rig.settle()
+    assert rig.names("a") == ["RELIANCE", "INFY"]
+
+
+def test_after_unsubscribed_no_tick_of_the_symbol_comes(rig: Rig) -> None:
+    rig.route("a", Interest({RELIANCE.token: "quote"}))
+    rig.publish(tick(RELIANCE, 1))
+    rig.route("a", Interest(), event="unsubscribed")
+    rig.publish(tick(RELIANCE, 2))
+    assert rig.names("a") == ["RELIANCE", "unsubscribed"]
+
+
+def test_a_session_that_is_gone_gets_nothing(rig: Rig) -> None:
+    for session in ("a", "b"):
+        rig.route(session, STOCKS)
+    rig.address.tell(RouteDropped("a"))
+    rig.publish(tick(RELIANCE, 1))
+    assert (rig.names("a"), rig.names("b")) == ([], ["RELIANCE"])
+
+
+def test_events_go_to_those_who_want_them_beginning_with_welcome(rig: Rig) -> None:
+    rig.address.tell(FeedStatusChanged("test", "live"))
+    rig.route("a", Interest(events=True))
+    rig.route("b", Interest({RELIANCE.token: "quote"}))
+    rig.settle()
+    rig.address.tell(FeedStatusChanged("test", "stale", "no data"))
+    rig.address.tell(GapFound("test", "c", 1, 2))
+    rig.address.tell(AlarmChanged("store", "away"))
+    rig.settle()
+    assert rig.names("a") == ["welcome", "status", "gap", "alarm"]
+    assert rig.heard("a")[0]["sources"][0]["status"] == "live"
+    assert rig.names("b") == []
+
+
+def test_a_refused_token_is_told_to_the_session(rig: Rig) -> None:
+    rig.address.tell(RouteSet("a", Interest(), {"event": "subscribed"}, frozenset({5})))
+    rig.settle()
+    assert rig.deliveries[0].refused == {5}
+
+
+def test_a_fresh_hub_asks_for_routes_and_newest_ticks_and_loses_nothing_that_waited(
+    rig: Rig, wait_until: Callable[..., None]
+) -> None:
+    rig.route("a", Interest({RELIANCE.token: "quote"}))
+    rig.settle()
+    rig.address.tell(Kill("a bug"))
+    wait_until(lambda: len(rig.manager.of(RoutesWanted)) == 2)
+    wait_until(lambda: len(rig.normalizer.of(NewestWanted)) == 2)
+    rig.address.tell(NewestKnown([tick(RELIANCE, 1)]))
+    rig.route("b", Interest({RELIANCE.token: "quote"}))
+    rig.settle()
+    assert rig.heard("b")[0]["seq"] == 1
+
+
+def test_the_newest_ticks_are_answered(rig: Rig) -> None:
+    rig.publish(tick(RELIANCE, 1), tick(RELIANCE, 2))
+    found: Sequence[Tick] = rig.address.ask(SnapshotAsked([RELIANCE.token, INFY.token]), timeout=5).result()
+    assert [(t.instrument.symbol, t.seq) for t in found] == [("RELIANCE", 2)]
