@@ -8,7 +8,7 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 READY := .venv/ready
 BENCHES := $(filter-out __%,$(basename $(notdir $(wildcard bench/[a-z]*.py))))
 NAME ?= $(BENCHES)

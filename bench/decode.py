@@ -12,8 +12,8 @@ import gc
 import time
 from collections.abc import Callable, Sequence
 
-from mdactors_kite.adapter import KiteAdapter
-from mdactors_upstox.adapter import UpstoxAdapter
+from mdactors_kite.adapter import KiteAdapter, KiteSettings
+from mdactors_upstox.adapter import UpstoxAdapter, UpstoxSettings
 
 from bench._frames import kite_frame, kite_instruments, upstox_frame, upstox_instruments
 from bench._pipeline import Pipeline
@@ -34,7 +34,7 @@ def _kite() -> dict[str, object]:
     count = 200
     frame = kite_frame(count)
     ticker = KiteTicker("key", "token")
-    pipeline = Pipeline(KiteAdapter(KiteAdapter.settings()), kite_instruments(count))
+    pipeline = Pipeline(KiteAdapter(KiteSettings()), kite_instruments(count))
     return _compare("kite", count, lambda: ticker._parse_binary(frame), pipeline, frame)
 
 
@@ -50,7 +50,7 @@ def _upstox() -> dict[str, object]:
         response.ParseFromString(frame)
         MessageToDict(response)
 
-    pipeline = Pipeline(UpstoxAdapter(UpstoxAdapter.settings()), upstox_instruments(count))
+    pipeline = Pipeline(UpstoxAdapter(UpstoxSettings()), upstox_instruments(count))
     return _compare("upstox", count, official, pipeline, frame)
 
 

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from mdactors.adapter import Secret
-from mdactors.config import Settings, decode_section, from_mapping, load, read_env_file
+from mdactors.config import Settings, decode_section, load, read_env_file
 from mdactors.errors import ConfigError
 from mdactors.plugins import load_adapter
 
@@ -156,8 +156,10 @@ def test_a_reference_without_an_end_is_refused(tmp_path: Path) -> None:
 
 def test_a_secret_comes_from_the_file_or_from_a_file_it_names(tmp_path: Path) -> None:
     (tmp_path / "token").write_text("  hush\n")
-    assert from_mapping({"admin": {"token": "hush"}}).admin.token == Secret("hush")
-    assert from_mapping({"admin": {"token_file": str(tmp_path / "token")}}).admin.token == Secret("hush")
+    assert decode_section({"admin": {"token": "hush"}}, Settings, "").admin.token == Secret("hush")
+    assert decode_section(
+        {"admin": {"token_file": str(tmp_path / "token")}}, Settings, ""
+    ).admin.token == Secret("hush")
 
 
 def test_a_secret_given_twice_or_not_readable_is_refused(tmp_path: Path) -> None:
@@ -177,7 +179,7 @@ def test_no_problem_shows_a_secret(tmp_path: Path) -> None:
 
 
 def test_a_secret_is_masked_wherever_settings_are_printed() -> None:
-    assert "hush" not in repr(from_mapping({"admin": {"token": "hush"}}))
+    assert "hush" not in repr(decode_section({"admin": {"token": "hush"}}, Settings, ""))
 
 
 def test_an_adapter_that_declares_the_file_of_a_secret_reads_it_itself(tmp_path: Path) -> None:

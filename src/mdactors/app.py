@@ -311,8 +311,6 @@ def run(settings: Settings, on_listening: Callable[[int], None] = lambda _port: 
     service.prepare_process(settings.log)
     sys.setswitchinterval(SWITCH_SECONDS)
     adapters = make_adapters(settings)
-    if not settings.admin.token:
-        logger.warning("no admin.token: admin REST is open to allowed origins on this machine")
     return asyncio.run(_serve(Daemon(settings, adapters), on_listening))
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -54,7 +53,7 @@ def demo_settings(
         "calendar": {"always_open": True},
         "log": {"level": "ERROR" if quiet else "INFO"},
     }
-    return decode_section(raw, Settings)
+    return decode_section(raw, Settings, "")
 
 
 @contextlib.contextmanager
@@ -80,7 +79,8 @@ def simulator(broker: str, *options: str) -> Iterator[dict[str, Any]]:
         SimulatorError: it did not come up.
     """
     command = [sys.executable, "-m", "mdactors", "simulate", "--broker", broker, "--port", "0", "--child", *options]
-    child = subprocess.Popen(command, stdout=subprocess.PIPE, env=os.environ, text=True)  # noqa: S603 - our own command
+    # In a group of its own: Ctrl-C shall end the daemon first, which then ends the simulator.
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, process_group=0)  # noqa: S603 - our own command
     try:
         assert child.stdout is not None
         line = child.stdout.readline()

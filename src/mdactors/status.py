@@ -37,7 +37,7 @@ class Status:
             "counters": {
                 name: {key: value for key, value in each.items() if key != "alarms"}
                 for name, each in described.items()
-                if each
+                if each and "children" not in each
             },
             "tree": self._tree.describe(),
         }

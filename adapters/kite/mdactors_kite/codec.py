@@ -18,6 +18,9 @@ _CDS, _BCD, _NCO = 3, 6, 12
 _DIVISORS = tuple({_CDS: 1e7, _BCD: 1e4, _NCO: 1e4}.get(segment, 100.0) for segment in range(256))
 """What a raw price is divided by, for each low byte of an instrument's token."""
 
+_CASH = frozenset({1, 4})
+"""NSE's and BSE's shares: they have no open interest, and Kite sends 0."""
+
 _LTP = Struct(">Ii")
 _INDEX_QUOTE = Struct(">Iiiiii4x")
 _QUOTE = Struct(">IiIiIIIiiii")
@@ -138,7 +141,8 @@ def _full(packet: bytes) -> KiteQuote:
     # By position, in the order of `Quote`'s fields: names would cost a quarter more.
     return KiteQuote(
         token, "full", last / divisor, quantity, traded * 1000 or None, volume, average / divisor,
-        opening / divisor, high / divisor, low / divisor, close / divisor, interest, buy, sell,
+        opening / divisor, high / divisor, low / divisor, close / divisor,
+        interest if token & 0xFF not in _CASH else None, buy, sell,
         updated * 1000 or None, None, book, None, packet, True,
     )  # fmt: skip
 

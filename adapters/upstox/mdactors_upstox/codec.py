@@ -18,6 +18,7 @@ from math import isfinite
 
 import msgspec
 from google.protobuf.message import DecodeError
+from google.protobuf.unknown_fields import UnknownFieldSet
 
 from mdactors.adapter import BadPacket, Decoded, Depth, Greeks, Level, Mode, Outgoing, Quote
 from mdactors_upstox import salvage
@@ -88,7 +89,7 @@ def decode(frame: bytes | str) -> Decoded:
     except DecodeError:
         return _decode_damaged(frame)
     snapshot = response.type == INITIAL_FEED
-    updated = response.currentTs or None
+    updated = response.currentTs or salvage.current_time(frame)
     quotes: list[Quote] = []
     bad: list[BadPacket] = []
     for key, raw in response.feeds.items():
@@ -96,6 +97,9 @@ def decode(frame: bytes | str) -> Decoded:
             quotes.append(_quote(key, raw, snapshot, updated))
         except (DecodeError, ValueError) as error:
             bad.append(BadPacket(f"{key}: {error}", raw))
+    if bad or UnknownFieldSet(response):  # an entry of a damaged length may have swallowed its neighbours
+        found, _ = salvage.rescue(frame, lambda key, raw: _quote(key, raw, snapshot, updated))
+        quotes += [quote for key, quote in found.items() if key not in response.feeds]
     if not response.HasField("marketInfo"):
         return Decoded(quotes, bad)
     segments = response.marketInfo.segmentStatus
@@ -104,15 +108,9 @@ def decode(frame: bytes | str) -> Decoded:
 
 def _decode_damaged(frame: bytes) -> Decoded:
     """What is left of a frame that cannot be parsed; nothing proves its feeds a snapshot."""
-    decoded = Decoded()
-    rescued = salvage.rescue(frame)
-    for key, raw in rescued.feeds:
-        try:
-            decoded.quotes.append(_quote(key, raw, False, rescued.updated))
-        except (DecodeError, ValueError) as error:
-            decoded.bad.append(BadPacket(f"{key}: {error}", raw))
-    decoded.bad += [BadPacket("a part of a damaged frame", lost) for lost in rescued.lost]
-    return decoded
+    updated = salvage.current_time(frame)
+    found, lost = salvage.rescue(frame, lambda key, raw: _quote(key, raw, False, updated))
+    return Decoded(list(found.values()), [BadPacket("a part of a damaged frame", data) for data in lost])
 
 
 def _quote(key: str, raw: bytes, snapshot: bool, updated: int | None) -> UpstoxQuote:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import signal
 import sys
 import time
 from collections.abc import Generator, Iterable, Iterator, Sequence
@@ -37,6 +38,8 @@ def describe(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Run the command; its exit code."""
+    # Whoever started us as a part of a demonstration ends us by SIGTERM: then leave the terminal tidy, too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with contextlib.closing(listen(_address(arguments.url), arguments.symbols)) as messages:
         try:
             if sys.stdout.isatty():
@@ -64,23 +67,38 @@ def listen(url: str, symbols: Sequence[str]) -> Generator[Message | None, None, 
         socket = websocket.create_connection(url, timeout=_SILENT_SECONDS, suppress_origin=True)
     except (OSError, ValueError, websocket.WebSocketException) as error:
         raise MdactorsError(f"no daemon answers at {url}: {error}") from error
+    request = json.dumps({"action": "SUBSCRIBE", "symbols": list(symbols), "mode": "quote"})
+    heard = time.monotonic()
+    ask = True
     try:
-        socket.send(json.dumps({"action": "SUBSCRIBE", "symbols": list(symbols), "mode": "quote"}))
         socket.settimeout(_REFRESH_SECONDS)
-        heard = time.monotonic()
         while time.monotonic() - heard < _SILENT_SECONDS:
+            if ask:
+                socket.send(request)
+                ask = False
             try:
-                message = json.loads(socket.recv())
+                opcode, data = socket.recv_data()
             except websocket.WebSocketTimeoutException:
                 yield None
                 continue
+            if opcode == websocket.ABNF.OPCODE_CLOSE:
+                raise MdactorsError(f"the daemon at {url} closed the connection{_close_reason(data)}")
             heard = time.monotonic()
+            message = json.loads(data)
+            if message.get("code") == "not_ready":
+                time.sleep(_REFRESH_SECONDS)
+                ask = True
             yield message
         raise MdactorsError(f"the daemon at {url} says nothing any more")
     except (OSError, ValueError, websocket.WebSocketException) as error:
-        raise MdactorsError(f"the daemon at {url} ended the connection: {error}") from error
+        raise MdactorsError(f"the daemon at {url} is gone: {error}") from error
     finally:
         socket.close(timeout=0)
+
+
+def _close_reason(data: bytes) -> str:
+    """The code and words of a close frame."""
+    return f": {int.from_bytes(data[:2])} {data[2:].decode(errors='replace')}".rstrip() if data else ""
 
 
 def print_lines(messages: Iterable[Message | None]) -> None:
@@ -164,12 +182,15 @@ def _event_text(event: str, message: Message) -> str:
     """An event as a line for a person; empty where there is nothing to say."""
     match event:
         case "subscribed":
-            left_out = [*message.get("unknown", ()), *message.get("rejected", ())]
-            return f"unknown or not streamed: {', '.join(map(str, left_out))}" if left_out else "subscribed"
+            refused = [f"{one['symbol']} ({one['reason']})" for one in message.get("rejected", ())]
+            unknown = [f"{name} (unknown)" for name in message.get("unknown", ())]
+            return f"not streamed: {', '.join(unknown + refused)}" if unknown or refused else ""
         case "status":
-            return f"{message.get('source', 'feed')} is {message.get('status', '?')}"
+            return f"{message['source']} is {message['status']}"
+        case "gap":
+            return f"{message['source']}: updates between {message['from']} and {message['to']} are missing"
+        case "alarm":
+            return f"{'alarm' if message['active'] else 'over'}: {message['text']}"
         case "error":
-            return f"error: {message.get('message', message.get('code', ''))}"
-        case "gap" | "alarm":
-            return f"{event}: {message.get('text', message.get('source', ''))}"
+            return f"error: {message['message']}"
     return ""

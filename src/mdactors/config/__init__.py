@@ -2,7 +2,7 @@
 
 from mdactors.config.decoding import decode_section
 from mdactors.config.environment import read_env_file
-from mdactors.config.loading import from_mapping, load
+from mdactors.config.loading import load
 from mdactors.config.settings import (
     AdminSettings,
     CacheSettings,
@@ -30,7 +30,6 @@ __all__ = [
     "SubscriptionSettings",
     "SupervisionSettings",
     "decode_section",
-    "from_mapping",
     "load",
     "read_env_file",
 ]

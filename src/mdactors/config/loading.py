@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import yaml
 
-from mdactors.config.decoding import decode, decode_section
+from mdactors.config.decoding import decode
 from mdactors.config.environment import interpolate
 from mdactors.config.settings import Settings
 from mdactors.errors import ConfigError, PluginError
@@ -42,15 +42,6 @@ def load(
     if problems or settings is None:
         raise ConfigError(problems)
     return settings
-
-
-def from_mapping(raw: Mapping[str, Any]) -> Settings:
-    """Make a configuration without a file.
-
-    Raises:
-        ConfigError: with every problem found.
-    """
-    return decode_section(raw, Settings, "")
 
 
 def _place_of(problem: str) -> str:

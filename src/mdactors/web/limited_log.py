@@ -27,4 +27,4 @@ class LimitedLog:
             self._said.clear()
         self._said[key] = now, 0
         more = f" (and {left_out} more before)" if left_out else ""
-        self._logger.warning(message + more, *arguments)
+        self._logger.warning("%s%s", message % arguments, more)

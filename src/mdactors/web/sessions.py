@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Mapping, Sequence
@@ -57,6 +58,8 @@ class Sessions:
         self._open: dict[str, Session] = {}
         self._leaving: dict[str, Session] = {}
         self._dirty: list[Outbox] = []
+        self._gone = asyncio.Event()
+        """Set when the last session that was ended is gone."""
 
     def __len__(self) -> int:
         return len(self._open)
@@ -80,6 +83,8 @@ class Sessions:
         """A client's socket is closed."""
         self._leaving.pop(session.name, None)
         self._forget(session)
+        if not self._leaving:
+            self._gone.set()
 
     def end(self, session: Session, code: CloseCode) -> None:
         """Close a session; what waits for it is dropped, so that the code is the next it hears."""
@@ -91,9 +96,10 @@ class Sessions:
         """Close all sessions, and abort those that do not answer in time."""
         for session in list(self._open.values()):
             self.end(session, code)
-        deadline = time.monotonic() + FAREWELL_SECONDS
-        while self._leaving and time.monotonic() < deadline:
-            await asyncio.sleep(0.01)
+        if self._leaving:
+            self._gone.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._gone.wait(), FAREWELL_SECONDS)
         for session in list(self._leaving.values()):
             session.outbox.abort()
 
@@ -114,6 +120,8 @@ class Sessions:
 
     def report(self, session: Session, request: Mapping[str, Any]) -> None:
         """Tell the SubscriptionManager a session's whole interest, with the request to be answered."""
+        if session.name not in self._open:
+            return  # it spoke again after it was ended
         self._subscriptions.tell(SessionReported(session.name, session.selection.interest, request))
 
     def report_all(self) -> None:

@@ -44,7 +44,6 @@ def test_the_settings_have_kites_addresses_and_limits_as_defaults():
         {"api_key": "k", "connections": 0},
         {"api_key": "k", "tokens_per_message": 0},
         {"api_key": "k", "access_tokn": "x"},
-        {"access_token": "x"},
     ],
 )
 def test_settings_that_kite_would_not_bear_are_refused(section):

@@ -144,3 +144,8 @@ def test_broken_counts_without_a_packet_are_reported_here_and_raise_there(offici
         assert len(decode(frame).bad) == 1
         with pytest.raises(struct.error):
             official(frame)
+
+
+def test_a_share_has_no_open_interest_here_and_a_zero_there(official):
+    (ours,), (theirs,) = decode(EQUITY_FULL).quotes, official(EQUITY_FULL)
+    assert (ours.open_interest, theirs["oi"]) == (None, 0)

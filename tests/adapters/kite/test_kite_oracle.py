@@ -67,6 +67,8 @@ def official():
         for tick in ticks:  # what we leave on the wire
             tick.pop("oi_day_high", None)
             tick.pop("oi_day_low", None)
+            if "oi" in tick and tick["instrument_token"] & 0xFF in (1, 4):
+                tick["oi"] = None  # a share has no open interest: see test_kite_disagreements
         return ticks
 
     return parse

@@ -256,7 +256,7 @@ def test_every_listing_of_the_made_up_market_arrives_as_it_is(serve, connect):
             assert quote.depth() is None
             continue
         assert quote.average_price == pytest.approx(state.average_price, abs=0.005)
-        assert (quote.last_quantity, quote.open_interest) == (state.last_quantity, state.open_interest)
+        assert (quote.last_quantity, quote.open_interest or 0) == (state.last_quantity, state.open_interest)
         assert (quote.buy_quantity, quote.sell_quantity) == (state.buy_quantity, state.sell_quantity)
         assert quote.last_trade_time == state.last_trade_time // 1000 * 1000
         assert quote.depth() == Depth(tuple(state.bids(5)), tuple(state.asks(5)))

@@ -90,7 +90,7 @@ def _feed_in_short(feed: Mapping[str, Any]) -> dict[str, Any]:
         low=day.get("low"),
         buy=[(rung.get("bidP", 0.0), int(rung["bidQ"])) for rung in rungs if "bidQ" in rung],
         sell=[(rung.get("askP", 0.0), int(rung["askQ"])) for rung in rungs if "askQ" in rung],
-        greeks=said.get("optionGreeks"),
+        greeks=_said(**said.get("optionGreeks", {})),
     )
 
 

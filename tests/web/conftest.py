@@ -1,0 +1,222 @@
+"""A real server on a real port, its loop in a thread, and behind it one small actor that plays the hub."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import json
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import msgspec
+import pytest
+import websocket
+
+from mdactors.adapter import Secret
+from mdactors.config import AdminSettings, ServerSettings
+from mdactors.errors import BrokerUnavailable
+from mdactors.market.instrument import Instrument
+from mdactors.market.instruments import InstrumentTable
+from mdactors.market.quote import Quote
+from mdactors.market.tick import Tick
+from mdactors.messages import (
+    RefreshInstruments,
+    SessionClosed,
+    SessionReported,
+    SessionsReported,
+    SnapshotAsked,
+)
+from mdactors.protocol import Delivery, frame_text, request_answer
+from mdactors.runtime import Actor, Address, ChildSpec, Context, SystemClock, Tree, handles, start_tree
+from mdactors.web.application import WebServer
+from mdactors.web.gateway import Gateway
+
+INSTRUMENTS = [
+    Instrument(256265, "NIFTY 50", "NSE", "NSE_INDEX", "INDEX", "NSE_INDEX|Nifty 50"),
+    Instrument(265, "SENSEX", "BSE", "BSE_INDEX", "INDEX", "BSE_INDEX|SENSEX"),
+    Instrument(738561, "RELIANCE", "NSE", "NSE_EQ", "STOCK", "NSE_EQ|INE002A01018", series="EQ"),
+    Instrument(128083204, "RELIANCE", "BSE", "BSE_EQ", "STOCK", "BSE_EQ|INE002A01018", series="A"),
+    Instrument(408065, "INFY", "NSE", "NSE_EQ", "STOCK", "NSE_EQ|INE009A01021", series="EQ"),
+    Instrument(13238786, "NIFTY26NOVFUT", "NSE", "NSE_FO", "FUTURE", "NSE_FO|51714"),
+]
+
+
+class Backstage(Actor):
+    """Owns nothing but what a test gave it; notes what it is told and answers requests as the hub would."""
+
+    def __init__(self, context: Context, *, stage: Stage) -> None:
+        super().__init__(context)
+        self.stage = stage
+
+    @handles(SessionReported)
+    def report(self, message: SessionReported) -> None:
+        self.stage.told.append(message)
+        if message.request:
+            refused = self.stage.refused
+            frame = frame_text(msgspec.json.encode(request_answer(message.request, refused)))
+            tokens = frozenset(token for token in message.interest.tokens if token in refused)
+            self.stage.deliver(Delivery((message.session,), (None,), (frame,), frame, tokens))
+
+    @handles(SessionClosed, SessionsReported)
+    def note(self, message: Any) -> None:
+        self.stage.told.append(message)
+
+    @handles(SnapshotAsked)
+    def snapshot(self, message: SnapshotAsked) -> list[Tick]:
+        return [self.stage.ticks[token] for token in message.tokens if token in self.stage.ticks]
+
+    @handles(RefreshInstruments)
+    def refresh(self, _message: RefreshInstruments) -> dict[str, int]:
+        if self.stage.refresh_fails:
+            raise BrokerUnavailable("the instrument list cannot be had: no route")
+        return {"indices": 2, "stocks": 3, "futures": 1, "options": 0}
+
+
+class Stage:
+    """The server and what is behind it; `start` may be given other settings."""
+
+    def __init__(self) -> None:
+        self.told: list[Any] = []
+        self.refused: dict[int, str] = {}
+        self.ticks: dict[int, Tick] = {}
+        self.today_asked: list[tuple[int, int | None]] = []
+        self.today_ticks: list[bytes] = []
+        self.refresh_fails = False
+        self.up = True
+        self.table = InstrumentTable.build({"x": [(each, each.token) for each in INSTRUMENTS]})
+        self.clients: list[websocket.WebSocket] = []
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="loop")
+        self._thread.start()
+        self._tree: Tree | None = None
+        self.web: WebServer | None = None
+
+    def start(self, token: str = "", **settings: Any) -> Stage:
+        address = Address("backstage")
+        self._tree = start_tree(ChildSpec(address, Backstage, {"stage": self}), SystemClock(), print)
+        gateway = Gateway(
+            table=lambda: self.table,
+            subscriptions=address,
+            hub=address,
+            instruments=address,
+            cache=self,
+            status=self.status,
+            health=self.health,
+            ready=lambda: self.up,
+        )
+
+        async def start() -> WebServer:
+            web = WebServer(ServerSettings(port=0, **settings), AdminSettings(Secret(token)), gateway)
+            await web.start()
+            return web
+
+        self.web = self.on_loop(start())
+        return self
+
+    def today(self, token: int, since_ns: int | None) -> list[bytes]:
+        self.today_asked.append((token, since_ns))
+        return self.today_ticks
+
+    async def status(self) -> dict[str, Any]:
+        return {"version": "1"}
+
+    async def health(self) -> tuple[bool, dict[str, Any]]:
+        return self.up, {"x": "connected" if self.up else "disconnected", "bufferSize": 0}
+
+    def on_loop(self, coroutine: Any) -> Any:
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(10)
+
+    def call(self, function: Callable[[], Any]) -> Any:
+        async def run() -> Any:
+            return function()
+
+        return self.on_loop(run())
+
+    def deliver(self, *deliveries: Delivery) -> None:
+        assert self.web is not None
+        self._loop.call_soon_threadsafe(self.web.deliver, deliveries)
+
+    def send(self, sessions: list[str], *entries: tuple[int | str | None, dict[str, Any]]) -> None:
+        """Deliver these payloads with their conflation keys."""
+        frames = [frame_text(json.dumps(payload).encode()) for _, payload in entries]
+        self.deliver(Delivery(sessions, [key for key, _ in entries], frames, b"".join(frames)))
+
+    def stop_web(self) -> None:
+        web, self.web = self.web, None
+        if web is not None:
+            self.on_loop(web.stop())
+
+    def connect(self, path: str, **options: Any) -> websocket.WebSocket:
+        client = websocket.create_connection(
+            f"ws://127.0.0.1:{self.port}{path}", timeout=5, suppress_origin="origin" not in options, **options
+        )
+        self.clients.append(client)
+        return client
+
+    def session(self, number: int = -1) -> str:
+        """The name of the session that was opened last (or as that number)."""
+        names = [each.session for each in self.told if isinstance(each, SessionReported)]
+        return list(dict.fromkeys(names))[number]
+
+    def told_of(self, kind: type[Any]) -> list[Any]:
+        return [each for each in self.told if isinstance(each, kind)]
+
+    @property
+    def port(self) -> int:
+        assert self.web is not None
+        return self.web.port
+
+    def http(
+        self, method: str, path: str, headers: dict[str, str] | None = None
+    ) -> tuple[int, dict[str, str], bytes]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        try:
+            connection.request(method, path, headers=headers or {})
+            response = connection.getresponse()
+            return response.status, dict(response.getheaders()), response.read()
+        finally:
+            connection.close()
+
+    def get(self, path: str, **headers: str) -> tuple[int, Any]:
+        status, _, body = self.http("GET", path, headers)
+        return status, json.loads(body)
+
+    def close(self) -> None:
+        for client in self.clients:
+            client.shutdown()
+        self.stop_web()
+        if self._tree is not None:
+            self._tree.stop()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+
+@pytest.fixture
+def stage() -> Iterator[Stage]:
+    made = Stage()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def a_tick() -> Callable[..., Tick]:
+    """A tick of RELIANCE."""
+
+    def make(**quote: Any) -> Tick:
+        said = {"last_price": 1500.5, "previous_close": 1490.0, "volume": 12, **quote}
+        return Tick(INSTRUMENTS[2], Quote(738561, **said), "x", 1, 7, 1_790_000_000_000_000_000)
+
+    return make
+
+
+def ask(client: websocket.WebSocket, **request: Any) -> Any:
+    client.send(json.dumps(request))
+    return json.loads(client.recv())
+
+
+@pytest.fixture(name="ask")
+def ask_fixture() -> Callable[..., Any]:
+    """``ask(client, action=…, symbols=…)``: send a request, return what comes next."""
+    return ask

@@ -1,0 +1,262 @@
+"""What a client of a websocket can ask, and what it hears."""
+
+from __future__ import annotations
+
+import json
+import logging
+
+import pytest
+import websocket
+
+from mdactors.messages import SessionClosed, SessionReported, SessionsReported
+from mdactors.protocol import CloseCode
+from mdactors.web.paths import PATHS
+
+SELECTIVE = [path.name for path in PATHS if not path.everything]
+ALL = [path.name for path in PATHS if path.everything]
+
+
+@pytest.mark.parametrize("raw", ["", "/websocket"])
+@pytest.mark.parametrize("path", [path.name for path in PATHS])
+def test_every_path_answers_with_and_without_the_suffix_for_raw_websockets(stage, wait_until, path, raw):
+    stage.start()
+    stage.connect(path + raw)
+    wait_until(lambda: stage.told)
+    interest = stage.told[0].interest
+    assert interest.tokens == {}
+    assert interest.events == (path == "/ws/market")
+    assert (interest.everything is not None) == path.endswith("/all")
+
+
+def test_the_paths_of_the_contract_are_there():
+    assert {path.name for path in PATHS} == {
+        "/ws/indices", "/ws/stocks", "/ws/indices/all", "/ws/stocks/nse/all", "/ws/stocks/all",
+        "/ws/stocks/bse/all", "/ws/futures", "/ws/options", "/ws/futures/all", "/ws/options/all", "/ws/market",
+    }  # fmt: skip
+
+
+def test_a_path_of_everything_wants_what_its_filter_admits_in_the_mode_and_shape_of_its_parameters(
+    stage, wait_until
+):
+    stage.start()
+    stage.connect("/ws/stocks/bse/all?mode=full&shape=flat&events=1")
+    wait_until(lambda: stage.told)
+    interest = stage.told[0].interest
+    assert (interest.everything.exchange, interest.everything.types) == ("BSE", {"STOCK"})
+    assert (interest.everything_mode, interest.shape, interest.events) == ("full", "flat", True)
+
+
+def test_a_subscription_is_answered_with_the_symbol_of_each_asked_name_and_what_is_unknown(stage, ask):
+    stage.start()
+    client = stage.connect("/ws/indices")
+    answer = ask(client, action="SUBSCRIBE", type="INDEX", symbols=["NIFTY", "SENSEX", "nifty 50", "NOPE"], id=7)
+    assert answer == {
+        "event": "subscribed",
+        "id": 7,
+        "symbols": {"NIFTY": "NIFTY 50", "SENSEX": "SENSEX", "nifty 50": "NIFTY 50"},
+        "unknown": ["NOPE"],
+        "rejected": [],
+    }
+    assert stage.told[-1].interest.tokens == {256265: "quote", 265: "quote"}
+
+
+@pytest.mark.parametrize("name", ["NIFTY", "NIFTY 50"])
+def test_unsubscribe_takes_the_alias_or_the_symbol(stage, ask, name):
+    stage.start()
+    client = stage.connect("/ws/indices")
+    ask(client, action="SUBSCRIBE", type="INDEX", symbols=["NIFTY", "SENSEX"])
+    answer = ask(client, action="UNSUBSCRIBE", type="INDEX", symbols=[name], id={"any": "json"})
+    assert (answer["event"], answer["symbols"], answer["id"]) == (
+        "unsubscribed",
+        {name: "NIFTY 50"},
+        {"any": "json"},
+    )
+    assert stage.told[-1].interest.tokens == {265: "quote"}
+
+
+def test_what_expired_since_can_still_be_unsubscribed(stage, ask):
+    stage.start()
+    client = stage.connect("/ws/futures")
+    ask(client, action="SUBSCRIBE", symbols=["NIFTY26NOVFUT"])
+    full, stage.table = stage.table, type(stage.table).build({"x": [(stage.table.by_token[265], 265)]})
+    assert ask(client, action="UNSUBSCRIBE", symbols=["nifty26novfut"])["symbols"] == {
+        "nifty26novfut": "NIFTY26NOVFUT"
+    }
+    assert stage.told[-1].interest.tokens == {}
+    assert len(full) == 6
+
+
+def test_a_bare_symbol_means_nse_and_an_exchange_can_be_said_outright(stage, ask):
+    stage.start()
+    client = stage.connect("/ws/stocks")
+    ask(client, action="SUBSCRIBE", type="STOCK", symbols=["RELIANCE"], mode="full")
+    ask(client, action="SUBSCRIBE", type="STOCK", symbols=["BSE:RELIANCE"], mode="ltp")
+    assert stage.told[-1].interest.tokens == {738561: "full", 128083204: "ltp"}
+
+
+def test_what_cannot_be_streamed_is_rejected_with_the_reason_and_leaves_the_sessions_interest(
+    stage, ask, wait_until
+):
+    stage.refused = {408065: "no capacity"}
+    stage.start()
+    client = stage.connect("/ws/stocks")
+    answer = ask(client, action="SUBSCRIBE", type="STOCK", symbols=["RELIANCE", "INFY"])
+    assert answer["symbols"] == {"RELIANCE": "RELIANCE"}
+    assert answer["rejected"] == [{"symbol": "INFY", "asked": "INFY", "reason": "no capacity"}]
+    stage.call(stage.web.report_sessions)
+    wait_until(lambda: stage.told_of(SessionsReported))
+    assert stage.told[-1].interests[stage.session()].tokens == {738561: "quote"}
+
+
+def test_the_market_path_takes_any_mix_and_keys(stage, ask):
+    stage.start()
+    client = stage.connect("/ws/market")
+    answer = ask(
+        client, action="SUBSCRIBE", symbols=["NIFTY", "NIFTY26NOVFUT"], keys=["BSE_EQ|INE002A01018"], extra=1
+    )
+    assert answer["symbols"] == {
+        "NIFTY": "NIFTY 50",
+        "NIFTY26NOVFUT": "NIFTY26NOVFUT",
+        "BSE_EQ|INE002A01018": "RELIANCE",
+    }
+
+
+def test_a_symbol_of_another_type_than_was_asked_for_is_unknown(stage, ask):
+    stage.start()
+    client = stage.connect("/ws/market")
+    assert ask(client, action="SUBSCRIBE", type="STOCK", symbols=["NIFTY 50"])["unknown"] == ["NIFTY 50"]
+
+
+SYMBOLS = {"symbols": ["NIFTY"]}
+
+
+@pytest.mark.parametrize(
+    ("path", "request_", "code", "field"),
+    [
+        ("/ws/indices", "{not json", "invalid_json", None),
+        ("/ws/indices", "[1, 2]", "invalid_json", None),
+        ("/ws/indices", b"\xff\xfe", "invalid_json", None),
+        ("/ws/indices", SYMBOLS, "invalid_field", "action"),
+        ("/ws/indices", SYMBOLS | {"action": "BUY"}, "invalid_field", "action"),
+        ("/ws/indices", SYMBOLS | {"action": "SUBSCRIBE", "mode": "deep"}, "invalid_field", "mode"),
+        ("/ws/indices", SYMBOLS | {"action": "SUBSCRIBE", "type": "BOND"}, "invalid_field", "type"),
+        ("/ws/indices", {"action": "SUBSCRIBE", "symbols": "NIFTY"}, "invalid_field", "symbols"),
+        ("/ws/indices", {"action": "SUBSCRIBE", "symbols": ["NIFTY", 5]}, "invalid_field", "symbols"),
+        ("/ws/indices", {"action": "SUBSCRIBE"}, "invalid_field", "symbols"),
+        ("/ws/indices", {"action": "SUBSCRIBE", "keys": ["NIFTY"]}, "invalid_field", "symbols"),
+        ("/ws/indices", SYMBOLS | {"action": "SUBSCRIBE", "type": "STOCK"}, "wrong_path", "type"),
+        ("/ws/indices/all", SYMBOLS | {"action": "SUBSCRIBE"}, "wrong_path", "action"),
+        ("/ws/market", {"action": "SUBSCRIBE", "sector": "IT"}, "not_available", "sector"),
+        ("/ws/market", {"action": "SUBSCRIBE", "underlying": "NIFTY"}, "not_available", "underlying"),
+        ("/ws/market", SYMBOLS | {"action": "SUBSCRIBE", "channels": ["m"]}, "not_available", "channels"),
+        ("/ws/indices", {"action": "SUBSCRIBE", "symbols": ["X"] * 11}, "too_many_symbols", "symbols"),
+        ("/ws/indices", SYMBOLS | {"action": "SUBSCRIBE", "x": "y" * 2000}, "too_large", None),
+    ],
+)
+def test_a_bad_request_is_answered_with_an_error_that_names_the_field_and_changes_nothing(
+    stage, wait_until, path, request_, code, field
+):
+    stage.start(max_symbols_per_request=10, max_request_bytes=1024)
+    client = stage.connect(path)
+    wait_until(lambda: stage.told)
+    if isinstance(request_, dict):
+        request_ = json.dumps(request_ | {"id": "a"})
+    client.send(request_, websocket.ABNF.OPCODE_TEXT if isinstance(request_, str) else websocket.ABNF.OPCODE_BINARY)
+    error = json.loads(client.recv())
+    assert (error["event"], error["code"], error.get("field")) == ("error", code, field)
+    assert error["message"]
+    assert error.get("id") == ("a" if '"id"' in str(request_) and code != "too_large" else None)
+    if code == "wrong_path":
+        assert "/ws/market" in error["message"]
+    assert len(stage.told) == 1
+
+
+def test_an_error_on_a_path_of_everything_names_the_selective_path(stage, ask):
+    stage.start()
+    client = stage.connect("/ws/stocks/nse/all")
+    error = ask(client, action="UNSUBSCRIBE", type="STOCK", symbols=["RELIANCE"])
+    assert "use /ws/stocks or /ws/market" in error["message"]
+
+
+def test_before_the_instruments_are_loaded_a_request_is_an_error_and_not_unknown(stage, ask):
+    stage.table = type(stage.table).build({})
+    stage.start()
+    assert ask(stage.connect("/ws/stocks"), action="SUBSCRIBE", symbols=["INFY"])["code"] == "not_ready"
+
+
+def test_many_invalid_requests_of_one_session_make_one_line_in_the_log(stage, ask, caplog):
+    stage.start()
+    client = stage.connect("/ws/stocks")
+    with caplog.at_level(logging.WARNING, "mdactors.web"):
+        for _ in range(20):
+            ask(client, action="NO")
+    assert len([line for line in caplog.messages if "invalid request" in line]) == 1
+
+
+def test_a_session_that_closes_is_told_of_and_a_restarted_manager_hears_of_the_others(stage, ask, wait_until):
+    stage.start()
+    first, second = stage.connect("/ws/stocks"), stage.connect("/ws/indices")
+    ask(first, action="SUBSCRIBE", symbols=["INFY"])
+    ask(second, action="SUBSCRIBE", symbols=["SENSEX"])
+    names = {each.session: each.interest for each in stage.told_of(SessionReported)}
+    gone = next(name for name, interest in names.items() if 408065 in interest.tokens)
+    first.close()
+    wait_until(lambda: stage.told_of(SessionClosed))
+    assert [each.session for each in stage.told_of(SessionClosed)] == [gone]
+    stage.call(stage.web.report_sessions)
+    wait_until(lambda: stage.told_of(SessionsReported))
+    (report,) = stage.told_of(SessionsReported)
+    del names[gone]
+    assert report.interests == names
+
+
+def test_sessions_with_events_and_only_they_get_the_heartbeat(stage, ask):
+    stage.start(heartbeat_seconds=0.05)
+    for path in ("/ws/market", "/ws/stocks?events=1"):
+        event = json.loads(stage.connect(path).recv())
+        assert event["event"] == "heartbeat"
+        assert event["time"].endswith("+05:30")
+    silent = stage.connect("/ws/stocks")
+    silent.settimeout(0.2)
+    with pytest.raises(websocket.WebSocketTimeoutException):
+        silent.recv()
+
+
+def close_code(client):
+    opcode, data = client.recv_data(control_frame=True)
+    assert opcode == websocket.ABNF.OPCODE_CLOSE
+    return int.from_bytes(data[:2], "big")
+
+
+def test_a_server_that_stops_closes_its_sessions_with_the_code_for_it(stage):
+    stage.start()
+    client = stage.connect("/ws/stocks")
+    stage.stop_web()
+    assert close_code(client) == CloseCode.RESTART
+
+
+def test_one_session_too_many_is_closed_with_the_code_for_it_and_never_reported(stage, ask, wait_until):
+    stage.start(max_sessions=1)
+    first = stage.connect("/ws/stocks")
+    wait_until(lambda: stage.told)
+    assert close_code(stage.connect("/ws/stocks")) == CloseCode.FULL
+    assert ask(first, action="SUBSCRIBE", symbols=["INFY"])["event"] == "subscribed"
+    assert len(stage.told) == 2
+
+
+def test_a_message_far_too_large_closes_the_session(stage, wait_until):
+    stage.start(max_request_bytes=1024)
+    client = stage.connect("/ws/stocks")
+    wait_until(lambda: stage.told)
+    client.send("x" * 20_000)
+    assert close_code(client) == CloseCode.TOO_BIG
+    wait_until(lambda: stage.told_of(SessionClosed))
+
+
+@pytest.mark.parametrize("query", ["mode=deep", "shape=round", "events=maybe"])
+def test_a_wrong_parameter_of_a_path_is_refused_by_its_name(stage, query):
+    stage.start()
+    with pytest.raises(websocket.WebSocketBadStatusException) as refused:
+        stage.connect(f"/ws/stocks/all?{query}")
+    assert refused.value.status_code == 400
+    assert json.loads(refused.value.resp_body)["error"]["field"] == query.partition("=")[0]
