@@ -9,6 +9,7 @@ its being parsed by a client. A third run adds a client that reads nothing.
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from typing import Any
 
 from bench._processes import helper
@@ -41,13 +42,13 @@ def measure() -> dict[str, object]:
     }
 
 
-def clients(way: str = "drain", parsing: int = 5, symbols: int = 100) -> list[dict[str, Any]]:
-    """The plan of 100 clients: 10 on everything, 90 on ``symbols`` each; some of both kinds parse."""
+def clients(way: str, symbols: Sequence[str], parsing: int = 5) -> list[dict[str, Any]]:
+    """The plan of 100 clients: 10 on everything, 90 on 100 symbols each; some of both kinds parse."""
     chance = random.Random(11)
     plans: list[dict[str, Any]] = [{"path": "/ws/stocks/nse/all", "way": way} for _ in range(10)]
     for _ in range(90):
-        names = [f"SHARE{n}" for n in chance.sample(range(1, INSTRUMENTS + 1), symbols)]
-        plans.append({"path": "/ws/stocks", "request": {"action": "SUBSCRIBE", "symbols": names}, "way": way})
+        request = {"action": "SUBSCRIBE", "symbols": chance.sample(symbols, 100)}
+        plans.append({"path": "/ws/stocks", "request": request, "way": way})
     for plan in [plans[0], *plans[10 : 10 + parsing - 1]]:
         plan["way"] = "parse"
     return plans
@@ -57,7 +58,8 @@ def _run(way: str, rate: int, stalled: int = 0) -> dict[str, Any]:
     with helper("bench._fanout_server") as server, helper("bench._swarm") as swarm:
         server.tell({"way": way, "rate": rate, "instruments": INSTRUMENTS})
         port = server.hear()
-        plan = clients() + [{"path": "/ws/stocks/nse/all", "way": "stalled"}] * stalled
+        names = [f"SHARE{n}" for n in range(1, INSTRUMENTS + 1)]
+        plan = clients("drain", names) + [{"path": "/ws/stocks/nse/all", "way": "stalled"}] * stalled
         swarm.tell({"port": port, "seconds": SECONDS, "clients": plan})
         swarm.hear()
         server.tell({"seconds": SECONDS - 2})

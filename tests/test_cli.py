@@ -7,6 +7,7 @@ import json
 import os
 import pty
 import signal
+import socket
 import struct
 import subprocess
 import sys
@@ -321,7 +322,7 @@ class Stand:
 
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
-        handler = dict(asked=self.asked, script=self.script)
+        handler = {"asked": self.asked, "script": self.script}
         server = HTTPServer(Application([("/ws/market", Desk, handler)]))
         sock, self.port = bind_unused_port()
         server.add_socket(sock)
@@ -366,9 +367,10 @@ def test_watch_asks_again_while_the_daemon_is_not_ready(stand: Stand) -> None:
     assert "RELIANCE" in run.stdout
 
 
-def test_watch_without_a_daemon_is_one_line(stand: Stand) -> None:
-    stand.stop()
-    run = finished("watch", "RELIANCE", "--url", stand.url)
+def test_watch_without_a_daemon_is_one_line() -> None:
+    with socket.socket() as bound_but_deaf:
+        bound_but_deaf.bind(("127.0.0.1", 0))
+        run = finished("watch", "RELIANCE", "--url", f"ws://127.0.0.1:{bound_but_deaf.getsockname()[1]}")
     assert run.returncode == 1
     assert run.stderr.startswith("mdactors: no daemon answers at ws://127.0.0.1:")
     assert run.stderr.count("\n") == 1

@@ -137,6 +137,17 @@ class Daemon:
         """Ask for the end; on the loop's thread."""
         self._stopping.set()
 
+    def addresses(self) -> list[Address]:
+        """Every actor's address, supervisors apart."""
+        connections = [address for each in self.connections.values() for address in each]
+        own = [self.hub, self.manager, self.persister, self.cache_writer, self.master]
+        return [*own, *self.normalizers.values(), *connections]
+
+    def describe_tree(self) -> dict[str, Any]:
+        """The supervision tree as `Tree.describe` gives it."""
+        assert self._tree is not None, "asked before start"
+        return self._tree.describe()
+
     def healthy(self) -> bool:
         """Whether the supervision tree is."""
         return self._tree is not None and self._tree.healthy()

@@ -64,6 +64,7 @@ class Backstage(Actor):
 
     @handles(SnapshotAsked)
     def snapshot(self, message: SnapshotAsked) -> list[Tick]:
+        self.stage.gate.wait(10)
         return [self.stage.ticks[token] for token in message.tokens if token in self.stage.ticks]
 
     @handles(RefreshInstruments)
@@ -83,6 +84,8 @@ class Stage:
         self.today_asked: list[tuple[int, int | None]] = []
         self.today_ticks: list[bytes] = []
         self.refresh_fails = False
+        self.gate = threading.Event()
+        self.gate.set()
         self.up = True
         self.table = InstrumentTable.build({"x": [(each, each.token) for each in INSTRUMENTS]})
         self.clients: list[websocket.WebSocket] = []
@@ -92,7 +95,7 @@ class Stage:
         self._tree: Tree | None = None
         self.web: WebServer | None = None
 
-    def start(self, token: str = "", **settings: Any) -> Stage:
+    def start(self, token: str = "", port: int = 0, **settings: Any) -> Stage:
         address = Address("backstage")
         self._tree = start_tree(ChildSpec(address, Backstage, {"stage": self}), SystemClock(), print)
         gateway = Gateway(
@@ -107,7 +110,7 @@ class Stage:
         )
 
         async def start() -> WebServer:
-            web = WebServer(ServerSettings(port=0, **settings), AdminSettings(Secret(token)), gateway)
+            web = WebServer(ServerSettings(port=port, **settings), AdminSettings(Secret(token)), gateway)
             await web.start()
             return web
 
@@ -185,6 +188,7 @@ class Stage:
     def close(self) -> None:
         for client in self.clients:
             client.shutdown()
+        self.gate.set()
         self.stop_web()
         if self._tree is not None:
             self._tree.stop()
@@ -206,7 +210,7 @@ def a_tick() -> Callable[..., Tick]:
 
     def make(**quote: Any) -> Tick:
         said = {"last_price": 1500.5, "previous_close": 1490.0, "volume": 12, **quote}
-        return Tick(INSTRUMENTS[2], Quote(738561, **said), "x", 1, 7, 1_790_000_000_000_000_000)
+        return Tick(INSTRUMENTS[2], Quote(738561, "full", **said), "x", 1, 7, 1_790_000_000_000_000_000)
 
     return make
 

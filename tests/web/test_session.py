@@ -29,10 +29,9 @@ def test_every_path_answers_with_and_without_the_suffix_for_raw_websockets(stage
 
 
 def test_the_paths_of_the_contract_are_there():
-    assert {path.name for path in PATHS} == {
-        "/ws/indices", "/ws/stocks", "/ws/indices/all", "/ws/stocks/nse/all", "/ws/stocks/all",
-        "/ws/stocks/bse/all", "/ws/futures", "/ws/options", "/ws/futures/all", "/ws/options/all", "/ws/market",
-    }  # fmt: skip
+    kinds = ("indices", "stocks", "futures", "options")
+    everything = {f"/ws/{kind}/all" for kind in kinds} | {"/ws/stocks/nse/all", "/ws/stocks/bse/all"}
+    assert {path.name for path in PATHS} == everything | {f"/ws/{kind}" for kind in (*kinds, "market")}
 
 
 def test_a_path_of_everything_wants_what_its_filter_admits_in_the_mode_and_shape_of_its_parameters(
@@ -49,7 +48,9 @@ def test_a_path_of_everything_wants_what_its_filter_admits_in_the_mode_and_shape
 def test_a_subscription_is_answered_with_the_symbol_of_each_asked_name_and_what_is_unknown(stage, ask):
     stage.start()
     client = stage.connect("/ws/indices")
-    answer = ask(client, action="SUBSCRIBE", type="INDEX", symbols=["NIFTY", "SENSEX", "nifty 50", "NOPE"], id=7)
+    answer = ask(
+        client, action="SUBSCRIBE", type="INDEX", symbols=["NIFTY", "SENSEX", "nifty 50", "NOPE"], id=7
+    )
     assert answer == {
         "event": "subscribed",
         "id": 7,
@@ -161,7 +162,9 @@ def test_a_bad_request_is_answered_with_an_error_that_names_the_field_and_change
     wait_until(lambda: stage.told)
     if isinstance(request_, dict):
         request_ = json.dumps(request_ | {"id": "a"})
-    client.send(request_, websocket.ABNF.OPCODE_TEXT if isinstance(request_, str) else websocket.ABNF.OPCODE_BINARY)
+    client.send(
+        request_, websocket.ABNF.OPCODE_TEXT if isinstance(request_, str) else websocket.ABNF.OPCODE_BINARY
+    )
     error = json.loads(client.recv())
     assert (error["event"], error["code"], error.get("field")) == ("error", code, field)
     assert error["message"]

@@ -114,7 +114,7 @@ class UpstoxConversation(Conversation):
         """Key -> what of its last entry decides whether the next may be partial, or is none at all."""
         self._statuses: dict[str, Any] = {}
         self._spoke_ms = self._market.now_ms
-        self._random = random.Random(simulator.options.seed * 1_000 + peer.id)
+        self._random = random.Random(simulator.options.seed)
 
     def on_open(self) -> None:
         """Take a place and say how the segments stand, which needs no subscription."""

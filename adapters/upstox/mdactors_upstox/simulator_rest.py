@@ -49,7 +49,7 @@ class UpstoxRest:
         return [
             Route("GET", "/market-quote/instruments/exchange/complete.json.gz", self._instruments),
             Route("GET", "/v3/market-quote/ltp", self._quotes("UDAPI100043", lambda state, _: _ltp(state))),
-            Route("GET", "/v3/market-quote/ohlc", self._ohlc),
+            Route("GET", "/v3/market-quote/ohlc", self._guarded(self._ohlc)),
             Route(
                 "GET", "/v3/market-quote/quotes", self._quotes("UDAPI100042", lambda state, _: _full(state))
             ),

@@ -23,6 +23,8 @@ def describe(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same market")
     parser.add_argument("--speed", type=float, default=1.0, help="exchange time per real time")
     parser.add_argument("--rate", type=float, default=400.0, help="updates a second, all together")
+    parser.add_argument("--beat", type=float, default=0.25, help="seconds between emissions")
+    parser.add_argument("--packets-per-frame", type=int, default=0, metavar="N", help="0: as many as changed")
     parser.add_argument("--instruments", type=int, default=0, help="at least so many, with made-up shares")
     parser.add_argument("--replay", default="", metavar="FILE", help="recorded bars or ticks (CSV, also .gz)")
     parser.add_argument("--sent-log", default="", metavar="FILE", help="count what was sent, as JSON lines")
@@ -39,6 +41,8 @@ def execute(arguments: argparse.Namespace) -> int:
         seed=arguments.seed,
         speed=arguments.speed,
         rate=arguments.rate,
+        beat=arguments.beat,
+        packets_per_frame=arguments.packets_per_frame,
         instruments=arguments.instruments,
         replay=arguments.replay,
         sent_log=arguments.sent_log,

@@ -42,6 +42,7 @@ async def ask(address: Address, question: Message, seconds: float) -> Any:
 
     Raises:
         TimeoutError: no answer in time.
+        ActorDeadError: there is no actor any more, or it was replaced meanwhile.
         Exception: whatever the actor raised.
     """
     return await asyncio.wait_for(asyncio.wrap_future(address.ask(question)), seconds)

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any, TypeVar, cast
 
 import msgspec
+from pykka import ActorDeadError
 from tornado.web import HTTPError, RequestHandler
 
 from mdactors.config import AdminSettings, ServerSettings
@@ -117,12 +118,13 @@ class Handler(RequestHandler):
         if not isinstance(value, HTTPError):
             super().log_exception(typ, value, tb)
 
-    async def ask(self, address: Address, question: Message, seconds: float = ANSWER_SECONDS) -> Any:
-        """Ask an actor; who does not answer is a 503."""
+    async def ask(self, address: Address, question: Message, seconds: float | None = None) -> Any:
+        """Ask an actor; who does not answer, or dies over it, is a 503."""
+        seconds = ANSWER_SECONDS if seconds is None else seconds
         try:
             return await ask(address, question, seconds)
-        except TimeoutError:
-            message = f"{address.name} does not answer within {seconds:g} s; try again"
+        except (TimeoutError, ActorDeadError):
+            message = f"{address.name} does not answer; try again"
             raise Failure(503, "no_answer", message) from None
 
     def whole_number(self, name: str) -> int | None:

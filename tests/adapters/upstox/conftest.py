@@ -1,4 +1,4 @@
-"""What the Upstox tests share: the reference's frames, a market that stands still, a client of the simulator."""
+"""What the Upstox tests share: the reference's frames, a still market, a client of the simulator."""
 
 from __future__ import annotations
 
@@ -16,7 +16,15 @@ import websocket
 from mdactors.adapter import Outgoing, Secret
 from mdactors.market.instrument import Instrument
 from mdactors.market.quote import Greeks, Level
-from mdactors.simulator import Candle, FixedBook, PriceState, Session, SimulatorOptions, SimulatorServer, Venue
+from mdactors.simulator import (
+    Candle,
+    FixedBook,
+    PriceState,
+    Session,
+    SimulatorOptions,
+    SimulatorServer,
+    Venue,
+)
 from mdactors_upstox.adapter import UpstoxAdapter, UpstoxSettings
 from mdactors_upstox.codec import UpstoxQuote
 from mdactors_upstox.simulator import UpstoxSimulator
@@ -140,11 +148,12 @@ def _states() -> list[PriceState]:
             buy_quantity=359_157, sell_quantity=421_241, last_minute=minute, book=book,
         ),
         PriceState(
-            Instrument(45450 << 8 | 2, "NIFTY26NOV24400PE", "NSE", "NSE_FO", "OPTION", "NSE_FO|45450", "NIFTY",
-                       lot_size=75, expiry="2026-11-24", strike=24400.0, option_type="PE", underlying="NIFTY"),
+            Instrument(45450 << 8 | 2, "NIFTY26NOV24400PE", "NSE", "NSE_FO", "OPTION", "NSE_FO|45450",
+                       "NIFTY", lot_size=75, expiry="2026-11-24", strike=24400.0, option_type="PE",
+                       underlying="NIFTY"),
             219.3, 494.05, 260.0, 282.7, 136.75, 75, NOW - 400, NOW, 32_205_075, 189.33, 2_811_525,
-            buy_quantity=58_850, sell_quantity=94_825, greeks=Greeks(-0.5637, -18.9642, 0.0014, 8.9092, -1.1677),
-            iv=0.1277, last_minute=minute, book=book,
+            buy_quantity=58_850, sell_quantity=94_825, iv=0.1277, last_minute=minute, book=book,
+            greeks=Greeks(-0.5637, -18.9642, 0.0014, 8.9092, -1.1677),
         ),
         PriceState(
             Instrument(256265, "NIFTY 50", "NSE", "NSE_INDEX", "INDEX", "NSE_INDEX|Nifty 50", "Nifty 50"),

@@ -65,10 +65,9 @@ def test_a_snapshot_of_a_share_is_stamped_by_its_last_trade(frame):
     assert quote.previous_close == 1274.0, "cp, not the candle's close"
     assert (quote.average_price, quote.buy_quantity, quote.sell_quantity) == (1274.68, 359157, 421241)
     assert (quote.open_interest, quote.iv, quote.sensitivities, quote.greeks()) == (None, None, None, None)
-    assert quote.depth() == Depth(
-        buy=(Level(1277.3, 570), Level(1277.2, 366), Level(1277.1, 384), Level(1277.0, 209), Level(1276.9, 65)),
-        sell=(Level(1277.4, 746), Level(1277.5, 700), Level(1277.6, 2020), Level(1277.7, 1), Level(1277.8, 1)),
-    )  # fmt: skip
+    buy = ((1277.3, 570), (1277.2, 366), (1277.1, 384), (1277.0, 209), (1276.9, 65))
+    sell = ((1277.4, 746), (1277.5, 700), (1277.6, 2020), (1277.7, 1), (1277.8, 1))
+    assert quote.depth() == Depth(tuple(Level(*rung) for rung in buy), tuple(Level(*rung) for rung in sell))
 
 
 def test_a_live_option_is_stamped_by_the_frame_and_has_greeks(frame):

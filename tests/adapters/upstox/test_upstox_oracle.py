@@ -1,4 +1,4 @@
-"""The decoder against the official streamer's (parse and MessageToDict), on the reference's and generated frames.
+"""The decoder against the official one (parse and MessageToDict), on known and generated frames.
 
 They agree on everything that a quote holds, except as `test_upstox_disagreements.py` lists.
 """
@@ -23,9 +23,7 @@ keys = st.sampled_from(("NSE_EQ", "BSE_EQ", "NSE_FO", "MCX_FO", "NSE_COM", "NSE_
 ltpcs = st.builds(official.LTPC, ltp=prices, ltt=times, ltq=counts, cp=prices)
 rungs = st.builds(official.Quote, bidQ=counts, bidP=prices, askQ=counts, askP=prices)
 signed = st.floats(min_value=-1000, max_value=1000, width=32)
-greeks = st.builds(
-    official.OptionGreeks, delta=signed, theta=signed, gamma=signed, vega=signed, rho=signed
-)
+greeks = st.builds(official.OptionGreeks, delta=signed, theta=signed, gamma=signed, vega=signed, rho=signed)
 candles = st.builds(
     official.OHLC,
     interval=st.sampled_from(("1d", "I1")),

@@ -1,0 +1,98 @@
+"""The whole daemon under load: 20,000 ticks/s over a broker's wire to 100 clients for a minute.
+
+Simulator, daemon and clients are processes of their own on real sockets; five clients parse everything and
+must miss no ``seq``, the others check that they got as many ticks of each instrument as its numbers say.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from typing import Any
+
+from bench._processes import Helper, helper
+from bench.fanout import clients
+from mdactors.demo import simulator
+
+INSTRUMENTS = 2000
+TICKS_PER_SECOND = 20_000
+SECONDS = float(os.environ.get("MDACTORS_LOAD_SECONDS", "60"))
+PACKETS_PER_FRAME = 200
+
+
+def measure() -> dict[str, object]:
+    """Deliveries, latency, losses and mailbox depths; raises when anything is lost."""
+    with tempfile.TemporaryDirectory() as data_dir, helper("bench._daemon") as daemon, helper("bench._swarm") as swarm:
+        with simulator("kite", *LOAD_OPTIONS) as wire:
+            port = start_daemon(daemon, wire, data_dir)
+            symbols = [each for each in wire["symbols"] if ":" not in each][:INSTRUMENTS]
+            swarm.tell({"port": port, "seconds": SECONDS, "clients": clients("scan", symbols=symbols)})
+            swarm.hear()
+            depths = _watch_depths(daemon)
+            heard = swarm.hear()
+            usage = daemon_order(daemon, "usage")
+    return _figures(heard, depths, usage)
+
+
+LOAD_OPTIONS = (
+    "--instruments", str(INSTRUMENTS), "--rate", str(TICKS_PER_SECOND),
+    "--packets-per-frame", str(PACKETS_PER_FRAME), "--beat", "0.01",
+)  # fmt: skip
+
+
+def start_daemon(daemon: Helper, wire: dict[str, Any], data_dir: str, **changed: Any) -> int:
+    """Configure and start it on the simulator; its port, once every symbol streams."""
+    raw = {
+        "data_dir": data_dir,
+        "server": {"port": 0},
+        "brokers": {"kite": wire["settings"]},
+        "subscriptions": {"symbols": wire["symbols"]},
+        "calendar": {"always_open": True},
+        "log": {"level": "ERROR"},
+    }
+    daemon.tell(raw | changed)
+    port = int(daemon.hear())
+    deadline = time.monotonic() + 30
+    while daemon_order(daemon, "tree").get("session_hub", {}).get("handled", 0) < 200:
+        if time.monotonic() > deadline:
+            raise RuntimeError("no ticks within 30 s")
+        time.sleep(0.2)
+    return port
+
+
+def daemon_order(daemon: Helper, order: str, **more: Any) -> Any:
+    """Tell the daemon an order and hear its answer."""
+    daemon.tell({"order": order, **more})
+    return daemon.hear()
+
+
+def _watch_depths(daemon: Helper) -> list[dict[str, int]]:
+    """Every mailbox's depth, once a second."""
+    depths = []
+    for _ in range(int(SECONDS) - 2):
+        time.sleep(1)
+        depths.append({name: node["depth"] for name, node in daemon_order(daemon, "tree").items()})
+    return depths
+
+
+def _figures(heard: dict[str, Any], depths: list[dict[str, int]], usage: dict[str, Any]) -> dict[str, object]:
+    each = heard["clients"]
+    early, late = _highest(depths[10:20]), _highest(depths[-10:])
+    return {
+        "seconds": heard["seconds"],
+        "deliveries_per_second": heard["ticks"] / heard["seconds"],
+        "clients": len(each),
+        "parsing_clients_missing_seq": sum(client["missing"] for client in each if client["way"] == "parse"),
+        "instruments_with_wrong_count": sum(client["wrong"] for client in each),
+        "disconnected": sum(client["closed"] for client in each),
+        "deepest_mailbox_seconds_10_20": early,
+        "deepest_mailbox_last_10_seconds": late,
+        "daemon_cpu_seconds": usage["cpu"],
+        "daemon_max_rss_mb": usage["max_rss_mb"],
+    }
+
+
+def _highest(depths: list[dict[str, int]]) -> dict[str, int]:
+    names = depths[0] if depths else {}
+    return {name: most for name in names if (most := max(depth[name] for depth in depths))}

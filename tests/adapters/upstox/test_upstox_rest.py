@@ -1,0 +1,141 @@
+"""The way to a socket and the list of instruments, against every answer that Upstox and its gateway give."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import logging
+
+import pytest
+import requests
+import responses
+
+from mdactors import __version__
+from mdactors.adapter import Secret
+from mdactors.errors import BrokerRefused, BrokerUnavailable, LoginRequired
+from mdactors_upstox.adapter import UpstoxAdapter, UpstoxSettings
+
+AUTHORIZE = "https://api.upstox.com/v3/feed/market-data-feed/authorize"
+INSTRUMENTS = "https://assets.upstox.com/market-quote/instruments/exchange/complete.json.gz"
+ADDRESS = "wss://feed.example/feeds?requestId=r&code=one-time"
+TOKEN = "a-token-to-hide"
+
+
+@pytest.fixture
+def upstox():
+    with responses.RequestsMock() as mock:
+        yield mock
+
+
+@pytest.fixture
+def adapter():
+    return UpstoxAdapter(UpstoxSettings(access_token=Secret(TOKEN)))
+
+
+def trouble(code, message="no"):
+    return {"status": "error", "errors": [{"error_code": code, "message": message, "errorCode": code}]}
+
+
+@pytest.mark.parametrize("spelling", ["authorized_redirect_uri", "authorizedRedirectUri"])
+def test_the_address_is_asked_for_with_the_token_and_a_user_agent(
+    upstox, adapter, spelling, monkeypatch, tmp_path
+):
+    netrc = tmp_path / ".netrc"
+    netrc.write_text("default login someone password else\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    upstox.get(AUTHORIZE, json={"status": "success", "data": {spelling: ADDRESS}})
+    endpoint = adapter.endpoint()
+    assert endpoint.url.reveal() == ADDRESS
+    asked = upstox.calls[0].request.headers
+    assert asked["Authorization"] == f"Bearer {TOKEN}"
+    assert asked["User-Agent"] == endpoint.headers["User-Agent"] == f"mdactors/{__version__}"
+    assert "Authorization" not in endpoint.headers, "the address carries its own code"
+    assert "one-time" not in repr(endpoint)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind"),
+    [
+        (401, trouble("UDAPI100050", f"Invalid token {TOKEN}"), LoginRequired),
+        (401, trouble("UDAPI100016"), LoginRequired),
+        (403, trouble("UDAPI100067"), LoginRequired),
+        (403, trouble("UDAPI100073"), LoginRequired),
+        (403, trouble("UDAPI100074"), BrokerRefused),
+        (403, "error code: 1010", BrokerRefused),
+        (401, "who are you", BrokerRefused),
+        (400, trouble("UDAPI10000"), BrokerRefused),
+        (429, trouble("UDAPI10005"), BrokerRefused),
+        (429, "slow down", BrokerRefused),
+        (500, trouble("UDAPI100500"), BrokerUnavailable),
+        (503, "<html>", BrokerUnavailable),
+        (200, "<html>", BrokerUnavailable),
+        (200, {"status": "success", "data": {}}, BrokerUnavailable),
+        (200, {"status": "success", "data": {"authorized_redirect_uri": 5}}, BrokerUnavailable),
+    ],
+)
+def test_a_refusal_is_sorted_by_its_status_and_its_envelope(upstox, adapter, status, body, kind):
+    upstox.get(AUTHORIZE, body=body if isinstance(body, str) else json.dumps(body), status=status)
+    with pytest.raises(kind) as raised:
+        adapter.endpoint()
+    assert type(raised.value) is kind
+    assert TOKEN not in str(raised.value)
+    assert "http" not in str(raised.value)
+    if isinstance(raised.value, BrokerRefused):
+        assert raised.value.retry_after >= (30 if status == 429 else 5)
+
+
+@pytest.mark.parametrize("error", [requests.ConnectionError, requests.Timeout, requests.exceptions.SSLError])
+def test_a_lost_network_is_a_state_whose_text_hides_the_address(upstox, adapter, error):
+    upstox.get(AUTHORIZE, body=error(f"{ADDRESS} failed"))
+    with pytest.raises(BrokerUnavailable) as raised:
+        adapter.endpoint()
+    assert error.__name__ in str(raised.value)
+    assert "one-time" not in str(raised.value)
+    assert raised.value.__cause__ is None
+    assert raised.value.__suppress_context__
+
+
+def rows(*odd):
+    share = {
+        "segment": "NSE_EQ", "exchange": "NSE", "name": "RELIANCE INDUSTRIES LTD", "isin": "INE002A01018",
+        "instrument_type": "EQ", "instrument_key": "NSE_EQ|INE002A01018", "lot_size": 1,
+        "exchange_token": "2885", "tick_size": 10.0, "trading_symbol": "RELIANCE",
+    }  # fmt: skip
+    return json.dumps([share, *odd]).encode()
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_instruments_come_packed_and_may_have_been_unpacked_on_the_way(upstox, adapter, packed):
+    body = gzip.compress(rows()) if packed else rows()
+    upstox.get(INSTRUMENTS, body=body, content_type="application/gzip")
+    (listing,) = adapter.instruments()
+    assert (listing.token, listing.instrument.token) == ("NSE_EQ|INE002A01018", 738561)
+    asked = upstox.calls[0].request.headers
+    assert asked["User-Agent"] == f"mdactors/{__version__}"
+    assert "Authorization" not in asked
+
+
+def test_a_row_that_cannot_be_read_costs_only_itself(upstox, adapter, caplog):
+    odd = [
+        {"segment": "NSE_EQ"},
+        {**json.loads(rows())[0], "exchange_token": "none"},
+        {**json.loads(rows())[0], "segment": "NSE_FO", "instrument_type": "FUT", "expiry": 10**30},
+        5,
+    ]
+    upstox.get(INSTRUMENTS, body=rows(*odd))
+    with caplog.at_level(logging.WARNING):
+        assert len(list(adapter.instruments())) == 1
+    assert "4 rows" in caplog.text
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b"{}", gzip.compress(rows())[:-40], b"\x1f\x8bnot gzip"])
+def test_a_damaged_list_is_unavailable(upstox, adapter, body):
+    upstox.get(INSTRUMENTS, body=body)
+    with pytest.raises(BrokerUnavailable, match="damaged"):
+        list(adapter.instruments())
+
+
+def test_a_refused_list_says_so(upstox, adapter):
+    upstox.get(INSTRUMENTS, status=403, body="AccessDenied")
+    with pytest.raises(BrokerRefused, match="gateway"):
+        list(adapter.instruments())
