@@ -1,4 +1,4 @@
-"""The server of the fan-out measurement: ours, or the usual one with a ``write_message`` per tick and client."""
+"""The server of the fan-out measurement: ours, or the usual ``write_message`` per tick and client."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from typing import Any
 
 import tornado.web
 import tornado.websocket
-from mdactors_kite.adapter import KiteAdapter, KiteSettings
 
 from mdactors.actors.session_hub import SessionHub
 from mdactors.actors.subscription_manager import SubscriptionManager, Upstream
@@ -28,6 +27,7 @@ from mdactors.runtime import Address, ChildSpec, Supervisor, SystemClock, Tree, 
 from mdactors.store.cache_memory import MemoryCache
 from mdactors.web.application import WebServer
 from mdactors.web.gateway import Gateway
+from mdactors_kite.adapter import KiteAdapter, KiteSettings
 
 BATCH_SECONDS = 0.01
 Publish = Callable[[Sequence[Tick]], None]
@@ -110,7 +110,10 @@ class Ours:
             "ask_sessions": lambda: self._loop.call_soon_threadsafe(self._web.report_sessions),
         }
         hub = {"deliver": self._deliver, "manager": self._manager, "normalizers": []}
-        children = [ChildSpec(self._manager, SubscriptionManager, manager), ChildSpec(self._hub, SessionHub, hub)]
+        children = [
+            ChildSpec(self._manager, SubscriptionManager, manager),
+            ChildSpec(self._hub, SessionHub, hub),
+        ]
         root = ChildSpec(Address("root"), Supervisor, {"children": children})
         self._tree = start_tree(root, SystemClock(), lambda _reason: None)
         await self._web.start()
@@ -131,7 +134,9 @@ class Usual:
     def __init__(self, instruments: Sequence[Instrument]) -> None:
         self.deliveries = 0
         self._loop = asyncio.get_running_loop()
-        self._wanted: dict[str, set[tornado.websocket.WebSocketHandler]] = {i.symbol: set() for i in instruments}
+        self._wanted: dict[str, set[tornado.websocket.WebSocketHandler]] = {
+            i.symbol: set() for i in instruments
+        }
 
     async def start(self) -> int:
         """Start the server; the port."""

@@ -63,7 +63,10 @@ def upstox_frame(count: int) -> bytes:
         full.ltpc.ltt, full.ltpc.ltq = NOW_SECONDS * 1000 - 300, chance.randrange(1, 500)
         for n in range(1, 6):
             full.marketLevel.bidAskQuote.add(
-                bidQ=chance.randrange(1, 9999), bidP=price - n / 20, askQ=chance.randrange(1, 9999), askP=price + n / 20
+                bidQ=chance.randrange(1, 9999),
+                bidP=price - n / 20,
+                askQ=chance.randrange(1, 9999),
+                askP=price + n / 20,
             )
         full.optionGreeks.SetInParent()
         for interval, volume in (("1d", 7_790_518), ("I1", 45_682)):

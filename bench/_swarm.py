@@ -76,7 +76,9 @@ class Client:
 
     def _send(self, payload: bytes) -> None:
         head = bytes([0x81]) + (
-            bytes([0x80 | len(payload)]) if len(payload) < 126 else bytes([0x80 | 126]) + len(payload).to_bytes(2)
+            bytes([0x80 | len(payload)])
+            if len(payload) < 126
+            else bytes([0x80 | 126]) + len(payload).to_bytes(2)
         )
         self.socket.sendall(head + bytes(4) + payload)
 

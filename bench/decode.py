@@ -12,12 +12,11 @@ import gc
 import time
 from collections.abc import Callable, Sequence
 
-from mdactors_kite.adapter import KiteAdapter, KiteSettings
-from mdactors_upstox.adapter import UpstoxAdapter, UpstoxSettings
-
 from bench._frames import kite_frame, kite_instruments, upstox_frame, upstox_instruments
 from bench._pipeline import Pipeline
 from mdactors.market.tick import Tick
+from mdactors_kite.adapter import KiteAdapter, KiteSettings
+from mdactors_upstox.adapter import UpstoxAdapter, UpstoxSettings
 
 ROUNDS = 15
 REPEATS = 20

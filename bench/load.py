@@ -23,15 +23,19 @@ PACKETS_PER_FRAME = 200
 
 def measure() -> dict[str, object]:
     """Deliveries, latency, losses and mailbox depths; raises when anything is lost."""
-    with tempfile.TemporaryDirectory() as data_dir, helper("bench._daemon") as daemon, helper("bench._swarm") as swarm:
-        with simulator("kite", *LOAD_OPTIONS) as wire:
-            port = start_daemon(daemon, wire, data_dir)
-            symbols = [each for each in wire["symbols"] if ":" not in each][:INSTRUMENTS]
-            swarm.tell({"port": port, "seconds": SECONDS, "clients": clients("scan", symbols=symbols)})
-            swarm.hear()
-            depths = _watch_depths(daemon)
-            heard = swarm.hear()
-            usage = daemon_order(daemon, "usage")
+    with (
+        tempfile.TemporaryDirectory() as data_dir,
+        helper("bench._daemon") as daemon,
+        helper("bench._swarm") as swarm,
+        simulator("kite", *LOAD_OPTIONS) as wire,
+    ):
+        port = start_daemon(daemon, wire, data_dir)
+        symbols = [each for each in wire["symbols"] if ":" not in each][:INSTRUMENTS]
+        swarm.tell({"port": port, "seconds": SECONDS, "clients": clients("scan", symbols)})
+        swarm.hear()
+        depths = _watch_depths(daemon)
+        heard = swarm.hear()
+        usage = daemon_order(daemon, "usage")
     return _figures(heard, depths, usage)
 
 

@@ -42,7 +42,7 @@ from mdactors.web.gateway import Gateway
 logger = logging.getLogger(__name__)
 
 SWITCH_SECONDS = 0.0005
-"""How long one thread may hold the interpreter while another waits; Python's 5 ms would be felt as latency."""
+"""How long a thread may hold the interpreter while another waits; Python's 5 ms would be felt."""
 FRAMES_WAITING = MailboxPolicy(capacity=1000, when_full="wait")
 BATCHES_WAITING = MailboxPolicy(capacity=10_000, when_full="drop_oldest")
 SLOW_CHILD_SECONDS = 120.0
@@ -97,7 +97,10 @@ class Daemon:
         self.master = Address("instrument_master")
         self.normalizers = {name: Address(f"{name}/normalizer", FRAMES_WAITING) for name in self._brokers}
         self.connections = {
-            name: [Address(f"{name}/connection-{n}") for n in range(1, self._adapters[name].limits.connections + 1)]
+            name: [
+                Address(f"{name}/connection-{n}")
+                for n in range(1, self._adapters[name].limits.connections + 1)
+            ]
             for name in self._brokers
         }
 
@@ -115,7 +118,9 @@ class Daemon:
         self._loop = asyncio.get_running_loop()
         self._data.mkdir(parents=True, exist_ok=True)
         self._cache = MemoryCache(self._settings.cache.today_minutes)
-        self._store = SqliteTicks(self._data / self._settings.store.path) if self._settings.store.ticks else None
+        self._store = (
+            SqliteTicks(self._data / self._settings.store.path) if self._settings.store.ticks else None
+        )
         self._web = WebServer(self._settings.server, self._settings.admin, self._gateway())
         self._tree = start_tree(self._root(), self._clock, self._give_up)
         await self._web.start()
@@ -167,7 +172,9 @@ class Daemon:
     # --- the tree
 
     def _root(self) -> ChildSpec:
-        return self._supervisor("root", [self._sinks(), self._sessions(), self._master_spec(), self._all_brokers()])
+        return self._supervisor(
+            "root", [self._sinks(), self._sessions(), self._master_spec(), self._all_brokers()]
+        )
 
     def _supervisor(self, name: str, children: Sequence[ChildSpec]) -> ChildSpec:
         supervision = self._settings.supervision

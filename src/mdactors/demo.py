@@ -14,7 +14,18 @@ from mdactors import app
 from mdactors.config import Settings, decode_section
 from mdactors.errors import SimulatorError
 
-SHOWN = ("NIFTY 50", "NIFTY BANK", "SENSEX", "INDIA VIX", "RELIANCE", "HDFCBANK", "INFY", "TCS", "SBIN", "ITC")
+SHOWN = (
+    "NIFTY 50",
+    "NIFTY BANK",
+    "SENSEX",
+    "INDIA VIX",
+    "RELIANCE",
+    "HDFCBANK",
+    "INFY",
+    "TCS",
+    "SBIN",
+    "ITC",
+)
 """What the terminal view shows."""
 
 
@@ -78,7 +89,18 @@ def simulator(broker: str, *options: str) -> Iterator[dict[str, Any]]:
     Raises:
         SimulatorError: it did not come up.
     """
-    command = [sys.executable, "-m", "mdactors", "simulate", "--broker", broker, "--port", "0", "--child", *options]
+    command = [
+        sys.executable,
+        "-m",
+        "mdactors",
+        "simulate",
+        "--broker",
+        broker,
+        "--port",
+        "0",
+        "--child",
+        *options,
+    ]
     # In a group of its own: Ctrl-C shall end the daemon first, which then ends the simulator.
     child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, process_group=0)  # noqa: S603 - our own command
     try:

@@ -44,7 +44,7 @@ class NewestWanted(Message, frozen=True):
     """The hub started afresh and wants every instrument's newest tick again."""
 
 
-# --- Normalizer, SubscriptionManager, BrokerConnection ------------------------------------------------
+# --- Normalizer, SubscriptionManager -------------------------------------------------------------------
 
 
 class InstrumentsLoaded(Message, frozen=True):

@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
 import pytest
-from mdactors_kite.adapter import KiteAdapter, KiteSettings
-from mdactors_kite.simulator import KiteSimulator
 
 from mdactors import messages
 from mdactors.adapter import Secret
@@ -26,6 +24,8 @@ from mdactors.runtime import (
     start_tree,
 )
 from mdactors.simulator import Exchange, SimulatorOptions, SimulatorServer
+from mdactors_kite.adapter import KiteAdapter, KiteSettings
+from mdactors_kite.simulator import KiteSimulator
 
 EVERY_MESSAGE = [
     each
@@ -112,4 +112,3 @@ def table(kite: SimulatorServer) -> InstrumentTable:
     return InstrumentTable.build(
         {adapter.name: [(listing.instrument, listing.token) for listing in adapter.instruments()]}
     )
-

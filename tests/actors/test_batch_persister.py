@@ -17,13 +17,21 @@ from mdactors.messages import AlarmChanged, TicksPublished
 from mdactors.runtime import Address, ChildSpec, Describe, FakeClock, Kill, MailboxPolicy
 from mdactors.store.ticks_sqlite import SqliteTicks
 
+START_NS = 1_790_658_000_000_000_000
 RELIANCE = Instrument(738561, "RELIANCE", "NSE", "NSE_EQ", "STOCK", "NSE_EQ|INE002A01018")
 
 
 def ticks(first: int, count: int) -> TicksPublished:
     return TicksPublished(
         [
-            Tick(RELIANCE, Quote(RELIANCE.token, "ltp", float(seq)), "test", 1, seq, 1_790_658_000_000_000_000 + seq)
+            Tick(
+                RELIANCE,
+                Quote(RELIANCE.token, "ltp", float(seq)),
+                "test",
+                1,
+                seq,
+                1_790_658_000_000_000_000 + seq,
+            )
             for seq in range(first, first + count)
         ]
     )
@@ -37,7 +45,8 @@ class Rig:
         self.clock = FakeClock()
         self.address = Address("batch_persister", MailboxPolicy())
         arguments = {
-            "store": self.store, "hub": self.hub.address, "batch_rows": 10, "batch_seconds": 5.0, "max_waiting": 30,
+            "store": self.store, "hub": self.hub.address, "batch_rows": 10, "batch_seconds": 5.0,
+            "max_waiting": 30,
         }  # fmt: skip
         self.tree = run_tree([ChildSpec(self.address, BatchPersister, arguments, drain=True)], self.clock)
 
@@ -92,7 +101,6 @@ def test_what_waits_is_written_when_the_actor_is_killed(rig: Rig, wait_until: Ca
     wait_until(lambda: rig.store.count() == 13)
 
 
-@pytest.mark.slow
 def test_a_store_that_is_away_is_an_alarm_and_nothing_is_lost_when_it_returns(
     rig: Rig, wait_until: Callable[..., None]
 ) -> None:
@@ -109,7 +117,6 @@ def test_a_store_that_is_away_is_an_alarm_and_nothing_is_lost_when_it_returns(
     assert rig.tree.describe()["children"][0]["restarts"] == 0
 
 
-@pytest.mark.slow
 def test_what_waits_for_an_absent_store_is_bounded_and_counted(
     rig: Rig, wait_until: Callable[..., None]
 ) -> None:

@@ -186,7 +186,9 @@ def test_a_killed_connection_is_replaced_and_its_socket_ended_first(
     assert rig.tree.describe()["children"][0]["restarts"] == 1
 
 
-def test_an_operator_closes_and_opens_it(rig: Rig, kite: SimulatorServer, wait_until: Callable[..., None]) -> None:
+def test_an_operator_closes_and_opens_it(
+    rig: Rig, kite: SimulatorServer, wait_until: Callable[..., None]
+) -> None:
     wait_until(lambda: "live" in rig.states, WAIT)
     rig.address.tell(DisconnectRequested())
     wait_until(lambda: rig.states[-1] == "disconnected" and not kite.connections, WAIT)

@@ -18,7 +18,9 @@ WAIT = 10.0
 
 
 class Rig:
-    def __init__(self, adapter: Any, path: Path, listen: Callable[..., Any], run_tree: Callable[..., Any]) -> None:
+    def __init__(
+        self, adapter: Any, path: Path, listen: Callable[..., Any], run_tree: Callable[..., Any]
+    ) -> None:
         self.reader, self.hub = listen("reader"), listen("hub")
         self.catalogue = Catalogue()
         self.address = Address("instrument_master")
@@ -37,7 +39,10 @@ class Rig:
 
 @pytest.fixture
 def make_rig(
-    tmp_path: Path, listen: Callable[..., Any], run_tree: Callable[..., Any], make_kite_adapter: Callable[..., Any]
+    tmp_path: Path,
+    listen: Callable[..., Any],
+    run_tree: Callable[..., Any],
+    make_kite_adapter: Callable[..., Any],
 ) -> Callable[..., Rig]:
     def make(server: SimulatorServer, **settings: Any) -> Rig:
         return Rig(make_kite_adapter(server, **settings), tmp_path / "instruments", listen, run_tree)

@@ -50,7 +50,9 @@ def ltp_frame(*packets: tuple[int, int]) -> bytes:
 
 
 class Rig:
-    def __init__(self, adapter: Any, instrument_tokens: Any, listen: Any, run_tree: Any, clock: Any = None) -> None:
+    def __init__(
+        self, adapter: Any, instrument_tokens: Any, listen: Any, run_tree: Any, clock: Any = None
+    ) -> None:
         self.table = InstrumentTable.build({adapter.name: instrument_tokens})
         self.hub, self.sink, self.connection = listen("hub"), listen("sink"), listen("connection")
         self.address = Address("normalizer")

@@ -28,7 +28,8 @@ from mdactors.runtime import Address, ChildSpec, Describe, Kill
 from mdactors_kite.adapter import KiteAdapter, KiteSettings
 
 SHARES = {
-    n: Instrument((n << 8) | 1, f"SHARE{n}", "NSE", "NSE_EQ", "STOCK", f"NSE_EQ|SHARE{n}") for n in range(1, 8)
+    n: Instrument((n << 8) | 1, f"SHARE{n}", "NSE", "NSE_EQ", "STOCK", f"NSE_EQ|SHARE{n}")
+    for n in range(1, 8)
 }
 TABLE = InstrumentTable.build({"kite": [(share, share.token) for share in SHARES.values()]})
 

@@ -61,10 +61,10 @@ def test_what_is_delivered_in_one_turn_of_the_loop_is_written_at_once_and_in_ord
     frames = [frame_text(json.dumps({"n": n}).encode()) for n in range(500)]
     writes = []
     stream = outbox(stage, name)._stream
-    write = stream.write
+    write = stream.write_to_fd
 
     def deliver():
-        stream.write = lambda data: (writes.append(len(data)), write(data))[1]
+        stream.write_to_fd = lambda data: (writes.append(len(data)), write(data))[1]
         for n, frame in enumerate(frames):
             stage.web.deliver([Delivery((name,), (n,), (frame,), frame)])
 

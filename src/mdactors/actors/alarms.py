@@ -14,7 +14,9 @@ from mdactors.runtime import Clock
 class Alarms:
     """Remembers which alarms of its actor are on; each is one ERROR line and one event, not one a beat."""
 
-    def __init__(self, clock: Clock, logger: logging.Logger, announce: Callable[[AlarmChanged], None]) -> None:
+    def __init__(
+        self, clock: Clock, logger: logging.Logger, announce: Callable[[AlarmChanged], None]
+    ) -> None:
         self._clock = clock
         self._logger = logger
         self._announce = announce

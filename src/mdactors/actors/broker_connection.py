@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-
-from mdactors.adapter import BrokerAdapter, BrokerToken, Mode
 from mdactors.actors.feed_socket import FeedSocket
+from mdactors.adapter import BrokerAdapter, BrokerToken, Mode
 from mdactors.messages import (
     ConnectionReported,
     ConnectRequested,
@@ -205,9 +204,7 @@ class BrokerConnection(Actor):
     def _update(self) -> None:
         gone = [token for token in self._told if token not in self._wanted]
         new = {token: mode for token, mode in self._wanted.items() if token not in self._told}
-        changed = {
-            token: mode for token, mode in self._wanted.items() if self._told.get(token, mode) != mode
-        }
+        changed = {token: mode for token, mode in self._wanted.items() if self._told.get(token, mode) != mode}
         socket = self._line.socket
         assert socket is not None, "live without a socket"
         if gone:
@@ -259,5 +256,3 @@ class BrokerConnection(Actor):
             "connects": self._connects,
             "subscribed": len(self._told),
         }
-
-

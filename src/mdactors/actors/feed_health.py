@@ -16,9 +16,7 @@ class FeedHealth:
     a clock that is simply off is not taken for a slow feed.
     """
 
-    def __init__(
-        self, calendar: Calendar, now_ns: int, stale_seconds: float, delayed_seconds: float
-    ) -> None:
+    def __init__(self, calendar: Calendar, now_ns: int, stale_seconds: float, delayed_seconds: float) -> None:
         self.status = "stale"
         self.detail = ""
         self.market_status: dict[str, str] = {}

@@ -91,7 +91,7 @@ class FeedSocket:
         self._thread.start()
 
     def send(self, frames: Sequence[Outgoing], mark: Subscribed | None = None) -> None:
-        """Queue frames; ``mark`` goes to the Normalizer once they are sent, in order with what is received."""
+        """Queue frames; once they are sent, ``mark`` goes to the Normalizer, in order with the frames."""
         self._outgoing.put((frames, mark))
 
     def abort(self) -> None:

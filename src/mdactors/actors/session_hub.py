@@ -31,8 +31,8 @@ class SessionHub(Actor):
 
     Receives `TicksPublished` (encodes each wanted tick once per view and hands the whole batch to the
     event loop in one call), `RouteSet`/`RouteDropped`, status, gap and alarm events. A fresh one tells
-    the SubscriptionManager `RoutesWanted` and each Normalizer `NewestWanted`. Its hooks run in its own thread;
-    ``deliver`` takes a batch to the event loop and returns at once.
+    the SubscriptionManager `RoutesWanted` and each Normalizer `NewestWanted`. Its hooks run in its own
+    thread; ``deliver`` takes a batch to the event loop and returns at once.
     """
 
     def __init__(

@@ -107,9 +107,7 @@ class SubscriptionManager(Actor):
         if refused:
             self._interests[message.session] = _without(message.interest, refused)
         answer = request_answer(message.request, self._refused) if message.request else {}
-        self.tell(
-            self._hub, RouteSet(message.session, self._interests[message.session], answer, refused)
-        )
+        self.tell(self._hub, RouteSet(message.session, self._interests[message.session], answer, refused))
         self._schedule()
 
     @handles(SessionClosed)

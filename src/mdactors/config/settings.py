@@ -84,8 +84,6 @@ class FeedSettings(msgspec.Struct, frozen=True):
 
     stale_seconds: Seconds = 10.0
     delayed_seconds: Seconds = 3.0
-    silence_seconds: Seconds = 30.0
-    """A connection that brings nothing at all for so long is ended and opened anew."""
 
 
 class CalendarSettings(msgspec.Struct, frozen=True):

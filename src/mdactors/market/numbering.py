@@ -116,4 +116,3 @@ class Numbering:
 
     def __len__(self) -> int:
         return len(self._tracks)
-

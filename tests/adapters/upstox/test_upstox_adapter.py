@@ -83,14 +83,16 @@ def test_settings_allow_fewer_connections_than_the_plan_and_never_more():
 
 def test_a_token_file_is_read_anew_and_preferred(tmp_path):
     path = tmp_path / "token"
-    ours = adapter(access_token=Secret("configured"), access_token_file=str(path))
+    ours = adapter(access_token_file=str(path))
     assert ours.credential() == ""
+    both = adapter(access_token=Secret("configured"), access_token_file=str(path))
+    assert both.credential() == adapter(access_token=Secret("configured")).credential()
     with pytest.raises(LoginRequired, match=r"cannot read the access token from .*token: No such file"):
         ours.endpoint()
     path.write_text("first\n")
     first = ours.credential()
     path.write_text("second\n")
-    assert first != ours.credential() != ""
+    assert first != ours.credential() == both.credential() != ""
     assert "second" not in ours.credential()
     path.write_text("\n")
     with pytest.raises(LoginRequired, match="is empty"):
