@@ -1,9 +1,10 @@
 """Fan-out of 20,000 ticks/s to 100 clients, against one ``write_message`` a tick and client.
 
-There are 2,000 instruments; ten clients want everything, ninety want 100 symbols each: 290,000 deliveries a second. Server and
-clients are processes of their own; the server's CPU per delivery includes making the ticks. The
-usual way runs at a tenth of the rate, because it could not keep up. Latencies run from the tick's making to
-its being parsed by a client. A third run adds a client that reads nothing.
+There are 2,000 instruments; ten clients want everything, ninety want 100 symbols each: 290,000
+deliveries a second. Server and clients are processes of their own; the server's CPU per delivery
+includes making the ticks. The usual way runs at a tenth of the rate, because it could not keep up.
+Latencies run from the tick's making to its being parsed by a client. A third run adds a client that
+reads nothing.
 """
 
 from __future__ import annotations

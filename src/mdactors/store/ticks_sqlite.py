@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import pathlib
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from mdactors.errors import StoreError
 from mdactors.market.tick import Tick
@@ -51,7 +53,12 @@ CREATE INDEX ticks_by_token ON ticks (instrument_token, tick_timestamp DESC);
 COMMIT;
 """
 _COLUMNS = ", ".join(COLUMNS)
-_INSERT = f"INSERT INTO ticks ({_COLUMNS}) VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608 # our own names
+_ROW = f"({', '.join('?' * len(COLUMNS))})"
+_INSERT = f"INSERT INTO ticks ({_COLUMNS}) VALUES {_ROW}"  # noqa: S608 # our own names
+ROWS = 100
+"""How many rows one statement inserts: SQLite lets go of the interpreter and takes it back once a
+statement, which hurts every other thread when it is done for each row."""
+_INSERT_ROWS = _INSERT + f", {_ROW}" * (ROWS - 1)
 _SELECT = (
     f"SELECT {_COLUMNS} FROM ticks "  # noqa: S608 # our own names
     "WHERE instrument_token = ? AND tick_timestamp BETWEEN ? AND ? "
@@ -122,12 +129,19 @@ class SqliteTicks(TickStore):
         with self._write_lock, self._reported("written"):
             self._writer.execute("BEGIN IMMEDIATE")
             try:
-                self._writer.executemany(_INSERT, map(row_of, ticks))
+                self._insert([row_of(tick) for tick in ticks])
                 self._writer.execute("COMMIT")
             finally:
                 if self._writer.in_transaction:
                     self._writer.execute("ROLLBACK")
         return len(ticks)
+
+    def _insert(self, rows: Sequence[tuple[Any, ...]]) -> None:
+        whole = len(rows) - len(rows) % ROWS
+        for start in range(0, whole, ROWS):
+            values = itertools.chain.from_iterable(rows[start : start + ROWS])
+            self._writer.execute(_INSERT_ROWS, tuple(values))
+        self._writer.executemany(_INSERT, rows[whole:])
 
     def read(
         self,

@@ -158,7 +158,7 @@ class Outbox:
             written.add_done_callback(self._written)
 
     def _send(self, data: bytes) -> int:
-        """Give the socket what it takes at once: nearly always all, and half as dear as the stream's buffer."""
+        """Give the socket what it takes now: nearly always all, at half of what a stream's buffer costs."""
         if self._stream.writing():  # a ping of Tornado's waits, and comes first
             return 0
         try:
