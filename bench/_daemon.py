@@ -1,7 +1,7 @@
 """The whole daemon as a helper process that can be asked for its tree and told to kill an actor.
 
-The first line is its configuration, as YAML would give it; then each line is an order:
-``{"order": "tree"}``, ``{"order": "kill", "actor": NAME}``, ``{"order": "usage"}``.
+The first line is its configuration, as YAML would give it; then each line is an order: ``{"order":
+"tree"}``, ``{"order": "kill", "actor": NAME}``, ``{"order": "usage"}``, ``{"order": "stop"}``.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 from mdactors import service
 from mdactors.app import SWITCH_SECONDS, Daemon, make_adapters
 from mdactors.config import Settings, decode_section
-from mdactors.runtime import Address, Kill
+from mdactors.runtime import Address, Describe, Kill
 
 
 async def main() -> None:
@@ -30,13 +30,23 @@ async def main() -> None:
     await daemon.start()
     print(daemon.port, flush=True)
     while line := await loop.run_in_executor(None, sys.stdin.readline):
-        print(json.dumps(_obey(daemon, json.loads(line))), flush=True)
+        order = json.loads(line)
+        if order["order"] == "stop":
+            break
+        print(json.dumps(await _obey(daemon, order)), flush=True)
     await daemon.stop()
+    dropped = sum(node["dropped"] for node in _nodes(daemon.describe_tree()))
+    print(json.dumps({"dropped": dropped}), flush=True)
 
 
-def _obey(daemon: Daemon, order: dict[str, Any]) -> Any:
+async def _obey(daemon: Daemon, order: dict[str, Any]) -> Any:
     if order["order"] == "tree":
-        return {node["name"]: node for node in _nodes(daemon.describe_tree())}
+        nodes = {node["name"]: node for node in _nodes(daemon.describe_tree())}
+        for address in daemon.addresses():
+            if "connection" in address.name and address.name in nodes:
+                described = await asyncio.wrap_future(address.ask(Describe()))
+                nodes[address.name]["connection"] = described["state"]
+        return nodes
     if order["order"] == "kill":
         _address(daemon, order["actor"]).tell(Kill("chaos"))
         return time.monotonic()

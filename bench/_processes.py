@@ -13,9 +13,13 @@ from typing import Any
 class Helper:
     """A child process that is told and tells JSON lines."""
 
-    def __init__(self, module: str) -> None:
+    def __init__(self, module: str, *, quiet: bool = False) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", module], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [sys.executable, "-m", module],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL if quiet else None,
+            text=True,
         )
 
     def tell(self, message: Any) -> None:
@@ -46,9 +50,9 @@ class Helper:
 
 
 @contextlib.contextmanager
-def helper(module: str) -> Iterator[Helper]:
-    """A helper process that ends with the block."""
-    process = Helper(module)
+def helper(module: str, *, quiet: bool = False) -> Iterator[Helper]:
+    """A helper process that ends with the block; a quiet one's log is not shown."""
+    process = Helper(module, quiet=quiet)
     try:
         yield process
     finally:

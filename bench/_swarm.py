@@ -1,7 +1,8 @@
 """Many websocket clients in one process: ``python -m bench._swarm`` with a plan on standard input.
 
 The plan is JSON: ``{"port": …, "seconds": …, "clients": [{"path": …, "request": {…}|null, "way": …}]}``. It
-says ``ready`` when all are connected and prints its report at the end. The ways: *parse* reads every
+says ``ready`` when all are connected and prints its report at the end; with ``"until_told": true`` a line
+on standard input ends it sooner. The ways: *parse* reads every
 frame as a stranger would and checks that no ``seq`` is missing; *scan* looks for token and seq in the
 byte stream, cheap enough for a few hundred thousand deliveries a second on half a core, and
 checks that there are as many as the numbers say; *drain* counts bytes; *stalled* reads nothing.
@@ -169,18 +170,20 @@ class Client:
 def main() -> None:
     """Connect all, say ready, read for the planned time, report."""
     plan = json.loads(sys.stdin.readline())
-    clients = [Client(plan["port"], each) for each in plan["clients"]]
     selector = selectors.DefaultSelector()
-    for client in clients:
+    clients = []
+    for each in plan["clients"]:
+        client = Client(plan["port"], each)
+        clients.append(client)
         if client.way != "stalled":
             selector.register(client.socket, selectors.EVENT_READ, client)
+        _read(selector, 0)  # who connected first must not wait for the last
     print(json.dumps("ready"), flush=True)
     started, cpu = time.monotonic(), time.process_time()
-    while (left := started + plan["seconds"] - time.monotonic()) > 0:
-        for key, _ in selector.select(min(left, 0.5)):
-            key.data.read()
-            if key.data.closed:
-                selector.unregister(key.fileobj)
+    if plan.get("until_told"):
+        selector.register(sys.stdin, selectors.EVENT_READ)
+    while (left := started + plan["seconds"] - time.monotonic()) > 0 and not sys.stdin.closed:
+        _read(selector, min(left, 0.5))
     latencies = sorted(each for client in clients for each in client.latencies)
     report = {
         "seconds": time.monotonic() - started,
@@ -191,6 +194,17 @@ def main() -> None:
         "clients": [client.report() for client in clients],
     }
     print(json.dumps(report), flush=True)
+
+
+def _read(selector: selectors.DefaultSelector, seconds: float) -> None:
+    for key, _ in selector.select(seconds):
+        if key.data is None:
+            sys.stdin.close()
+            selector.unregister(key.fileobj)
+            return
+        key.data.read()
+        if key.data.closed:
+            selector.unregister(key.fileobj)
 
 
 def _quantile(latencies: list[int], percent: int) -> float:

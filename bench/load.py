@@ -18,7 +18,7 @@ from mdactors.demo import simulator
 INSTRUMENTS = 2000
 TICKS_PER_SECOND = 20_000
 SECONDS = float(os.environ.get("MDACTORS_LOAD_SECONDS", "60"))
-PACKETS_PER_FRAME = 200
+PACKETS_PER_FRAME = 400
 
 
 def measure() -> dict[str, object]:
@@ -27,7 +27,7 @@ def measure() -> dict[str, object]:
         tempfile.TemporaryDirectory() as data_dir,
         helper("bench._daemon") as daemon,
         helper("bench._swarm") as swarm,
-        simulator("kite", *LOAD_OPTIONS) as wire,
+        simulator("kite", *options(TICKS_PER_SECOND)) as wire,
     ):
         port = start_daemon(daemon, wire, data_dir)
         symbols = [each for each in wire["symbols"] if ":" not in each][:INSTRUMENTS]
@@ -39,10 +39,11 @@ def measure() -> dict[str, object]:
     return _figures(heard, depths, usage)
 
 
-LOAD_OPTIONS = (
-    "--instruments", str(INSTRUMENTS), "--rate", str(TICKS_PER_SECOND),
-    "--packets-per-frame", str(PACKETS_PER_FRAME), "--beat", "0.01",
-)  # fmt: skip
+def options(rate: int, packets: int = PACKETS_PER_FRAME) -> tuple[str, ...]:
+    """The simulator's options for so many ticks a second."""
+    names = ("--instruments", "--rate", "--packets-per-frame", "--beat")
+    values = (INSTRUMENTS, rate, packets, 0.02)
+    return tuple(text for name, value in zip(names, values, strict=True) for text in (name, str(value)))
 
 
 def start_daemon(daemon: Helper, wire: dict[str, Any], data_dir: str, **changed: Any) -> int:

@@ -145,6 +145,12 @@ class RouteSet(Message, frozen=True):
     """Instrument tokens that were asked for and cannot be streamed."""
 
 
+class RoutesKnown(Message, frozen=True):
+    """Every session's interest, whole: what a fresh hub asked for."""
+
+    interests: Mapping[str, Interest]
+
+
 class RouteDropped(Message, frozen=True):
     """A session is gone: nothing is routed to it any more."""
 
@@ -193,5 +199,3 @@ class NewestKnown(Message, frozen=True):
 
 class RefreshInstruments(Message, frozen=True):
     """Asked, not told: fetch every broker's instruments now; answers counts by type."""
-
-

@@ -21,6 +21,7 @@ from mdactors.messages import (
     NewestWanted,
     RouteDropped,
     RouteSet,
+    RoutesKnown,
     RoutesWanted,
     SnapshotAsked,
     TicksPublished,
@@ -54,6 +55,7 @@ class Rig:
             "normalizers": [self.normalizer.address],
         }
         self.tree = run_tree([ChildSpec(self.address, SessionHub, arguments)])
+        self.address.tell(RoutesKnown({}))
 
     def route(self, session: str, interest: Interest, **answer: Any) -> None:
         self.address.tell(RouteSet(session, interest, answer))
@@ -183,18 +185,30 @@ def test_a_refused_token_is_told_to_the_session(rig: Rig) -> None:
     assert rig.deliveries[0].refused == {5}
 
 
-def test_a_fresh_hub_asks_for_routes_and_newest_ticks_and_loses_nothing_that_waited(
+def test_a_fresh_hub_holds_ticks_back_until_it_knows_the_routes(
     rig: Rig, wait_until: Callable[..., None]
 ) -> None:
-    rig.route("a", Interest({RELIANCE.token: "quote"}))
+    interest = Interest({RELIANCE.token: "quote"}, events=True)
+    rig.route("a", interest)
     rig.settle()
     rig.address.tell(Kill("a bug"))
+    rig.publish(tick(RELIANCE, 1), tick(RELIANCE, 2))
     wait_until(lambda: len(rig.manager.of(RoutesWanted)) == 2)
     wait_until(lambda: len(rig.normalizer.of(NewestWanted)) == 2)
-    rig.address.tell(NewestKnown([tick(RELIANCE, 1)]))
-    rig.route("b", Interest({RELIANCE.token: "quote"}))
+    assert rig.names("a") == ["welcome"]
+    rig.address.tell(NewestKnown([tick(INFY, 9)]))
+    rig.address.tell(RoutesKnown({"a": interest}))
+    rig.route("b", Interest({INFY.token: "quote"}))
     rig.settle()
-    assert rig.heard("b")[0]["seq"] == 1
+    assert [each.get("seq") for each in rig.heard("a")] == [None, 1, 2]
+    assert [each["seq"] for each in rig.heard("b")] == [9]
+
+
+def test_the_routes_of_a_session_that_the_manager_does_not_know_are_dropped(rig: Rig) -> None:
+    rig.route("a", STOCKS)
+    rig.address.tell(RoutesKnown({"b": STOCKS}))
+    rig.publish(tick(RELIANCE, 1))
+    assert (rig.names("a"), rig.names("b")) == ([], ["RELIANCE"])
 
 
 def test_the_newest_ticks_are_answered(rig: Rig) -> None:

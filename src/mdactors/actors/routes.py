@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from mdactors.market.instrument import Instrument
 from mdactors.market.interest import Filter, Interest, View
@@ -67,6 +67,13 @@ class Routes:
                 self._wishes[token][session] = view
                 self._found.pop(token, None)
         self._join_group(session, before, interest)
+
+    def set_all(self, interests: Mapping[str, Interest]) -> None:
+        """Make these all the routes there are."""
+        for session in [session for session in self._interests if session not in interests]:
+            self.drop(session)
+        for session, interest in interests.items():
+            self.set(session, interest)
 
     def drop(self, session: str) -> None:
         """Forget a session."""

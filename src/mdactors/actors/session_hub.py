@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 from mdactors.actors.routes import Bucket, Routes
 from mdactors.market.interest import Interest, View
@@ -18,12 +19,22 @@ from mdactors.messages import (
     NewestWanted,
     RouteDropped,
     RouteSet,
+    RoutesKnown,
     RoutesWanted,
     SnapshotAsked,
     TicksPublished,
 )
 from mdactors.protocol import Delivery, alarm_event, frame_text, gap_event, status_event, welcome_event
-from mdactors.runtime import Actor, Address, Context, handles
+from mdactors.runtime import Actor, Address, Context, Message, handles
+
+Told = TypeVar("Told", bound=Message)
+
+RECOVERY_SECONDS = 3.0
+"""How long a fresh hub waits for the routes."""
+
+
+class RecoveryOver(Message, frozen=True):
+    """No more waiting for the routes."""
 
 
 class SessionHub(Actor):
@@ -31,7 +42,8 @@ class SessionHub(Actor):
 
     Receives `TicksPublished` (encodes each wanted tick once per view and hands the whole batch to the
     event loop in one call), `RouteSet`/`RouteDropped`, status, gap and alarm events. A fresh one tells
-    the SubscriptionManager `RoutesWanted` and each Normalizer `NewestWanted`. Its hooks run in its own
+    the SubscriptionManager `RoutesWanted` and each Normalizer `NewestWanted`, and holds ticks and routes
+    back until it is told `RoutesKnown`, so that no client misses a tick. Its hooks run in its own
     thread; ``deliver`` takes a batch to the event loop and returns at once.
     """
 
@@ -51,6 +63,8 @@ class SessionHub(Actor):
         self._newest: dict[int, Tick] = {}
         self._statuses: dict[str, FeedStatusChanged] = {}
         self._epochs: dict[str, int] = {}
+        self._held: list[Callable[[], None]] | None = []
+        """What waits until the routes are known; None once they are."""
         self._ticks = 0
         self._encoded = 0
         self._deliveries = 0
@@ -60,10 +74,35 @@ class SessionHub(Actor):
         self.tell(self._manager, RoutesWanted())
         for normalizer in self._normalizers:
             self.tell(normalizer, NewestWanted())
+        self.after(RECOVERY_SECONDS, RecoveryOver())
+
+    @handles(RoutesKnown)
+    def take_routes(self, message: RoutesKnown) -> None:
+        """Take every session's routes, and go on with what was held back."""
+        self._routes.set_all(message.interests)
+        self._release()
+
+    @handles(RecoveryOver)
+    def give_up_recovery(self, _message: RecoveryOver) -> None:
+        """Nobody knows the routes: go on without them."""
+        self._release()
+
+    def _holds(self, handle: Callable[[Told], None], message: Told) -> bool:
+        if self._held is None:
+            return False
+        self._held.append(partial(handle, message))
+        return True
+
+    def _release(self) -> None:
+        held, self._held = self._held or [], None
+        for handle in held:
+            handle()
 
     @handles(TicksPublished)
     def route(self, message: TicksPublished) -> None:
         """Encode each wanted tick once per view and hand the batch to the loop: the hot loop."""
+        if self._holds(self.route, message):
+            return
         newest, targets_of = self._newest, self._routes.targets
         active: list[Bucket] = []
         encoded = 0
@@ -91,6 +130,8 @@ class SessionHub(Actor):
     @handles(RouteSet)
     def set_routes(self, message: RouteSet) -> None:
         """Make this the session's whole routes; answer, then the snapshot of what is new."""
+        if self._holds(self.set_routes, message):
+            return
         session = message.session
         before = self._routes.get(session)
         self._routes.set(session, message.interest)
@@ -122,11 +163,15 @@ class SessionHub(Actor):
     @handles(RouteDropped)
     def drop_routes(self, message: RouteDropped) -> None:
         """Route nothing to a session that is gone."""
+        if self._holds(self.drop_routes, message):
+            return
         self._routes.drop(message.session)
 
     @handles(NewestKnown)
     def take_newest(self, message: NewestKnown) -> None:
         """Fill the table of a fresh hub; what it learnt itself is newer."""
+        if self._holds(self.take_newest, message):
+            return
         for tick in message.ticks:
             self._newest.setdefault(tick.instrument.token, tick)
             self._epochs.setdefault(tick.source, tick.epoch)

@@ -16,6 +16,7 @@ from mdactors.messages import (
     InstrumentsLoaded,
     RouteDropped,
     RouteSet,
+    RoutesKnown,
     RoutesWanted,
     SessionClosed,
     SessionReported,
@@ -123,21 +124,24 @@ class SubscriptionManager(Actor):
         """Take every session's interest, as the event loop holds it."""
         self._interests.update(message.interests)
         self._place()
-        self.send_routes(RoutesWanted())
-        self._recovering = False
-        self._schedule()
+        self._end_recovery()
 
     @handles(RecoveryOver)
     def give_up_recovery(self, _message: RecoveryOver) -> None:
         """Go on without the sessions; each will report itself when it changes."""
+        if self._recovering:
+            self._end_recovery()
+
+    def _end_recovery(self) -> None:
         self._recovering = False
+        self.send_routes(RoutesWanted())
         self._schedule()
 
     @handles(RoutesWanted)
     def send_routes(self, _message: RoutesWanted) -> None:
-        """Tell a fresh hub every session's routes."""
-        for session, interest in self._interests.items():
-            self.tell(self._hub, RouteSet(session, interest))
+        """Tell a fresh hub every session's routes, once they are known here."""
+        if not self._recovering:
+            self.tell(self._hub, RoutesKnown(dict(self._interests)))
 
     # --- instruments and placing
 

@@ -1,0 +1,339 @@
+"""What the end-to-end tests share: simulated brokers, daemons as thread and as process, clients that listen."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import http.client
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import websocket
+
+from mdactors.adapter import BrokerAdapter
+from mdactors.app import Daemon, make_adapters
+from mdactors.config import Settings, decode_section
+from mdactors.plugins import load_simulator
+from mdactors.simulator import SimulatorOptions, SimulatorServer, Venue, open_venue
+
+DEADLINE = 10.0
+
+Message = dict[str, Any]
+
+
+def wait_for(condition: Callable[[], object], deadline: float = DEADLINE, what: str = "it") -> None:
+    end = time.monotonic() + deadline
+    while not condition():
+        assert time.monotonic() < end, f"{what} was not there within {deadline:g} s"
+        time.sleep(0.005)
+
+
+def get(port: int, path: str, method: str = "GET", body: str | None = None) -> tuple[int, Any]:
+    """Status and answer, JSON decoded."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=DEADLINE)
+    try:
+        connection.request(method, path, body)
+        answer = connection.getresponse()
+        text = answer.read()
+        is_json = "json" in answer.getheader("Content-Type", "")
+        return answer.status, json.loads(text) if is_json else text
+    finally:
+        connection.close()
+
+
+# --- clients ------------------------------------------------------------------------------------------
+
+
+class Client:
+    """A client that reads in a thread of its own and keeps what it heard, with the time."""
+
+    def __init__(self, port: int, path: str) -> None:
+        self.heard: list[tuple[float, Message]] = []
+        self.close_code: int | None = None
+        self._asked = 0
+        self._socket = websocket.create_connection(
+            f"ws://127.0.0.1:{port}{path}", timeout=DEADLINE, suppress_origin=True
+        )
+        self._socket.settimeout(None)
+        self._thread = threading.Thread(target=self._read, name=f"client of {path}")
+        self._thread.start()
+
+    def _read(self) -> None:
+        decode = msgspec.json.decode
+        with contextlib.suppress(OSError, websocket.WebSocketException):
+            while True:
+                opcode, frame = self._socket.recv_data_frame(control_frame=True)
+                if opcode == websocket.ABNF.OPCODE_TEXT:
+                    self.heard.append((time.monotonic(), decode(frame.data)))
+                elif opcode == websocket.ABNF.OPCODE_CLOSE:
+                    self.close_code = int.from_bytes(frame.data[:2], "big")
+                    return
+
+    @property
+    def is_open(self) -> bool:
+        return self._thread.is_alive()
+
+    def messages(self, start: int = 0) -> list[Message]:
+        return [message for _, message in self.heard[start:]]
+
+    def ticks(self, symbol: str | None = None, start: int = 0) -> list[Message]:
+        """What came without an event, of one symbol or of all."""
+        return [m for m in self.messages(start) if "event" not in m and symbol in (None, m["symbol"])]
+
+    def events(self, kind: str, start: int = 0) -> list[Message]:
+        return [message for message in self.messages(start) if message.get("event") == kind]
+
+    def symbols(self) -> set[str]:
+        return {tick["symbol"] for tick in self.ticks()}
+
+    def ask(self, action: str, *symbols: str, **more: Any) -> Message:
+        """Send a request and return its answer."""
+        self._asked += 1
+        request = {"action": action, "symbols": symbols, "id": self._asked, **more}
+        self._socket.send(json.dumps(request))
+        answers: list[Message] = []
+
+        def answered() -> bool:
+            answers[:] = [m for m in self.messages() if "event" in m and m.get("id") == self._asked]
+            return bool(answers)
+
+        wait_for(answered, what=f"the answer to {request}")
+        return answers[0]
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError, AttributeError):
+            self._socket.sock.shutdown(socket.SHUT_RDWR)
+        self._thread.join()
+        self._socket.shutdown()
+
+
+@pytest.fixture
+def connect() -> Iterator[Callable[..., Client]]:
+    """``connect(port, path)``: a client that listens until the test is over."""
+    clients: list[Client] = []
+
+    def open_client(port: int, path: str) -> Client:
+        clients.append(Client(port, path))
+        return clients[-1]
+
+    yield open_client
+    for client in clients:
+        client.close()
+
+
+@pytest.fixture(scope="session")
+def lost() -> Callable[[Iterable[Message]], list[str]]:
+    """``lost(ticks)``: where ``seq`` does not go up by one within an epoch; instruments that began are fine."""
+
+    def find(ticks: Iterable[Message]) -> list[str]:
+        last: dict[tuple[int, int], int] = {}
+        holes = []
+        for tick in ticks:
+            key = tick["instrumentToken"], tick["epoch"]
+            before, last[key] = last.get(key), tick["seq"]
+            # A snapshot of the hub's may be said again as the first live tick's predecessor.
+            if before is not None and tick["seq"] != before + 1:
+                holes.append(f"{tick['symbol']}: {before} -> {tick['seq']}")
+        return holes
+
+    return find
+
+
+@pytest.fixture(scope="session")
+def by_symbol() -> Callable[[Iterable[Message]], dict[str, list[Message]]]:
+    """``by_symbol(ticks)``: symbol -> its ticks in order."""
+
+    def group(ticks: Iterable[Message]) -> dict[str, list[Message]]:
+        found: dict[str, list[Message]] = defaultdict(list)
+        for tick in ticks:
+            found[tick["symbol"]].append(tick)
+        return found
+
+    return group
+
+
+# --- brokers ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def simulate() -> Iterator[Callable[..., SimulatorServer]]:
+    """``simulate(broker, **options)``: a simulated broker in a thread; ``venue`` makes it another market."""
+    with contextlib.ExitStack() as servers:
+
+        def start(broker: str, venue: Venue | None = None, port: int = 0, **options: Any) -> SimulatorServer:
+            chosen = SimulatorOptions(**options)
+            simulator = load_simulator(broker)(venue or open_venue(chosen), chosen)
+            return servers.enter_context(SimulatorServer(simulator, port=port))
+
+        yield start
+
+
+# --- daemons ------------------------------------------------------------------------------------------
+
+
+class RunningDaemon:
+    """The whole daemon, its event loop in a thread of this process."""
+
+    def __init__(self, raw: Mapping[str, Any], adapters: Mapping[str, BrokerAdapter] | None) -> None:
+        self.settings = decode_section(dict(raw), Settings, "")
+        self.daemon: Daemon | None = None
+        self._adapters = make_adapters(self.settings) if adapters is None else adapters
+        self._started = threading.Event()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), name="daemon's loop")
+        self._thread.start()
+        self._started.wait(DEADLINE)
+        assert self.daemon is not None, "the daemon did not start"
+
+    async def _run(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        daemon = Daemon(self.settings, self._adapters)
+        try:
+            await daemon.start()
+            self.daemon = daemon
+            self._started.set()
+            await daemon.wait()
+        finally:
+            self._started.set()
+            await daemon.stop()
+
+    @property
+    def port(self) -> int:
+        assert self.daemon is not None
+        return self.daemon.port
+
+    def get(self, path: str) -> tuple[int, Any]:
+        return get(self.port, path)
+
+    def actors(self) -> dict[str, Message]:
+        """Every actor's part of the tree, by its name."""
+        assert self.daemon is not None
+
+        def walk(node: Message) -> Iterator[Message]:
+            yield node
+            for child in node.get("children", ()):
+                yield from walk(child)
+
+        return {node["name"]: node for node in walk(self.daemon.describe_tree())}
+
+    def tell(self, actor: str, message: Any) -> None:
+        assert self.daemon is not None
+        next(each for each in self.daemon.addresses() if each.name == actor).tell(message)
+
+    def stop(self) -> None:
+        if self.daemon is not None and self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self.daemon.request_stop)
+        self._thread.join()
+
+
+@pytest.fixture
+def configuration(tmp_path: Path) -> Callable[..., Message]:
+    """``configuration({broker: settings}, **sections)``: as YAML would say it, on a free port, always open."""
+    made = 0
+
+    def make(brokers: Mapping[str, Any], **sections: Any) -> Message:
+        nonlocal made
+        made += 1
+        return {
+            "data_dir": str(tmp_path / f"data-{made}"),
+            "server": {"port": 0},
+            "brokers": dict(brokers),
+            "calendar": {"always_open": True},
+            **sections,
+        }
+
+    return make
+
+
+@pytest.fixture
+def run_daemon() -> Iterator[Callable[..., RunningDaemon]]:
+    """``run_daemon(configuration, adapters=None)``: a daemon in a thread of this process."""
+    daemons: list[RunningDaemon] = []
+
+    def start(raw: Mapping[str, Any], adapters: Mapping[str, BrokerAdapter] | None = None) -> RunningDaemon:
+        daemons.append(RunningDaemon(raw, adapters))
+        return daemons[-1]
+
+    yield start
+    for daemon in daemons:
+        daemon.stop()
+
+
+class Process:
+    """A command of ours as a child process, and what it has said so far."""
+
+    def __init__(self, words: Iterable[str], folder: Path, environ: Mapping[str, str]) -> None:
+        number = len(list(folder.glob("*.out")))
+        self._out, self._err = folder / f"{number}.out", folder / f"{number}.err"
+        with self._out.open("wb") as out, self._err.open("wb") as err:
+            self.started = time.monotonic()
+            self.child = subprocess.Popen(
+                [sys.executable, "-m", "mdactors", *words],
+                stdin=subprocess.DEVNULL, stdout=out, stderr=err, env={**os.environ, **environ},
+            )  # fmt: skip
+
+    @property
+    def out(self) -> str:
+        return self._out.read_text()
+
+    @property
+    def err(self) -> str:
+        return self._err.read_text()
+
+    @property
+    def port(self) -> int:
+        """Where it listens, as its log or its greeting says; waits for it."""
+        found: list[str] = []
+
+        def said() -> bool:
+            found[:] = re.findall(r"http://127\.0\.0\.1:(\d+)", self.out + self.err)
+            return bool(found) or self.child.poll() is not None
+
+        wait_for(said, what="the address")
+        assert found, self.err
+        return int(found[0])
+
+    def get(self, path: str) -> tuple[int, Any]:
+        return get(self.port, path)
+
+    def end(self, number: int) -> int:
+        """Send a signal; the exit code."""
+        self.child.send_signal(number)
+        return self.child.wait(DEADLINE)
+
+    def memory_mb(self) -> float:
+        """What it holds now."""
+        fields = Path(f"/proc/{self.child.pid}/statm").read_text().split()
+        return int(fields[1]) * os.sysconf("SC_PAGESIZE") / 1e6
+
+
+@pytest.fixture
+def mdactors(tmp_path: Path) -> Iterator[Callable[..., Process]]:
+    """``mdactors("run", "--config", path, NAME="environment")``: the program as a child process."""
+    processes: list[Process] = []
+
+    def start(*words: object, **environ: str) -> Process:
+        processes.append(Process(map(str, words), tmp_path, environ))
+        return processes[-1]
+
+    yield start
+    for process in processes:
+        if process.child.poll() is None:
+            process.child.terminate()
+    for process in processes:
+        try:
+            process.child.wait(DEADLINE)
+        except subprocess.TimeoutExpired:
+            process.child.kill()
+            process.child.wait()

@@ -1,0 +1,161 @@
+"""A bad day at a broker: clients stay connected, are told, and go on where they were."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+
+import pytest
+from mdactors_upstox.wire import part, real, text, whole
+
+SYMBOLS = ["NIFTY 50", "RELIANCE", "INFY", "TCS", "SBIN", "NIFTY26NOVFUT"]
+BAD_FRAMES = {
+    # RELIANCE at 4321 rupees in mode ltp, and five bytes that mean nothing.
+    "kite": bytes.fromhex("0002 0008 000b4501 000697e4 0005 ababababab"),
+    "upstox": whole(1, 1)
+    + part(2, text(1, "A") + part(2, b"\xff\xff\xff"))
+    + part(2, text(1, "NSE_EQ|INE002A01018") + part(2, part(1, real(1, 4321.0)))),
+}
+
+
+@pytest.fixture(params=["kite", "upstox"])
+def broker(request):
+    return request.param
+
+
+@pytest.fixture
+def start(configuration, run_daemon, connect, wait_until):
+    """``start({broker: settings}, stale_seconds)``: a daemon and a client with events that hears every symbol."""
+
+    def begin(brokers, stale_seconds=10.0):
+        brokers = {name: {**settings, "connections": 1} for name, settings in brokers.items()}
+        raw = configuration(
+            brokers, subscriptions={"symbols": SYMBOLS}, feed={"stale_seconds": stale_seconds}
+        )
+        daemon = run_daemon(raw)
+        wait_until(lambda: daemon.get("/ready")[0] == 200)
+        client = connect(daemon.port, "/ws/market?events=1")
+        answer = client.ask("SUBSCRIBE", *SYMBOLS)
+        assert len(answer["symbols"]) == len(SYMBOLS)
+        wait_until(lambda: moves(client, 0))
+        return daemon, client
+
+    return begin
+
+
+def moves(client, start):
+    """Whether every symbol has ticked since, snapshots apart."""
+    live = {tick["symbol"] for tick in client.ticks(start=start) if "snapshot" not in tick}
+    return len(live) == len(SYMBOLS)
+
+
+def epochs(client):
+    return {tick["epoch"] for tick in client.ticks()}
+
+
+def words(client):
+    return [event["status"] for event in client.events("status")]
+
+
+def test_dropped_connections_cost_the_clients_a_gap_and_no_more(
+    broker, simulate, start, wait_until, lost
+):
+    server = simulate(broker, beat=0.05)
+    daemon, client = start({broker: server.settings()}, stale_seconds=0.6)
+    server.faults.refuse(503, 1)
+    assert server.faults.drop() == 1
+    before = len(client.heard)
+    wait_until(lambda: client.events("gap"), 8)
+    (gap,) = client.events("gap")
+    assert gap["source"] == broker
+    assert gap["from"] < gap["to"]
+    wait_until(lambda: words(client)[-2:] == ["stale", "live"], 8)
+    wait_until(lambda: moves(client, before))
+    assert client.is_open
+    assert len(epochs(client)) == 1
+    assert not lost(client.ticks())
+    connection = daemon.get("/api/status")[1]["brokers"][broker]["connections"]["connection-1"]
+    assert connection["state"] == "live"
+    assert connection["connects"] == 2
+
+
+def test_a_silent_feed_is_called_stale_then_live(broker, simulate, start, wait_until, lost):
+    server = simulate(broker, beat=0.05)
+    daemon, client = start({broker: server.settings()}, stale_seconds=0.6)
+    server.faults.silence(30)
+    wait_until(lambda: words(client)[-1:] == ["stale"], 8)
+    assert daemon.get("/api/status")[1]["brokers"][broker]["status"] == "stale"
+    server.faults.silence(0)
+    wait_until(lambda: words(client)[-1:] == ["live"], 8)
+    assert not client.events("gap")
+    assert not lost(client.ticks())
+
+
+def test_a_connection_that_hangs_is_opened_anew(simulate, start, wait_until, lost, monkeypatch):
+    monkeypatch.setattr("mdactors_kite.adapter.KiteAdapter.silence_seconds", 1.0)
+    server = simulate("kite", beat=0.05)
+    _, client = start({"kite": server.settings()})
+    assert server.faults.stall(30) == 1
+    before = len(client.heard)
+    wait_until(lambda: client.events("gap"), 8)
+    wait_until(lambda: moves(client, before))
+    assert len(server.connections) == 1
+    assert len(epochs(client)) == 1
+    assert not lost(client.ticks())
+
+
+def test_a_bad_frame_costs_nothing_but_a_line(broker, simulate, start, wait_until, lost):
+    server = simulate(broker, beat=0.05)
+    daemon, client = start({broker: server.settings()})
+
+    def bad():
+        return daemon.get("/api/status")[1]["counters"][f"{broker}/normalizer"]["bad"]
+
+    assert bad() == 0
+    http_post(server.port, "/simulator/raw", BAD_FRAMES[broker].hex())
+    wait_until(bad)
+    assert bad() == 1
+    before = len(client.heard)
+    wait_until(lambda: moves(client, before))
+    assert 4321.0 in {tick["lastTradedPrice"] for tick in client.ticks("RELIANCE")}
+    assert len(epochs(client)) == 1
+    assert not lost(client.ticks())
+    assert daemon.actors()[f"{broker}/normalizer"]["restarts"] == 0
+    assert daemon.get("/api/status")[1]["brokers"][broker]["connections"]["connection-1"]["connects"] == 1
+
+
+def test_a_killed_broker_that_comes_back_is_found_again(
+    broker, mdactors, start, wait_until, lost
+):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    words_of_start = ("simulate", "--broker", broker, "--port", port)
+    first = mdactors(*words_of_start)
+    wait_until(lambda: "brokers:" in first.out)
+    settings = dict(line.strip().split(": ") for line in first.out.splitlines() if line.startswith("    "))
+    settings = {name: value.strip('"') for name, value in settings.items()}
+    daemon, client = start({broker: settings})
+    first.child.kill()
+    wait_until(
+        lambda: daemon.get("/api/status")[1]["brokers"][broker]["connections"]["connection-1"]["state"]
+        == "backoff"
+    )
+    assert daemon.get("/health")[0] == 503
+    mdactors(*words_of_start)
+    before = len(client.heard)
+    wait_until(lambda: moves(client, before), 15)
+    assert client.events("gap")
+    assert daemon.get("/health")[0] == 200
+    assert len(epochs(client)) == 1
+    assert not lost(client.ticks())
+    assert client.is_open
+
+
+def http_post(port, path, body):
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        connection.request("POST", path, body)
+        answer = connection.getresponse()
+        assert answer.status == 200, answer.read()
+    finally:
+        connection.close()
