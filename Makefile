@@ -1,17 +1,16 @@
 # Every target sets up what it needs: a virtual environment in .venv, with the pinned packages.
 #
 #   make demo [ARGS="--broker kite --port 9000"]   live ticks from a simulated broker
-#   make test [ARGS="-k supervisor"]               lint, then every test that is not slow
-#   make soak                                      the slow tests: load and faults for minutes
-#   make bench [NAME=fanout ARGS=--json]           one benchmark, or all of them
+#   make test [ARGS="-k supervisor"]               lint, then every test
+#   make soak                                      load and faults for minutes, into docs/measurements.md
+#   make bench [NAME=fanout ARGS=--json]           one benchmark; decode and fanout if none is named
 #   make lint, make format, make proto             check the code, format it, compile the schema
 
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 READY := .venv/ready
-BENCHES := $(filter-out __%,$(basename $(notdir $(wildcard bench/[a-z]*.py))))
-NAME ?= $(BENCHES)
+NAME ?= decode fanout
 
 .PHONY: demo test soak bench lint format proto
 .DEFAULT_GOAL := test
@@ -31,10 +30,10 @@ demo: $(READY)
 	@$(BIN)/mdactors demo $(ARGS)
 
 test: lint
-	@$(BIN)/python -m pytest -m "not slow" $(ARGS)
+	@$(BIN)/python -m pytest $(ARGS)
 
 soak: $(READY)
-	@$(BIN)/python -m pytest -m slow $(ARGS)
+	@$(BIN)/python -m bench report
 
 bench: $(READY)
 	@for name in $(NAME); do $(BIN)/python -m bench $$name $(ARGS) || exit 1; done

@@ -6,6 +6,7 @@ import argparse
 import importlib
 import json
 import pathlib
+import sys
 
 NAMES = sorted(
     path.stem for path in pathlib.Path(__file__).parent.glob("*.py") if not path.stem.startswith("_")
@@ -21,10 +22,14 @@ def main() -> None:
     figures: dict[str, object] = importlib.import_module(f"bench.{options.name}").measure()
     if options.json:
         print(json.dumps(figures, indent=2))
-        return
-    width = max(map(len, figures))
-    for name, value in figures.items():
-        print(f"{name:<{width}}  {value:,.3f}" if isinstance(value, float) else f"{name:<{width}}  {value}")
+    else:
+        width = max(map(len, figures))
+        for name, value in figures.items():
+            print(
+                f"{name:<{width}}  {value:,.3f}" if isinstance(value, float) else f"{name:<{width}}  {value}"
+            )
+    if figures.get("goals_missed"):
+        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -20,9 +20,9 @@ def kite_instruments(count: int) -> dict[BrokerToken, Instrument]:
     return {(n << 8) | 1: _share((n << 8) | 1, f"NSE_EQ|SHARE{n}") for n in range(1, count + 1)}
 
 
-def kite_frame(count: int) -> bytes:
+def kite_frame(count: int, seed: int) -> bytes:
     """A frame of full packets, one a share."""
-    chance = random.Random(7)
+    chance = random.Random(seed)
     packets = [_kite_packet((n << 8) | 1, chance) for n in range(1, count + 1)]
     return struct.pack(">H", count) + b"".join(struct.pack(">H", len(p)) + p for p in packets)
 
@@ -48,11 +48,11 @@ def _upstox_keys(count: int) -> list[str]:
     return [f"NSE_EQ|INE{n:06d}01{n % 10}" for n in range(1, count + 1)]
 
 
-def upstox_frame(count: int) -> bytes:
+def upstox_frame(count: int, seed: int) -> bytes:
     """A live frame of full feeds with five rungs and both candles, by the official schema."""
     from upstox_client.feeder.proto import MarketDataFeedV3_pb2 as official
 
-    chance = random.Random(7)
+    chance = random.Random(seed)
     frame = official.FeedResponse(type=1, currentTs=NOW_SECONDS * 1000 + 480)
     for key in _upstox_keys(count):
         price = chance.randrange(10_000, 400_000) / 100

@@ -19,6 +19,15 @@ INSTRUMENTS = 2000
 TICKS_PER_SECOND = 20_000
 SECONDS = float(os.environ.get("MDACTORS_LOAD_SECONDS", "60"))
 PACKETS_PER_FRAME = 400
+SLACK = 5
+"""Messages by which a mailbox may be deeper at its deepest sample: a sample is one moment of a second."""
+GOALS = {
+    "deliveries_per_second": (">=", 285_000.0),
+    "parsing_clients_missing_seq": ("<=", 0.0),
+    "instruments_with_wrong_count": ("<=", 0.0),
+    "disconnected": ("<=", 0.0),
+    "mailboxes_that_grew": ("<=", 0.0),
+}
 
 
 def measure() -> dict[str, object]:
@@ -91,13 +100,13 @@ def _figures(heard: dict[str, Any], depths: list[dict[str, int]], usage: dict[st
         "parsing_clients_missing_seq": sum(client["missing"] for client in each if client["way"] == "parse"),
         "instruments_with_wrong_count": sum(client["wrong"] for client in each),
         "disconnected": sum(client["closed"] for client in each),
-        "deepest_mailbox_seconds_10_20": early,
-        "deepest_mailbox_last_10_seconds": late,
+        "mailboxes_that_grew": sum(late[name] > early[name] + SLACK for name in late),
+        "deepest_mailbox_seconds_10_20": max(early.values()),
+        "deepest_mailbox_last_10_seconds": max(late.values()),
         "daemon_cpu_seconds": usage["cpu"],
         "daemon_max_rss_mb": usage["max_rss_mb"],
     }
 
 
 def _highest(depths: list[dict[str, int]]) -> dict[str, int]:
-    names = depths[0] if depths else {}
-    return {name: most for name in names if (most := max(depth[name] for depth in depths))}
+    return {name: max(depth[name] for depth in depths) for name in depths[0]}

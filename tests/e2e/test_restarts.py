@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 import time
+from pathlib import Path
 
 import pytest
 
 from mdactors.runtime import Kill
+from mdactors.simulator import Exchange
 
-RATE = 1000.0
+UPDATES_PER_SECOND = 1000.0
 ACTORS = (
     "session_hub", "subscription_manager", "instrument_master", "batch_persister", "cache_writer",
     "normalizer", "connection-1",
 )  # fmt: skip
-SECONDS_OF_SILENCE = 1.0
-PATHS = ("/ws/stocks/all", "/ws/market?events=1")
+OF_A_BROKER = ACTORS[-2:]
+LONGEST_SILENCE = 1.0
+WATCHED = 0.4
+"""Seconds of ticks after a restart that are looked at."""
 NAMED = ("NIFTY 50", "RELIANCE", "INFY", "NIFTY26NOVFUT")
 
 
@@ -23,56 +29,87 @@ def broker(request):
     return request.param
 
 
-@pytest.mark.parametrize("actor", ACTORS)
-def test_a_killed_actor_is_noticed_by_nobody(
-    broker, actor, simulate, configuration, run_daemon, connect, wait_until, lost
-):
-    name = f"{broker}/{actor}" if actor in ("normalizer", "connection-1") else actor
-    server = simulate(broker, rate=RATE, beat=0.05)
+@pytest.fixture
+def server(broker, simulate):
+    return simulate(broker, Exchange(seed=5, rate=UPDATES_PER_SECOND), beat=0.02)
+
+
+@pytest.fixture
+def daemon(broker, server, configuration, run_daemon, wait_until):
+    """A daemon that streams everything."""
+    everything = [each.symbol for each in Exchange(seed=5).instruments if each.exchange == "NSE"]
     raw = configuration(
         {broker: server.settings()},
-        subscriptions={"symbols": [each for each in NAMED] + list_of_stocks(server)},
+        subscriptions={"symbols": everything},
         store={"batch_seconds": 0.2},
     )
     daemon = run_daemon(raw)
     wait_until(lambda: daemon.get("/ready")[0] == 200)
-    everything, named = (connect(daemon.port, path) for path in PATHS)
-    named.ask("SUBSCRIBE", *NAMED)
-    wait_until(lambda: len(everything.ticks()) > RATE / 2 and named.symbols() == set(NAMED))
+    return daemon
 
-    before, told = daemon.actors(), set(server.connections)
-    killed = time.monotonic()
-    daemon.tell(name, Kill("a test"))
+
+@pytest.fixture
+def clients(daemon, connect, wait_until):
+    """One that gets all stocks, one that chose: both hear live ticks."""
+    everything, chooser = connect(daemon.port, "/ws/stocks/all"), connect(daemon.port, "/ws/market?events=1")
+    chooser.ask("SUBSCRIBE", *NAMED)
+    wait_until(lambda: len(everything.ticks()) > UPDATES_PER_SECOND / 2 and chooser.symbols() == set(NAMED))
+    return everything, chooser
+
+
+@pytest.mark.parametrize("actor", ACTORS)
+def test_a_killed_actor_is_noticed_by_nobody(actor, broker, server, daemon, clients, wait_until, lost):
+    name = f"{broker}/{actor}" if actor in OF_A_BROKER else actor
+    before, sockets = daemon.actors(), set(server.connections)
+    killed = admitted = time.monotonic()
+    daemon.tell(name, Kill("by a test"))
     wait_until(lambda: daemon.actors()[name]["restarts"] == 1)
-    admitted = killed
     if actor == "connection-1":
-        wait_until(lambda: set(server.connections) - told)
+        wait_until(lambda: set(server.connections) - sockets)
         admitted = time.monotonic()
-    came = [len(client.heard) for client in (everything, named)]
-    for client, start in zip((everything, named), came, strict=True):
-        wait_until(lambda c=client, s=start: len(c.ticks(start=s)) > 0)
-    wait_until(lambda: time.monotonic() > admitted + SECONDS_OF_SILENCE)
-
-    for client in (everything, named):
+    for client in clients:
+        wait_until(lambda client=client: heard_at(client)[-1] > admitted + WATCHED)
         assert client.is_open
-        times = [killed, *(at for at, message in client.heard if at > killed and "event" not in message)]
-        longest = max(later - earlier for earlier, later in zip(times, times[1:], strict=False))
-        assert longest < SECONDS_OF_SILENCE + (admitted - killed)
+        assert longest_silence(client, killed) < LONGEST_SILENCE + admitted - killed
         assert not lost(client.ticks())
+        assert len({tick["epoch"] for tick in client.ticks()}) == (2 if actor == "normalizer" else 1)
     after = daemon.actors()
-    for other, node in after.items():
-        if other != name:
-            assert node["restarts"] == 0, other
-            assert node["uptime"] >= before[other]["uptime"], other
-    assert len({tick["epoch"] for tick in everything.ticks()}) == (2 if actor == "normalizer" else 1)
-    dead = after[name]["dead_letters"]["count"]
-    assert dead == 1, "only the message that killed it is lost"
-    answers = {path: daemon.get(path)[0] for path in ("/health", "/ready", "/api/status")}
-    assert set(answers.values()) == {200}
-    assert daemon.get("/api/ticks/today/RELIANCE?lastMinutes=1")[1]
-    assert named.ask("SUBSCRIBE", "TCS")["symbols"] == {"TCS": "TCS"}
+    others = {other: node for other, node in after.items() if other != name}
+    assert {other: node["restarts"] for other, node in others.items()} == dict.fromkeys(others, 0)
+    assert all(node["uptime"] >= before[other]["uptime"] for other, node in others.items())
+    assert after[name]["dead_letters"]["count"] == 1, "only the message that killed it"
+    assert_it_serves(daemon, clients[1], lost)
+    daemon.stop()
+    assert_all_is_stored(Path(daemon.settings.data_dir) / daemon.settings.store.path)
+
+
+def heard_at(client):
+    """When each tick came."""
+    return [at for at, message in list(client.heard) if "event" not in message]
+
+
+def longest_silence(client, since):
+    """Seconds between two ticks after a time."""
+    times = [since, *(at for at in heard_at(client) if at > since)]
+    return max(later - earlier for earlier, later in zip(times, times[1:], strict=False))
+
+
+def assert_it_serves(daemon, client, lost):
+    for path in ("/health", "/ready", "/api/status"):
+        assert daemon.get(path)[0] == 200
+    status, today = daemon.get("/api/ticks/today/RELIANCE")
+    assert status == 200
+    assert today
+    assert not lost(today)
+    assert client.ask("SUBSCRIBE", "TCS")["symbols"] == {"TCS": "TCS"}
     assert daemon.get("/api/market/snapshot?instrument=TCS")[1]["symbol"] == "TCS"
 
 
-def list_of_stocks(server):
-    return server.call(lambda: [each.symbol for each in server._simulator.exchange.instruments if each.segment == "NSE_EQ"])
+def assert_all_is_stored(path):
+    """Every number of every instrument is there once."""
+    with contextlib.closing(sqlite3.connect(path)) as store:
+        rows = store.execute(
+            "SELECT count(*), count(DISTINCT seq), max(seq) FROM ticks GROUP BY instrument_token, epoch"
+        ).fetchall()
+    assert len(rows) > 100
+    assert all(count == distinct == last for count, distinct, last in rows)
