@@ -36,7 +36,7 @@ def _head() -> str:
     return (
         "# Measurements\n\n"
         f"Made by `make soak` on {today}, Python {platform.python_version()}, {os.cpu_count()} cores. "
-        "Machines differ and are noisy: what counts are the ratios within one run, and that nothing is lost.\n"
+        "Machines are noisy: what counts are the ratios within one run, and that nothing is lost.\n"
     )
 
 

@@ -38,22 +38,27 @@ def both(simulate, configuration, run_daemon, connect, wait_until):
         wait_until(lambda daemon=daemon: daemon.get("/ready")[0] == 200)
         clients[name] = connect(daemon.port, "/ws/market")
         clients[name].ask("SUBSCRIBE", *INSTRUMENTS.values(), mode="full")
-    for client in clients.values():
-        wait_until(lambda client=client: client.symbols() == set(INSTRUMENTS.values()))
+
+    def newest(name):
+        """The newest tick of each, once everything that the broker said has come through."""
+
+        def numbers():
+            said = {}
+            for sent in servers[name].sent().values():
+                said |= sent
+            return said
+
+        def heard():
+            return {tick["instrumentToken"]: tick["seq"] for tick in clients[name].ticks()}
+
+        wait_until(lambda: len(heard()) == len(INSTRUMENTS) and heard() == numbers())
+        return {tick["symbol"]: tick for tick in clients[name].ticks()}
 
     def step(seconds):
-        before = {name: len(client.heard) for name, client in clients.items()}
-        for server in servers.values():
-            server.step(seconds)
-        newest = {}
-        for name, client in clients.items():
-
-            def moved(client=client, start=before[name]):
-                return {tick["symbol"] for tick in client.ticks(start=start)} == set(INSTRUMENTS.values())
-
-            wait_until(moved)
-            newest[name] = {tick["symbol"]: tick for tick in client.ticks(start=before[name])}
-        return newest["kite"], newest["upstox"]
+        for name in servers:
+            newest(name)
+            servers[name].step(seconds)
+        return newest("kite"), newest("upstox")
 
     return step
 
