@@ -15,8 +15,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from mdactors import service
-from mdactors.app import SWITCH_SECONDS, Daemon, make_adapters
+from mdactors.app import Daemon
 from mdactors.config import Settings, decode_section
+from mdactors.plugins import make_adapters
+from mdactors.process import SWITCH_SECONDS
 from mdactors.runtime import Address, Describe, Kill
 
 

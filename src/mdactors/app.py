@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import pathlib
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mdactors import __version__, service
+from mdactors import __version__
 from mdactors.actors.batch_persister import BatchPersister
 from mdactors.actors.broker_connection import BrokerConnection, Line
 from mdactors.actors.cache_writer import CacheWriter
@@ -18,10 +18,9 @@ from mdactors.actors.normalizer import Normalizer
 from mdactors.actors.session_hub import SessionHub
 from mdactors.actors.subscription_manager import SubscriptionManager, Upstream
 from mdactors.adapter import BrokerAdapter
-from mdactors.config import Settings, decode_section
-from mdactors.errors import ConfigError, PluginError
+from mdactors.config import Settings
+from mdactors.errors import StoreError
 from mdactors.market.calendar import Calendar
-from mdactors.plugins import load_adapter
 from mdactors.protocol import Delivery
 from mdactors.runtime import (
     Address,
@@ -41,34 +40,10 @@ from mdactors.web.gateway import Gateway
 
 logger = logging.getLogger(__name__)
 
-SWITCH_SECONDS = 0.0005
-"""How long a thread may hold the interpreter while another waits; Python's 5 ms would be felt."""
 FRAMES_WAITING = MailboxPolicy(capacity=1000, when_full="wait")
 BATCHES_WAITING = MailboxPolicy(capacity=10_000, when_full="drop_oldest")
 SLOW_CHILD_SECONDS = 120.0
 """The ping limit of those who download or write for long."""
-
-
-def make_adapters(settings: Settings) -> dict[str, BrokerAdapter]:
-    """One adapter for each configured broker and each further source of instruments.
-
-    Raises:
-        ConfigError: sections that do not fit their adapters, all problems at once.
-    """
-    adapters: dict[str, BrokerAdapter] = {}
-    problems: list[str] = []
-    for name in dict.fromkeys([*settings.brokers, *settings.instruments.sources]):
-        try:
-            adapter = load_adapter(name)
-            raw = settings.brokers.get(name, {})
-            adapters[name] = adapter(decode_section(raw, adapter.settings, f"brokers.{name}"))
-        except PluginError as error:
-            problems.append(f"brokers.{name}: {error}")
-        except ConfigError as error:
-            problems.extend(error.problems)
-    if problems:
-        raise ConfigError(problems)
-    return adapters
 
 
 class Daemon:
@@ -82,6 +57,8 @@ class Daemon:
         self._catalogue = Catalogue()
         self._data = pathlib.Path(settings.data_dir)
         self._started = self._clock.monotonic()
+        self._undo = contextlib.AsyncExitStack()
+        self._store: SqliteTicks | None = None
         self._tree: Tree | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = asyncio.Event()
@@ -114,29 +91,44 @@ class Daemon:
         return self._web.port
 
     async def start(self) -> None:
-        """Open the stores, start the actors, then listen."""
+        """Open the stores, start the actors, then listen; `stop` undoes what was done, also after a failure.
+
+        Raises:
+            MdactorsError: a store cannot be opened, or the server cannot listen.
+        """
         self._loop = asyncio.get_running_loop()
-        self._data.mkdir(parents=True, exist_ok=True)
-        self._cache = MemoryCache(self._settings.cache.today_minutes)
-        self._store = (
-            SqliteTicks(self._data / self._settings.store.path) if self._settings.store.ticks else None
-        )
+        self._open_stores()
         self._web = WebServer(self._settings.server, self._settings.admin, self._gateway())
         self._tree = start_tree(self._root(), self._clock, self._give_up)
+        self._undo.push_async_callback(asyncio.to_thread, self._tree.stop)
+        self._undo.push_async_callback(self._web.stop)
         await self._web.start()
         logger.info("mdactors %s listens on http://%s:%d", __version__, self._settings.server.host, self.port)
 
+    def _open_stores(self) -> None:
+        try:
+            self._data.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(f"data_dir: cannot make {self._data}: {error.strerror}") from error
+        self._cache = MemoryCache(self._settings.cache.today_minutes)
+        self._store = None
+        if self._settings.store.ticks:
+            self._store = SqliteTicks(self._data / self._settings.store.path)
+            self._undo.callback(self._store.close)
+
     async def stop(self) -> None:
         """Close the sessions, stop the actors in reverse order, close the stores."""
-        await self._web.stop()
-        if self._tree is not None:
-            await asyncio.to_thread(self._tree.stop)
-        if self._store is not None:
-            self._store.close()
+        await self._undo.aclose()
 
-    async def wait(self) -> None:
-        """Until somebody asks for the end."""
-        await self._stopping.wait()
+    async def wait(self, seconds: float | None = None) -> None:
+        """Until somebody asks for the end, at most so long."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), seconds)
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether somebody has asked for the end."""
+        return self._stopping.is_set()
 
     def request_stop(self) -> None:
         """Ask for the end; on the loop's thread."""
@@ -157,10 +149,9 @@ class Daemon:
         """Whether the supervision tree is."""
         return self._tree is not None and self._tree.healthy()
 
-    def state(self) -> str:
-        """One line for the service manager: degraded while there are no instruments yet."""
-        count = len(self._catalogue.table)
-        return f"{count} instruments" if count else "degraded: no instruments yet"
+    async def summary(self) -> str:
+        """One line for the service manager."""
+        return await self._status().line(len(self._catalogue.table))
 
     def _give_up(self, reason: str) -> None:
         """The root supervisor gave up (in its thread): end the process, so that systemd starts it again."""
@@ -311,39 +302,3 @@ class Daemon:
 
     def _ready(self) -> bool:
         return len(self._catalogue.table) > 0
-
-
-def run(settings: Settings, on_listening: Callable[[int], None] = lambda _port: None) -> int:
-    """Run the daemon until a signal, or until its supervision tree gives up.
-
-    Args:
-        settings: the whole configuration.
-        on_listening: called with the port once clients can connect.
-
-    Returns:
-        The process's exit code.
-
-    Raises:
-        ConfigError: a broker's section does not fit its adapter.
-    """
-    service.prepare_process(settings.log)
-    sys.setswitchinterval(SWITCH_SECONDS)
-    adapters = make_adapters(settings)
-    return asyncio.run(_serve(Daemon(settings, adapters), on_listening))
-
-
-async def _serve(daemon: Daemon, on_listening: Callable[[int], None]) -> int:
-    notifier = service.Notifier()
-    watchdog = service.Watchdog(notifier, daemon.healthy)
-    service.handle_signals(daemon.request_stop)
-    await daemon.start()
-    try:
-        notifier.ready(daemon.state())
-        watchdog.start()
-        on_listening(daemon.port)
-        await daemon.wait()
-    finally:
-        notifier.stopping()
-        watchdog.stop()
-        await daemon.stop()
-    return daemon.exit_code

@@ -10,9 +10,9 @@ import tempfile
 from collections.abc import Iterator
 from typing import Any
 
-from mdactors import app
 from mdactors.config import Settings, decode_section
 from mdactors.errors import SimulatorError
+from mdactors.process import run
 
 SHOWN = (
     "NIFTY 50",
@@ -49,7 +49,7 @@ def demo(broker: str, port: int, *, watch: bool) -> int:
                 views.enter_context(_watch(bound))
 
         with contextlib.ExitStack() as views:
-            return app.run(settings, on_listening=begin)
+            return run(settings, on_listening=begin)
 
 
 def demo_settings(

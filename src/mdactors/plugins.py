@@ -13,7 +13,8 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from mdactors.adapter import BrokerAdapter
-from mdactors.errors import PluginError
+from mdactors.config import Settings, decode_section
+from mdactors.errors import ConfigError, PluginError
 
 ADAPTERS = "mdactors.adapters"
 SIMULATORS = "mdactors.simulators"
@@ -86,3 +87,25 @@ def distribution(entry: EntryPoint) -> str:
 
 def _text(loaded: Any) -> str:
     return getattr(loaded, "__qualname__", None) or repr(loaded)
+
+
+def make_adapters(settings: Settings) -> dict[str, BrokerAdapter]:
+    """One adapter for each configured broker and each further source of instruments.
+
+    Raises:
+        ConfigError: sections that do not fit their adapters, all problems at once.
+    """
+    adapters: dict[str, BrokerAdapter] = {}
+    problems: list[str] = []
+    for name in dict.fromkeys([*settings.brokers, *settings.instruments.sources]):
+        try:
+            adapter = load_adapter(name)
+            raw = settings.brokers.get(name, {})
+            adapters[name] = adapter(decode_section(raw, adapter.settings, f"brokers.{name}"))
+        except PluginError as error:
+            problems.append(f"brokers.{name}: {error}")
+        except ConfigError as error:
+            problems.extend(error.problems)
+    if problems:
+        raise ConfigError(problems)
+    return adapters

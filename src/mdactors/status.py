@@ -60,6 +60,24 @@ class Status:
         details["bufferSize"] = waiting
         return up and waiting <= self._waiting_limit, details
 
+    async def line(self, instruments: int) -> str:
+        """One line: what streams, or why the daemon is degraded."""
+        described = await self._described()
+        brokers = _brokers(described)
+        troubles = [] if instruments else ["no instruments"]
+        for name, broker in brokers.items():
+            states = {connection.get("state") for connection in broker["connections"].values()}
+            if "needs_login" in states:
+                troubles.append(f"{name} needs a login")
+            elif "live" not in states:
+                troubles.append(f"{name} is not connected")
+        troubles += [alarm["text"] for each in described.values() for alarm in each.get("alarms", ())]
+        if troubles:
+            return "degraded: " + "; ".join(troubles)
+        feeds = ", ".join(f"{name} {broker['status']}" for name, broker in brokers.items())
+        streamed = described.get("subscription_manager", {}).get("streamed", 0)
+        return f"{streamed} of {instruments} instruments stream; {feeds}"
+
     async def _described(self) -> dict[str, dict[str, Any]]:
         asked = self._tree.ask_all(Describe())
         answers = await asyncio.gather(*(_answer(future) for future in asked.values()))

@@ -23,9 +23,9 @@ import pytest
 import websocket
 
 from mdactors.adapter import BrokerAdapter
-from mdactors.app import Daemon, make_adapters
+from mdactors.app import Daemon
 from mdactors.config import Settings, decode_section
-from mdactors.plugins import load_simulator
+from mdactors.plugins import load_simulator, make_adapters
 from mdactors.simulator import SimulatorOptions, SimulatorServer, Venue, open_venue
 
 DEADLINE = 10.0

@@ -6,6 +6,7 @@ import http.client
 import socket
 
 import pytest
+
 from mdactors_upstox.wire import part, real, text, whole
 
 SYMBOLS = ["NIFTY 50", "RELIANCE", "INFY", "TCS", "SBIN", "NIFTY26NOVFUT"]

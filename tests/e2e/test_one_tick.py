@@ -6,8 +6,8 @@ import datetime as dt
 
 import pytest
 
-from mdactors.app import make_adapters
 from mdactors.config import Settings, decode_section
+from mdactors.plugins import make_adapters
 from mdactors.simulator import Exchange
 
 INSTRUMENTS = {
@@ -21,7 +21,6 @@ SAME = (
     "symbol", "instrumentToken", "type", "instrumentKey", "exchange", "lastTradedPrice", "ohlc", "change",
     "changePercent", "volume",
 )  # fmt: skip
-BEST = ("price", "quantity")
 
 
 @pytest.fixture
@@ -82,12 +81,7 @@ def test_one_price_on_both_wires_is_the_same_tick(both):
                 assert "lastTradeTime" not in one, "Kite says no trade's time of an index"
             else:
                 assert second(one["lastTradeTime"]) == second(other["lastTradeTime"])
-                assert best(one) == best(other)
                 assert one.get("openInterest") == other.get("openInterest")
-
-
-def best(tick):
-    return {side: [tick["depth"][side][0][name] for name in BEST] for side in ("buy", "sell")}
 
 
 @pytest.mark.parametrize("broker", ["kite", "upstox"])

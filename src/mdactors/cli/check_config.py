@@ -25,7 +25,7 @@ def describe(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Run the command; its exit code."""
-    from mdactors.app import make_adapters
+    from mdactors.plugins import make_adapters
 
     try:
         settings = read_settings(arguments.file, arguments.env_file)

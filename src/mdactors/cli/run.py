@@ -37,6 +37,6 @@ def read_settings(path: Path, env_file: Path | None) -> Settings:
 def execute(arguments: argparse.Namespace) -> int:
     """Run the command; its exit code."""
     settings = read_settings(arguments.config, arguments.env_file)
-    from mdactors import app
+    from mdactors import process
 
-    return app.run(settings)
+    return process.run(settings)

@@ -96,6 +96,8 @@ class Security:
         self._traded_ms = state.exchange_time
         unit = max(1, int(self._pace * 4000 / self._lot)) * self._lot
         self._ladder = Ladder(instrument.tick_size, unit, sizes, rng.randrange(1 << 20))
+        self._ladder.bid = round(state.last_price * 100 / self._tick)  # there is a book before the first turn
+        state.buy_quantity, state.sell_quantity = self._ladder.totals()
         state.book = self._ladder
 
     def update(self, now_ms: int, intensity: float) -> None:

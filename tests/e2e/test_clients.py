@@ -1,0 +1,158 @@
+"""The daemon as its clients meet it: names, answers, slow neighbours, farewells."""
+
+from __future__ import annotations
+
+import json
+import socket
+
+import pytest
+import websocket
+
+SYMBOLS = ["NIFTY 50", "NIFTY BANK", "RELIANCE", "INFY", "TCS", "BSE:RELIANCE"]
+
+
+@pytest.fixture(params=["kite", "upstox"])
+def daemon(request, simulate, configuration, run_daemon, wait_until):
+    """A daemon on a quick market."""
+    server = simulate(request.param, beat=0.05, rate=800.0)
+    daemon = run_daemon(configuration({request.param: server.settings()}))
+    wait_until(lambda: daemon.get("/ready")[0] == 200)
+    return daemon
+
+
+def test_a_selective_client_gets_its_answer_then_ticks(daemon, connect, wait_until, lost):
+    client = connect(daemon.port, "/ws/market")
+    answer = client.ask("SUBSCRIBE", *SYMBOLS, "RELIANSE", "NIFTY")
+    assert answer["event"] == "subscribed"
+    assert answer["symbols"] == {name: name.removeprefix("BSE:") for name in SYMBOLS} | {"NIFTY": "NIFTY 50"}
+    assert answer["unknown"] == ["RELIANSE"]
+    assert answer["rejected"] == []
+    wait_until(lambda: client.symbols() == set(answer["symbols"].values()))
+    exchanges = {tick["exchange"] for tick in client.ticks("RELIANCE")}
+    wait_until(lambda: {tick["exchange"] for tick in client.ticks("RELIANCE")} == {"NSE", "BSE"})
+    assert exchanges <= {"NSE", "BSE"}
+    kinds = [message.get("event", "tick") for message in client.messages()]
+    assert kinds.index("subscribed") < kinds.index("tick")
+    assert not lost(client.ticks())
+
+
+def test_a_newcomer_gets_a_snapshot_then_live_ticks(daemon, connect, wait_until):
+    first, second = connect(daemon.port, "/ws/stocks"), connect(daemon.port, "/ws/stocks")
+    first.ask("SUBSCRIBE", "RELIANCE", mode="full")
+    wait_until(lambda: len(first.ticks()) > 3)
+    second.ask("SUBSCRIBE", "RELIANCE")
+    wait_until(lambda: len(second.ticks()) > 3)
+    ticks = second.ticks()
+    assert ticks[0]["snapshot"] is True
+    assert not any("snapshot" in tick for tick in ticks[1:])
+    assert "depth" not in ticks[0]
+    wait_until(lambda: "depth" in first.ticks()[-1])
+
+
+@pytest.mark.parametrize(("asked", "left"), [("NIFTY", "NIFTY 50"), ("Nifty 50", "NIFTY"), ("nifty 50", "NIFTY")])
+def test_no_tick_comes_after_unsubscribed_by_whatever_name(daemon, connect, wait_until, asked, left):
+    client = connect(daemon.port, "/ws/indices")
+    assert client.ask("SUBSCRIBE", asked, "BANKNIFTY")["symbols"] == {
+        asked: "NIFTY 50", "BANKNIFTY": "NIFTY BANK",
+    }  # fmt: skip
+    wait_until(lambda: client.symbols() == {"NIFTY 50", "NIFTY BANK"})
+    answer = client.ask("UNSUBSCRIBE", left)
+    assert answer["event"] == "unsubscribed"
+    assert answer["symbols"] == {left: "NIFTY 50"}
+    at = client.messages().index(answer)
+    wait_until(lambda: len(client.ticks("NIFTY BANK", at)) >= 4)
+    assert not client.ticks("NIFTY 50", at)
+
+
+def test_a_path_answers_with_websocket_appended_too(daemon, connect, wait_until):
+    client = connect(daemon.port, "/ws/indices/all/websocket")
+    connect(daemon.port, "/ws/indices/websocket").ask("SUBSCRIBE", "NIFTY")
+    wait_until(lambda: "NIFTY 50" in client.symbols())
+
+
+def test_a_bad_request_changes_nothing_and_names_the_field(daemon, connect, wait_until):
+    client = connect(daemon.port, "/ws/stocks")
+    client.ask("SUBSCRIBE", "RELIANCE")
+    assert client.ask("SUBSCRIBE", "NIFTY", type="INDEX")["field"] == "type"
+    assert client.ask("SUBSCRIBE", "INFY", mode="deep")["field"] == "mode"
+    assert client.ask("DANCE", "INFY")["field"] == "action"
+    wait_until(lambda: len(client.ticks()) > 3)
+    assert client.symbols() == {"RELIANCE"}
+
+
+def test_events_come_where_they_are_asked_for(daemon, connect, wait_until):
+    quiet, told, asked = (
+        connect(daemon.port, path) for path in ("/ws/stocks", "/ws/market", "/ws/stocks?events=1")
+    )
+    wait_until(lambda: told.events("welcome") and asked.events("welcome"))
+    (welcome,) = told.events("welcome")
+    assert welcome["protocol"] == 1
+    wait_until(lambda: told.events("heartbeat") and asked.events("heartbeat"), 8)
+    assert not quiet.messages()
+
+
+def test_a_shutdown_says_to_come_again(daemon, connect, wait_until):
+    clients = [connect(daemon.port, path) for path in ("/ws/stocks/all", "/ws/market", "/ws/indices")]
+    clients[2].ask("SUBSCRIBE", "NIFTY")
+    wait_until(lambda: clients[2].ticks())
+    daemon.stop()
+    wait_until(lambda: not any(client.is_open for client in clients))
+    assert [client.close_code for client in clients] == [4000, 4000, 4000]
+
+
+# --- slow neighbours ----------------------------------------------------------------------------------
+
+STALLED = 10
+MEGABYTES_FOR_EACH = 4
+
+
+@pytest.fixture
+def loaded(mdactors, configuration, simulate, tmp_path, wait_until):
+    """A daemon process that publishes every tick in full, thousands a second, and keeps none."""
+    server = simulate("kite", beat=0.02, rate=4000.0, packets_per_frame=50)
+    raw = configuration(
+        {"kite": server.settings()},
+        subscriptions={"symbols": [each.symbol for each in server_stocks()]},
+        server={"port": 0, "outbox_seconds": 60.0},
+        store={"ticks": False},
+        cache={"today_minutes": 1},
+    )
+    path = tmp_path / "loaded.yaml"
+    path.write_text(json.dumps(raw))
+    process = mdactors("run", "--config", path)
+    wait_until(lambda: process.get("/ready")[0] == 200)
+    return process
+
+
+def server_stocks():
+    from mdactors.simulator import Exchange
+
+    return [each for each in Exchange().instruments if each.segment == "NSE_EQ"]
+
+
+def stalled_client(port):
+    client = websocket.WebSocket()
+    raw = socket.socket()
+    raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    raw.connect(("127.0.0.1", port))
+    client.connect(f"ws://127.0.0.1:{port}/ws/stocks/all?mode=full", socket=raw, suppress_origin=True)
+    return client
+
+
+def test_clients_that_never_read_cost_the_others_nothing(loaded, connect, wait_until, lost):
+    reader = connect(loaded.port, "/ws/stocks/all?mode=full")
+    wait_until(lambda: len(reader.heard) > 4000)
+    before, start = loaded.memory_mb(), len(reader.heard)
+    stalled = [stalled_client(loaded.port) for _ in range(STALLED)]
+    try:
+        wait_until(lambda: len(reader.heard) > start + 12_000, 20)
+        sessions = loaded.get("/api/ticks/subscriptions")[1]
+        assert len(sessions) == STALLED + 1
+        grown = loaded.memory_mb() - before
+        print(grown)
+    finally:
+        for client in stalled:
+            client.shutdown()
+    assert not lost(reader.ticks())
+    at = [when for when, _ in reader.heard[start:]]
+    assert max(later - earlier for earlier, later in zip(at, at[1:], strict=False)) < 0.5
