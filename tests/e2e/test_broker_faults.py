@@ -58,9 +58,7 @@ def words(client):
     return [event["status"] for event in client.events("status")]
 
 
-def test_dropped_connections_cost_the_clients_a_gap_and_no_more(
-    broker, simulate, start, wait_until, lost
-):
+def test_dropped_connections_cost_the_clients_a_gap_and_no_more(broker, simulate, start, wait_until, lost):
     server = simulate(broker, beat=0.05)
     daemon, client = start({broker: server.settings()}, stale_seconds=0.6)
     server.faults.refuse(503, 1)
@@ -125,9 +123,7 @@ def test_a_bad_frame_costs_nothing_but_a_line(broker, simulate, start, wait_unti
     assert daemon.get("/api/status")[1]["brokers"][broker]["connections"]["connection-1"]["connects"] == 1
 
 
-def test_a_killed_broker_that_comes_back_is_found_again(
-    broker, mdactors, start, wait_until, lost
-):
+def test_a_killed_broker_that_comes_back_is_found_again(broker, mdactors, start, wait_until, lost):
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     words_of_start = ("simulate", "--broker", broker, "--port", port)
@@ -138,8 +134,10 @@ def test_a_killed_broker_that_comes_back_is_found_again(
     daemon, client = start({broker: settings})
     first.child.kill()
     wait_until(
-        lambda: daemon.get("/api/status")[1]["brokers"][broker]["connections"]["connection-1"]["state"]
-        == "backoff"
+        lambda: (
+            daemon.get("/api/status")[1]["brokers"][broker]["connections"]["connection-1"]["state"]
+            == "backoff"
+        )
     )
     assert daemon.get("/health")[0] == 503
     mdactors(*words_of_start)

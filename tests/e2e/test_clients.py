@@ -8,6 +8,8 @@ import socket
 import pytest
 import websocket
 
+from mdactors import demo
+
 SYMBOLS = ["NIFTY 50", "NIFTY BANK", "RELIANCE", "INFY", "TCS", "BSE:RELIANCE"]
 
 
@@ -15,7 +17,8 @@ SYMBOLS = ["NIFTY 50", "NIFTY BANK", "RELIANCE", "INFY", "TCS", "BSE:RELIANCE"]
 def daemon(request, simulate, configuration, run_daemon, wait_until):
     """A daemon on a quick market."""
     server = simulate(request.param, beat=0.05, rate=800.0)
-    daemon = run_daemon(configuration({request.param: server.settings()}))
+    quick = {"port": 0, "heartbeat_seconds": 0.5}
+    daemon = run_daemon(configuration({request.param: server.settings()}, server=quick))
     wait_until(lambda: daemon.get("/ready")[0] == 200)
     return daemon
 
@@ -28,9 +31,7 @@ def test_a_selective_client_gets_its_answer_then_ticks(daemon, connect, wait_unt
     assert answer["unknown"] == ["RELIANSE"]
     assert answer["rejected"] == []
     wait_until(lambda: client.symbols() == set(answer["symbols"].values()))
-    exchanges = {tick["exchange"] for tick in client.ticks("RELIANCE")}
     wait_until(lambda: {tick["exchange"] for tick in client.ticks("RELIANCE")} == {"NSE", "BSE"})
-    assert exchanges <= {"NSE", "BSE"}
     kinds = [message.get("event", "tick") for message in client.messages()]
     assert kinds.index("subscribed") < kinds.index("tick")
     assert not lost(client.ticks())
@@ -49,7 +50,7 @@ def test_a_newcomer_gets_a_snapshot_then_live_ticks(daemon, connect, wait_until)
     wait_until(lambda: "depth" in first.ticks()[-1])
 
 
-@pytest.mark.parametrize(("asked", "left"), [("NIFTY", "NIFTY 50"), ("Nifty 50", "NIFTY"), ("nifty 50", "NIFTY")])
+@pytest.mark.parametrize(("asked", "left"), [("NIFTY", "NIFTY 50"), ("NIFTY 50", "Nifty 50")])
 def test_no_tick_comes_after_unsubscribed_by_whatever_name(daemon, connect, wait_until, asked, left):
     client = connect(daemon.port, "/ws/indices")
     assert client.ask("SUBSCRIBE", asked, "BANKNIFTY")["symbols"] == {
@@ -87,7 +88,7 @@ def test_events_come_where_they_are_asked_for(daemon, connect, wait_until):
     wait_until(lambda: told.events("welcome") and asked.events("welcome"))
     (welcome,) = told.events("welcome")
     assert welcome["protocol"] == 1
-    wait_until(lambda: told.events("heartbeat") and asked.events("heartbeat"), 8)
+    wait_until(lambda: told.events("heartbeat") and asked.events("heartbeat"))
     assert not quiet.messages()
 
 
@@ -103,56 +104,57 @@ def test_a_shutdown_says_to_come_again(daemon, connect, wait_until):
 # --- slow neighbours ----------------------------------------------------------------------------------
 
 STALLED = 10
-MEGABYTES_FOR_EACH = 4
+READ = 12_000
+MEGABYTES_GROWN = 10
+"""Less than half of what so many ticks in the full view take; without other clients it is four."""
+LONGEST_SILENCE = 0.5
 
 
 @pytest.fixture
-def loaded(mdactors, configuration, simulate, tmp_path, wait_until):
-    """A daemon process that publishes every tick in full, thousands a second, and keeps none."""
-    server = simulate("kite", beat=0.02, rate=4000.0, packets_per_frame=50)
-    raw = configuration(
-        {"kite": server.settings()},
-        subscriptions={"symbols": [each.symbol for each in server_stocks()]},
-        server={"port": 0, "outbox_seconds": 60.0},
-        store={"ticks": False},
-        cache={"today_minutes": 1},
-    )
-    path = tmp_path / "loaded.yaml"
-    path.write_text(json.dumps(raw))
-    process = mdactors("run", "--config", path)
-    wait_until(lambda: process.get("/ready")[0] == 200)
-    return process
+def loaded(mdactors, configuration, tmp_path, wait_until):
+    """A daemon process that publishes thousands of ticks a second and stores none."""
+    with demo.simulator("kite", "--beat", "0.02", "--rate", "4000", "--packets-per-frame", "50") as wire:
+        raw = configuration(
+            {"kite": wire["settings"]},
+            subscriptions={"symbols": wire["symbols"]},
+            server={"port": 0, "outbox_seconds": 60.0},
+            store={"ticks": False},
+            cache={"today_minutes": 1},
+        )
+        path = tmp_path / "loaded.yaml"
+        path.write_text(json.dumps(raw))
+        process = mdactors("run", "--config", path)
+        wait_until(lambda: process.get("/ready")[0] == 200)
+        yield process
 
 
-def server_stocks():
-    from mdactors.simulator import Exchange
+@pytest.fixture
+def stall():
+    """``stall(port, path)``: a client that connects and never reads."""
+    clients = []
 
-    return [each for each in Exchange().instruments if each.segment == "NSE_EQ"]
+    def connect(port, path):
+        raw = socket.socket()
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        raw.connect(("127.0.0.1", port))
+        client = websocket.WebSocket()
+        clients.append(client)
+        client.connect(f"ws://127.0.0.1:{port}{path}", socket=raw, suppress_origin=True)
+
+    yield connect
+    for client in clients:
+        client.shutdown()
 
 
-def stalled_client(port):
-    client = websocket.WebSocket()
-    raw = socket.socket()
-    raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    raw.connect(("127.0.0.1", port))
-    client.connect(f"ws://127.0.0.1:{port}/ws/stocks/all?mode=full", socket=raw, suppress_origin=True)
-    return client
-
-
-def test_clients_that_never_read_cost_the_others_nothing(loaded, connect, wait_until, lost):
-    reader = connect(loaded.port, "/ws/stocks/all?mode=full")
-    wait_until(lambda: len(reader.heard) > 4000)
+def test_clients_that_never_read_cost_the_others_nothing(loaded, connect, stall, wait_until, lost):
+    reader = connect(loaded.port, "/ws/stocks/all")
+    wait_until(lambda: len(reader.heard) > READ / 4)
     before, start = loaded.memory_mb(), len(reader.heard)
-    stalled = [stalled_client(loaded.port) for _ in range(STALLED)]
-    try:
-        wait_until(lambda: len(reader.heard) > start + 12_000, 20)
-        sessions = loaded.get("/api/ticks/subscriptions")[1]
-        assert len(sessions) == STALLED + 1
-        grown = loaded.memory_mb() - before
-        print(grown)
-    finally:
-        for client in stalled:
-            client.shutdown()
+    for _ in range(STALLED):
+        stall(loaded.port, "/ws/stocks/all?mode=full")
+    wait_until(lambda: len(reader.heard) > start + READ, 20)
+    assert loaded.memory_mb() - before < MEGABYTES_GROWN
+    assert len(loaded.get("/api/ticks/subscriptions")[1]) == STALLED + 1
     assert not lost(reader.ticks())
-    at = [when for when, _ in reader.heard[start:]]
-    assert max(later - earlier for earlier, later in zip(at, at[1:], strict=False)) < 0.5
+    times = [at for at, _ in reader.heard[start:]]
+    assert max(later - earlier for earlier, later in zip(times, times[1:], strict=False)) < LONGEST_SILENCE

@@ -27,7 +27,9 @@ SAME = (
 def both(simulate, configuration, run_daemon, connect, wait_until):
     """A client of a Kite daemon and one of an Upstox daemon, on the same market; ``step`` moves it on."""
     start_ms = round(START.timestamp() * 1000)
-    servers = {name: simulate(name, Exchange(seed=7, start_ms=start_ms), beat=0) for name in ("kite", "upstox")}
+    servers = {
+        name: simulate(name, Exchange(seed=7, start_ms=start_ms), beat=0) for name in ("kite", "upstox")
+    }
     sources = {name: server.settings() for name, server in servers.items()}
     clients = {}
     for name in servers:

@@ -212,9 +212,7 @@ def test_the_official_streamer_receives_what_our_daemon_publishes(
         server.step(0.5)
     told = max(sum(sent.values()) for sent in server.sent().values())
     wait_until(lambda: len(theirs.feeds("live_feed")) == told - len(SYMBOLS))
-    received = {
-        symbols[key]: [streamer_in_short(feed, None)] for key, feed in theirs.feeds("initial_feed")
-    }
+    received = {symbols[key]: [streamer_in_short(feed, None)] for key, feed in theirs.feeds("initial_feed")}
     for key, feed in theirs.feeds("live_feed"):
         series = received[symbols[key]]
         series.append(streamer_in_short(feed, series[-1]))

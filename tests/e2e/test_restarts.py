@@ -68,7 +68,7 @@ def test_a_killed_actor_is_noticed_by_nobody(actor, broker, server, daemon, clie
         wait_until(lambda: set(server.connections) - sockets)
         admitted = time.monotonic()
     for client in clients:
-        wait_until(lambda client=client: heard_at(client)[-1] > admitted + WATCHED)
+        wait_until(lambda client=client: client.tick_times()[-1] > admitted + WATCHED)
         assert client.is_open
         assert longest_silence(client, killed) < LONGEST_SILENCE + admitted - killed
         assert not lost(client.ticks())
@@ -83,14 +83,9 @@ def test_a_killed_actor_is_noticed_by_nobody(actor, broker, server, daemon, clie
     assert_all_is_stored(Path(daemon.settings.data_dir) / daemon.settings.store.path)
 
 
-def heard_at(client):
-    """When each tick came."""
-    return [at for at, message in list(client.heard) if "event" not in message]
-
-
 def longest_silence(client, since):
     """Seconds between two ticks after a time."""
-    times = [since, *(at for at in heard_at(client) if at > since)]
+    times = [since, *(at for at in client.tick_times() if at > since)]
     return max(later - earlier for earlier, later in zip(times, times[1:], strict=False))
 
 
