@@ -255,13 +255,14 @@ class Daemon:
             "delayed_seconds": feed.delayed_seconds,
         }
         children = [ChildSpec(self.normalizers[name], Normalizer, normalizer)]
-        for address in self.connections[name]:
+        for number, address in enumerate(self.connections[name]):
             connection = {
                 "adapter": adapter,
                 "line": Line(),
                 "normalizer": self.normalizers[name],
                 "manager": self.manager,
                 "hub": self.hub,
+                "spare": number > 0,
             }
             children.append(ChildSpec(address, BrokerConnection, connection))
         return self._supervisor(name, children)

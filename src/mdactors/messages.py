@@ -40,6 +40,13 @@ class Subscribed(DataMessage, frozen=True):
     mode_changed: bool = False
 
 
+class Unsubscribed(DataMessage, frozen=True):
+    """A connection's reader sent the end of these subscriptions; in order with the frames."""
+
+    connection: str
+    tokens: frozenset[BrokerToken]
+
+
 class NewestWanted(Message, frozen=True):
     """The hub started afresh and wants every instrument's newest tick again."""
 
@@ -117,7 +124,7 @@ class ConnectionReported(Message, frozen=True):
     broker: str
     connection: str
     state: str
-    """One of connecting, live, backoff, needs_login, disconnected."""
+    """One of idle, connecting, live, backoff, needs_login, disconnected."""
     detail: str = ""
 
 
@@ -180,6 +187,8 @@ class AlarmChanged(Message, frozen=True):
     id: str
     text: str
     active: bool = True
+    since: str = ""
+    """ISO 8601, +05:30; empty where it went away."""
 
 
 class SnapshotAsked(Message, frozen=True):

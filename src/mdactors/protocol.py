@@ -173,9 +173,10 @@ def gap_event(source: str, connection: str, from_ns: int, to_ns: int) -> bytes:
     return _encode({"event": "gap", "source": source, "connection": connection, **times})
 
 
-def alarm_event(alarm_id: str, text: str, *, active: bool) -> bytes:
-    """A condition that a person should know of is there, or gone."""
-    return _encode({"event": "alarm", "id": alarm_id, "text": text, "active": active})
+def alarm_event(alarm_id: str, text: str, *, active: bool, since: str = "") -> bytes:
+    """A condition that a person should know of is there since a time (ISO 8601, +05:30), or gone."""
+    event = {"event": "alarm", "id": alarm_id, "text": text, "active": active}
+    return _encode(event | ({"since": since} if since else {}))
 
 
 # --- Why they are closed ------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Mapping
 from concurrent.futures import Future
 from typing import Any
@@ -11,6 +12,8 @@ import pykka
 
 from mdactors import __version__
 from mdactors.runtime import Clock, Describe, Tree
+
+logger = logging.getLogger(__name__)
 
 ANSWER_SECONDS = 1.0
 """How long an actor may take to describe itself; who does not answer is shown as silent."""
@@ -58,7 +61,7 @@ class Status:
             up = up and (connected or closed)
         waiting = described.get("batch_persister", {}).get("waiting", 0)
         details["bufferSize"] = waiting
-        return up and waiting <= self._waiting_limit, details
+        return up and waiting < self._waiting_limit, details
 
     async def line(self, instruments: int) -> str:
         """One line: what streams, or why the daemon is degraded."""
@@ -89,6 +92,9 @@ async def _answer(future: Future[Any]) -> dict[str, Any]:
         answer = await asyncio.wait_for(asyncio.wrap_future(future), ANSWER_SECONDS)
     except (TimeoutError, pykka.ActorDeadError):
         return {"silent": True}
+    except Exception as error:
+        logger.exception("an actor cannot describe itself")
+        return {"error": type(error).__name__}
     return dict(answer)
 
 

@@ -18,6 +18,7 @@ from mdactors.messages import (
     GapFound,
     SetInterest,
     Subscribed,
+    Unsubscribed,
 )
 from mdactors.runtime import Address, ChildSpec, Kill
 from mdactors.simulator import SimulatorServer
@@ -29,7 +30,9 @@ WAIT = 8.0
 class Rig:
     """A connection with listeners at its other ends."""
 
-    def __init__(self, adapter: Any, listen: Callable[[str], Any], run_tree: Callable[..., Any]) -> None:
+    def __init__(
+        self, adapter: Any, listen: Callable[[str], Any], run_tree: Callable[..., Any], *, spare: bool = False
+    ) -> None:
         self.normalizer, self.manager, self.hub = listen("normalizer"), listen("manager"), listen("hub")
         self.address = Address("kite/connection-1")
         self.line = Line()
@@ -39,6 +42,7 @@ class Rig:
             "normalizer": self.normalizer.address,
             "manager": self.manager.address,
             "hub": self.hub.address,
+            "spare": spare,
         }
         self.tree = run_tree([ChildSpec(self.address, BrokerConnection, arguments)])
 
@@ -61,8 +65,8 @@ class Rig:
 def make_rig(
     listen: Callable[[str], Any], run_tree: Callable[..., Any], make_kite_adapter: Callable[..., Any]
 ) -> Callable[..., Rig]:
-    def make(server: SimulatorServer, **settings: Any) -> Rig:
-        return Rig(make_kite_adapter(server, **settings), listen, run_tree)
+    def make(server: SimulatorServer, *, spare: bool = False, **settings: Any) -> Rig:
+        return Rig(make_kite_adapter(server, **settings), listen, run_tree, spare=spare)
 
     return make
 
@@ -204,6 +208,35 @@ def test_a_connection_closed_by_an_operator_stays_closed_when_its_actor_is_kille
     rig.address.tell(Kill("a bug"))
     wait_until(lambda: rig.states.count("disconnected") == 2, WAIT)
     assert rig.states[-1] == "disconnected"
+
+
+def test_a_spare_connection_opens_only_when_something_is_to_stream_on_it(
+    kite: SimulatorServer, make_rig: Callable[..., Rig], wait_until: Callable[..., None]
+) -> None:
+    rig = make_rig(kite, spare=True)
+    wait_until(lambda: rig.states == ["idle"], WAIT)
+    rig.subscribe()
+    rig.subscribe(RELIANCE)
+    wait_until(rig.ticked, WAIT)
+    assert rig.states == ["idle", "connecting", "live"]
+
+
+def test_who_is_let_in_and_thrown_out_again_waits_longer_each_time(
+    rig: Rig, kite: SimulatorServer, wait_until: Callable[..., None]
+) -> None:
+    for times in (1, 2, 3):
+        wait_until(lambda times=times: rig.states.count("live") == times, WAIT)
+        kite.faults.drop()
+    wait_until(lambda: rig.states.count("backoff") == 3, WAIT)
+    assert [detail for detail in rig.details if "attempt" in detail] == ["attempt 2", "attempt 3"]
+
+
+def test_an_unsubscription_is_marked_for_the_normalizer(rig: Rig, wait_until: Callable[..., None]) -> None:
+    rig.subscribe(RELIANCE, INFY)
+    wait_until(rig.ticked, WAIT)
+    rig.subscribe(INFY)
+    wait_until(lambda: rig.normalizer.of(Unsubscribed), WAIT)
+    assert rig.normalizer.of(Unsubscribed)[0].tokens == {RELIANCE}
 
 
 def test_no_token_reaches_the_log(

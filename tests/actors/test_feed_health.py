@@ -58,6 +58,30 @@ def test_frames_without_an_exchange_time_do_not_count_for_the_delay() -> None:
     assert health.status == "live"
 
 
+def test_one_exchange_time_far_in_the_future_does_not_make_the_feed_delayed() -> None:
+    health = make()
+    health.heard(NOW, NOW // 1_000_000 + 10**12)
+    health.heard(NOW + SECOND_NS, NOW // 1_000_000 + 990)
+    health.judge(NOW + SECOND_NS, SHARES)
+    assert health.status == "live"
+
+
+def test_a_clock_that_was_set_is_forgotten_after_two_windows() -> None:
+    health = make(always_open=True)
+    health.heard(NOW, NOW // 1_000_000 + 20_000)
+    for minute in range(1, 14):
+        received = NOW + minute * 60 * SECOND_NS
+        health.heard(received, received // 1_000_000 - 20)
+    health.judge(received, SHARES)
+    assert health.status == "live"
+
+
+def test_a_feed_that_was_never_heard_is_not_live() -> None:
+    health = make()
+    health.judge(NOW + SECOND_NS, SHARES)
+    assert (health.status, health.detail) == ("stale", "no data yet")
+
+
 def test_judging_says_whether_the_word_changed() -> None:
     health = make()
     health.heard(NOW, 0)

@@ -156,6 +156,26 @@ def test_a_fresh_one_asks_for_what_partial_updates_need(
     assert len(upstox_rig.ticks) == 2
 
 
+def test_a_snapshot_that_does_not_come_is_not_asked_for_with_every_frame(
+    upstox_rig: Rig, wait_until: Callable[..., None]
+) -> None:
+    for _ in range(20):
+        upstox_rig.receive(PARTIAL)
+    wait_until(lambda: upstox_rig.counters()["without_base"] == 20)
+    wait_until(lambda: upstox_rig.connection.of(SnapshotMissing))
+    assert len(upstox_rig.connection.of(SnapshotMissing)) == 1
+
+
+def test_the_log_of_what_a_broker_sends_is_bounded_and_the_counter_exact(
+    kite_rig: Rig, wait_until: Callable[..., None], caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.ERROR, "mdactors"):
+        for _ in range(200):
+            kite_rig.receive(struct.pack(">HH16s", 1, 16, bytes(16)))
+        wait_until(lambda: kite_rig.counters()["bad"] == 200)
+    assert len(caplog.records) <= 22
+
+
 def test_a_fresh_one_starts_a_new_epoch_and_handles_what_waited(
     kite_rig: Rig, wait_until: Callable[..., None]
 ) -> None:

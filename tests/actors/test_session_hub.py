@@ -204,6 +204,26 @@ def test_a_fresh_hub_holds_ticks_back_until_it_knows_the_routes(
     assert [each["seq"] for each in rig.heard("b")] == [9]
 
 
+def test_who_connects_and_subscribes_while_the_hub_is_down_misses_nothing(
+    rig: Rig, wait_until: Callable[..., None]
+) -> None:
+    rig.address.tell(Kill("a bug"))
+    opened = Interest(events=True)
+    asked = Interest({RELIANCE.token: "quote", INFY.token: "quote"}, events=True)
+    rig.publish(tick(RELIANCE, 1))
+    rig.route("a", opened)
+    rig.route("a", asked, event="subscribed")
+    rig.address.tell(AlarmChanged("store", "away"))
+    rig.publish(tick(RELIANCE, 2))
+    wait_until(lambda: len(rig.manager.of(RoutesWanted)) == 2)
+    rig.address.tell(NewestKnown([tick(RELIANCE, 2), tick(INFY, 9)]))
+    rig.address.tell(RoutesKnown({"a": asked}))
+    rig.settle()
+    heard = [each for each in rig.names("a") if each != "INFY"]
+    assert heard == ["welcome", "subscribed", "alarm", "RELIANCE", "RELIANCE"]
+    assert [each["seq"] for each in rig.heard("a") if each.get("symbol") == "RELIANCE"] == [1, 2]
+
+
 def test_the_routes_of_a_session_that_the_manager_does_not_know_are_dropped(rig: Rig) -> None:
     rig.route("a", STOCKS)
     rig.address.tell(RoutesKnown({"b": STOCKS}))

@@ -222,6 +222,45 @@ def test_a_new_table_resolves_the_universe_anew(
     wait_until(lambda: rig.streamed()[0] == {later.token})
 
 
+def test_a_rejected_richer_mode_takes_nothing_away_from_anybody(
+    make_rig: Callable[..., Rig], wait_until: Callable[..., None]
+) -> None:
+    rig = make_rig(universe=["SHARE1"])
+    rig.report("a", wish(1))
+    rig.report("b", wish(2, 3, 4))
+    wait_until(lambda: rig.streamed() == [{token(1), token(2)}, {token(3), token(4)}])
+    rig.report("a", wish(1, mode="depth30"), request(1))
+    wait_until(lambda: rig.answers())
+    assert rig.answers()[0]["rejected"][0]["reason"] == "no broker has the mode depth30"
+    assert dict(rig.hub.of(RouteSet)[-1].interest.tokens) == {token(1): "quote"}
+    rig.report("c", wish(5))
+    wait_until(lambda: len(rig.hub.of(RouteSet)) == 4)
+    assert rig.streamed() == [{token(1), token(2)}, {token(3), token(4)}]
+
+
+def test_what_lingers_makes_room_for_what_is_wanted(
+    make_rig: Callable[..., Rig], wait_until: Callable[..., None]
+) -> None:
+    rig = make_rig(grace_seconds=60.0)
+    rig.report("a", wish(1, 2, 3, 4))
+    wait_until(lambda: rig.streamed() == [{token(1), token(2)}, {token(3), token(4)}])
+    rig.report("a", wish(3, 4))
+    rig.report("a", wish(3, 4, 5, 6), request(5, 6))
+    wait_until(lambda: rig.answers())
+    assert rig.answers()[0]["rejected"] == []
+    wait_until(lambda: rig.streamed() == [{token(5), token(6)}, {token(3), token(4)}])
+
+
+def test_an_idle_connection_is_told_its_interest_so_that_it_opens(
+    rig: Rig, wait_until: Callable[..., None]
+) -> None:
+    rig.report("a", wish(1))
+    wait_until(lambda: rig.streamed()[0] == {token(1)})
+    told = len(rig.connections[0].of(SetInterest))
+    rig.address.tell(ConnectionReported("kite", "kite/connection-1", "idle"))
+    wait_until(lambda: len(rig.connections[0].of(SetInterest)) == told + 1)
+
+
 def test_a_mode_that_the_broker_has_not_is_rejected(rig: Rig, wait_until: Callable[..., None]) -> None:
     rig.report("a", wish(1, mode="depth30"), request(1))
     wait_until(lambda: rig.answers())

@@ -1,4 +1,4 @@
-"""What the end-to-end tests share: simulated brokers, daemons as thread and as process, clients that listen."""
+"""What the end-to-end tests share: simulated brokers, daemons (thread or process), clients that listen."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ def connect() -> Iterator[Callable[..., Client]]:
 
 @pytest.fixture(scope="session")
 def lost() -> Callable[[Iterable[Message]], list[str]]:
-    """``lost(ticks)``: where ``seq`` does not go up by one within an epoch; instruments that began are fine."""
+    """``lost(ticks)``: where ``seq`` of an instrument does not go up by one within an epoch."""
 
     def find(ticks: Iterable[Message]) -> list[str]:
         last: dict[tuple[int, int], int] = {}
@@ -154,7 +154,6 @@ def lost() -> Callable[[Iterable[Message]], list[str]]:
         for tick in ticks:
             key = tick["instrumentToken"], tick["epoch"]
             before, last[key] = last.get(key), tick["seq"]
-            # A snapshot of the hub's may be said again as the first live tick's predecessor.
             if before is not None and tick["seq"] != before + 1:
                 holes.append(f"{tick['symbol']}: {before} -> {tick['seq']}")
         return holes
@@ -250,7 +249,7 @@ class RunningDaemon:
 
 @pytest.fixture
 def configuration(tmp_path: Path) -> Callable[..., Message]:
-    """``configuration({broker: settings}, **sections)``: as YAML would say it, on a free port, always open."""
+    """``configuration({broker: settings}, **sections)``: as YAML would say it; a free port, always open."""
     made = 0
 
     def make(brokers: Mapping[str, Any], **sections: Any) -> Message:
@@ -291,7 +290,8 @@ class Process:
             self.started = time.monotonic()
             self.child = subprocess.Popen(
                 [sys.executable, "-m", "mdactors", *words],
-                stdin=subprocess.DEVNULL, stdout=out, stderr=err, env={**os.environ, **environ},
+                stdin=subprocess.DEVNULL, stdout=out, stderr=err,
+                env={**os.environ, "TMPDIR": str(folder), **environ},
             )  # fmt: skip
 
     @property

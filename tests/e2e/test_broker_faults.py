@@ -26,7 +26,7 @@ def broker(request):
 
 @pytest.fixture
 def start(configuration, run_daemon, connect, wait_until):
-    """``start({broker: settings}, stale_seconds)``: a daemon and a client with events that hears every symbol."""
+    """``start({broker: settings}, stale_seconds)``: a daemon and a client that hears every symbol."""
 
     def begin(brokers, stale_seconds=10.0):
         brokers = {name: {**settings, "connections": 1} for name, settings in brokers.items()}

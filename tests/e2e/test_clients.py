@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+from itertools import pairwise
 
 import pytest
 import websocket
@@ -157,4 +158,4 @@ def test_clients_that_never_read_cost_the_others_nothing(loaded, connect, stall,
     assert len(loaded.get("/api/ticks/subscriptions")[1]) == STALLED + 1
     assert not lost(reader.ticks())
     times = [at for at, _ in reader.heard[start:]]
-    assert max(later - earlier for earlier, later in zip(times, times[1:], strict=False)) < LONGEST_SILENCE
+    assert max(later - earlier for earlier, later in pairwise(times)) < LONGEST_SILENCE

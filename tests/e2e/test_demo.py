@@ -62,6 +62,15 @@ def test_the_simulator_does_not_outlive_a_killed_demo(mdactors, wait_until):
     wait_until(lambda: not runs(simulator))
 
 
+def test_a_simulator_that_is_told_many_times_to_end_does_so(mdactors, wait_until):
+    # A parent that is killed sends a signal for each of its threads.
+    simulator = mdactors("simulate", "--broker", "kite", "--port", 0)
+    wait_until(lambda: "brokers:" in simulator.out)
+    for _ in range(200):
+        simulator.child.send_signal(signal.SIGTERM)
+    assert simulator.child.wait(10) == 0
+
+
 def test_a_second_start_says_its_address_within_three_seconds(mdactors):
     first = mdactors("demo", "--port", 0)
     assert first.port

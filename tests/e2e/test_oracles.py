@@ -33,7 +33,7 @@ def chosen(market):
 
 @pytest.fixture
 def ours(configuration, run_daemon, connect, wait_until, by_symbol):
-    """``ours(broker, server)``: a client of our daemon; gives what it heard after so many snapshots, by symbol."""
+    """``ours(broker, server)``: what a client of our daemon heard after so many snapshots, by symbol."""
 
     def begin(broker, server):
         daemon = run_daemon(configuration({broker: {**server.settings(), "connections": 1}}))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -86,7 +87,7 @@ def test_a_killed_actor_is_noticed_by_nobody(actor, broker, server, daemon, clie
 def longest_silence(client, since):
     """Seconds between two ticks after a time."""
     times = [since, *(at for at in client.tick_times() if at > since)]
-    return max(later - earlier for earlier, later in zip(times, times[1:], strict=False))
+    return max(later - earlier for earlier, later in pairwise(times))
 
 
 def assert_it_serves(daemon, client, lost):

@@ -100,7 +100,27 @@ def test_a_token_that_means_another_instrument_starts_afresh() -> None:
     numbering.number([quote(last_price=1.0)], 0)
     numbering.use({"R": INFY})
     (tick,) = numbering.number([quote(last_price=9.0)], 0)
-    assert (tick.instrument, tick.seq, tick.snapshot) == (INFY, 1, True)
+    assert (tick.instrument, tick.seq) == (INFY, 1)
+
+
+def test_the_numbers_go_on_when_an_instrument_leaves_the_table_and_comes_back() -> None:
+    numbering = make()
+    numbering.number([quote(last_price=1.0), quote(last_price=2.0)], 0)
+    numbering.use({})
+    numbering.use({"R2": RELIANCE})
+    assert numbering.number([quote("R2", last_price=3.0)], 0)[0].seq == 3
+
+
+def test_what_streams_no_more_has_no_segment_and_keeps_its_number() -> None:
+    numbering = make()
+    numbering.number([quote(last_price=1.0)], 0)
+    numbering.retire(["R"])
+    assert numbering.segments() == set()
+    assert numbering.number([quote(last_price=2.0)], 0)[0].seq == 2
+
+
+def test_an_update_that_no_subscription_came_before_is_no_snapshot() -> None:
+    assert not make().number([quote(last_price=1.0)], 0)[0].snapshot
 
 
 def test_a_refreshed_table_does_not_disturb_the_numbers() -> None:
@@ -112,7 +132,7 @@ def test_a_refreshed_table_does_not_disturb_the_numbers() -> None:
 
 def test_snapshots_do_not_count_as_the_feeds_newest_time() -> None:
     numbering = make()
-    numbering.number([quote(last_price=1.0, exchange_time=5000)], 0)
+    numbering.number([quote(last_price=1.0, exchange_time=5000, snapshot=True)], 0)
     assert numbering.newest_time == 0
     numbering.number([quote(last_price=1.1, exchange_time=6000)], 0)
     assert numbering.newest_time == 6000

@@ -16,7 +16,7 @@ from mdactors.market.instrument import Instrument
 from mdactors.market.quote import Quote
 from mdactors.market.tick import Tick
 from mdactors.store.ticks import COLUMNS, EXCHANGE_TIMED, LATE, REPEAT, SNAPSHOT, StoredTick, row_of
-from mdactors.store.ticks_sqlite import SqliteTicks
+from mdactors.store.ticks_sqlite import ROWS, SqliteTicks
 
 RELIANCE = Instrument(738561, "RELIANCE", "NSE", "NSE_EQ", "STOCK", "NSE_EQ|INE002A01018")
 INFY = Instrument(408065, "INFY", "NSE", "NSE_EQ", "STOCK", "NSE_EQ|INE009A01021")
@@ -134,13 +134,52 @@ def test_ticks_are_there_after_opening_again(path: Path):
         store.close()
 
 
-def test_a_batch_that_fails_leaves_nothing_and_the_next_one_works(store: SqliteTicks):
-    with pytest.raises(StoreError, match=r"ticks #1\.db: cannot be written"):
-        store.write([tick(1), tick(2, volume=2**70)])
-    with pytest.raises(StoreError, match="NOT NULL"):
-        store.write([tick(1), tick(2, instrument=msgspec.structs.replace(INFY, exchange=None))])
-    assert store.count() == 0
+def test_a_batch_that_the_disk_has_no_room_for_leaves_nothing_and_is_written_later(store: SqliteTicks):
+    store._writer.execute("PRAGMA max_page_count = 20")
+    batch = [tick(seq) for seq in range(5000)]
+    with pytest.raises(StoreError, match=r"ticks #1\.db: cannot be written: database or disk is full"):
+        store.write(batch)
+    assert (store.count(), store.refused) == (0, 0)
+    store._writer.execute("PRAGMA max_page_count = 1073741823")
+    assert store.write(batch) == store.count() == 5000
+
+
+@pytest.mark.parametrize(
+    "poisoned",
+    [
+        tick(2, volume=2**70),
+        tick(2, open_interest=-(2**63) - 1),
+        tick(2, book=object()),
+        tick(2, instrument=msgspec.structs.replace(INFY, exchange=None)),
+        tick(2, instrument=msgspec.structs.replace(INFY, symbol="\ud800")),
+    ],
+    ids=["too-large", "too-small", "no-value", "missing", "no-text"],
+)
+def test_a_tick_that_can_never_be_kept_is_left_out_counted_and_named(
+    store: SqliteTicks, poisoned: Tick, caplog: pytest.LogCaptureFixture
+):
+    batch = [tick(seq) for seq in range(3, 3 + 2 * ROWS)]
+    assert store.write([*batch[:ROWS], tick(1), poisoned, *batch[ROWS:]]) == 2 * ROWS + 1
+    assert seqs(store.read(RELIANCE.token, 0, FOREVER, 1000)) == [1, *(kept.seq for kept in batch)]
+    assert (store.count(), store.refused) == (2 * ROWS + 1, 1)
+    (line,) = caplog.messages
+    assert f"left out 1 of {2 * ROWS + 2} ticks" in line
+    assert f"{poisoned.instrument.key}, epoch 7, seq 2: " in line
+
+
+def test_a_batch_of_nothing_but_poison_costs_one_line_and_the_next_one_works(
+    store: SqliteTicks, caplog: pytest.LogCaptureFixture
+):
+    assert store.write([tick(seq, volume=2**70) for seq in range(300)]) == store.count() == 0
+    assert (store.refused, len(caplog.messages)) == (300, 1)
     assert store.write([tick(1)]) == store.count() == 1
+
+
+def test_a_disk_that_fills_up_beside_a_poisoned_tick_is_a_store_error(store: SqliteTicks):
+    store._writer.execute("PRAGMA max_page_count = 20")
+    with pytest.raises(StoreError, match="full"):
+        store.write([tick(0, volume=2**70), *(tick(seq) for seq in range(5000))])
+    assert (store.count(), store.refused) == (0, 0)
 
 
 def test_a_locked_file_is_a_store_error_and_works_again_afterwards(

@@ -56,7 +56,7 @@ class KiteSimulator(Simulator):
             return error(400, "InputException", "Invalid `api_key` or `access_token`.")
         if request.first("api_key") != API_KEY or not self.accepts(request.first("access_token")):
             return error(403, "TokenException", "Incorrect `api_key` or `access_token`.")
-        if len(self.open) >= MOST_CONNECTIONS:
+        if sum(conversation.peer.is_open for conversation in self.open) >= MOST_CONNECTIONS:
             return error(429, "NetworkException", "Too many requests")
         return KiteConversation(peer, self)
 

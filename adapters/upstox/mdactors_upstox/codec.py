@@ -9,12 +9,14 @@ or not said; what it means is decided here:
 - In a live frame an absent volume, average, open interest or volatility was not said: none of them falls
   to zero within a day. The quantities on offer may be zero: they count as said beside a book.
 - An LTPC comes whole: an absent quantity in it is zero, an absent time means no trade yet.
+
+A number that is not finite, or not below 2^53 in magnitude, cannot be: it costs its feed, but in a book
+only its rung, and among the sensitivities, the volatility and the frame's time only itself.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from math import isfinite
 
 import msgspec
 from google.protobuf.message import DecodeError
@@ -39,6 +41,12 @@ from mdactors_upstox.feed_pb2 import (
 )
 
 _LARGEST = 2.0**53
+"""Every number stays below it: up to here each JSON reader keeps a whole number whole."""
+_MOST = 2**53
+"""The same to compare whole numbers with: mixed comparisons are slow."""
+_LARGEST_SQUARE = _LARGEST**2
+"""The hot path adds squares up, which cannot make up for each other as summands do, compares once, and
+asks `_check` only in doubt."""
 _IMPOSSIBLE = "a number is not finite or too large"
 _NOTICE_LIMIT = 500
 _STATUSES: dict[int, str] = {number: name for name, number in MarketStatus.items()}
@@ -55,21 +63,33 @@ class UpstoxQuote(Quote, gc=False):
     """A feed of Upstox's; ``book`` is a MarketLevel and ``sensitivities`` an OptionGreeks, both as sent."""
 
     def depth(self) -> Depth | None:
-        """Build the book; the empty rungs with which Upstox pads it are left out."""
+        """Build the book without the empty rungs with which Upstox pads it and those that cannot be."""
         if self.book is None:
             return None
         rungs = MarketLevel.FromString(self.book).bidAskQuote
         return Depth(
-            buy=tuple([Level(rung.bidP, quantity) for rung in rungs if (quantity := rung.bidQ)]),
-            sell=tuple([Level(rung.askP, quantity) for rung in rungs if (quantity := rung.askQ)]),
+            buy=tuple(
+                [
+                    Level(price, quantity)
+                    for rung in rungs
+                    if 0 < (quantity := rung.bidQ) < _MOST and -_LARGEST < (price := rung.bidP) < _LARGEST
+                ]
+            ),
+            sell=tuple(
+                [
+                    Level(price, quantity)
+                    for rung in rungs
+                    if 0 < (quantity := rung.askQ) < _MOST and -_LARGEST < (price := rung.askP) < _LARGEST
+                ]
+            ),
         )
 
     def greeks(self) -> Greeks | None:
-        """Build the sensitivities; an absent one is zero."""
+        """Build the sensitivities; an absent one is zero, one that cannot be is not said."""
         if self.sensitivities is None:
             return None
         said = OptionGreeks.FromString(self.sensitivities)
-        return Greeks(*(value if isfinite(value := getattr(said, name)) else None for name in _GREEKS))
+        return Greeks(*(value if _possible(value := getattr(said, name)) else None for name in _GREEKS))
 
 
 def request(guid: str, method: str, keys: Sequence[str], mode: Mode | None = None) -> Outgoing:
@@ -89,7 +109,9 @@ def decode(frame: bytes | str) -> Decoded:
     except DecodeError:
         return _decode_damaged(frame)
     snapshot = response.type == INITIAL_FEED
-    updated = response.currentTs or salvage.current_time(frame)
+    updated: int | None = response.currentTs
+    if not updated or not _possible(updated):
+        updated = salvage.current_time(frame)
     quotes: list[Quote] = []
     bad: list[BadPacket] = []
     for key, raw in response.feeds.items():
@@ -143,8 +165,9 @@ def _market(
     traded = ltp != 0 or full.HasField("ltpc")
     atp, vtt, oi, buy, sell, iv = full.atp, full.vtt, full.oi, full.tbq, full.tsq, full.iv
     opening, high, low = _day(full.marketOHLC.ohlc)
-    if not -_LARGEST < ltp + cp + atp + oi + buy + sell < _LARGEST:  # not-a-number fails it too
-        raise ValueError(_IMPOSSIBLE)
+    squares = ltp * ltp + cp * cp + atp * atp + oi * oi + buy * buy + sell * sell
+    if (ltt | ltq | vtt) >> 53 or not squares < _LARGEST_SQUARE:
+        _check(ltp, cp, atp, oi, buy, sell, ltt, ltq, vtt)
     book, sensitivities = full.marketLevel or None, full.optionGreeks or None
     if book is not None:
         MarketLevel.FromString(book)  # so that `depth` cannot fail later
@@ -202,8 +225,8 @@ def _index(
 def _last_trade(key: str, ltpc: LTPC, raw: bytes, snapshot: bool, updated: int | None) -> UpstoxQuote:
     """A feed of mode ltpc: complete, and without a quantity where none is told (an index has none)."""
     ltp, ltt, ltq, cp = ltpc.ltp, ltpc.ltt, ltpc.ltq, ltpc.cp
-    if not -_LARGEST < ltp + cp < _LARGEST:
-        raise ValueError(_IMPOSSIBLE)
+    if (ltt | ltq) >> 53 or not ltp * ltp + cp * cp < _LARGEST_SQUARE:
+        _check(ltp, cp, ltt, ltq)
     return UpstoxQuote(
         key,
         "ltp",
@@ -224,8 +247,8 @@ def _first_level(
     """A feed of mode option_greeks: a book of one rung, and neither the day's figures nor totals on offer."""
     quote = _last_trade(key, said.ltpc, raw, snapshot, updated)
     traded, vtt, oi, iv = said.HasField("ltpc"), said.vtt, said.oi, said.iv
-    if not -_LARGEST < oi < _LARGEST:
-        raise ValueError(_IMPOSSIBLE)
+    if vtt >> 53 or not -_LARGEST < oi < _LARGEST:
+        _check(vtt, oi)
     quote.mode = "quote"
     quote.last_quantity = said.ltpc.ltq if traded else None
     if not traded:
@@ -250,10 +273,24 @@ def _day(candles: Iterable[OHLC]) -> tuple[float | None, float | None, float | N
     for candle in candles:
         if candle.interval == "1d":
             opening, high, low = candle.open, candle.high, candle.low
-            if not -_LARGEST < opening + high + low < _LARGEST:
-                raise ValueError(_IMPOSSIBLE)
+            if not opening * opening + high * high + low * low < _LARGEST_SQUARE:
+                _check(opening, high, low)
             return opening, high, low
     return None, None, None
+
+
+def _possible(number: float) -> bool:
+    return -_LARGEST < number < _LARGEST
+
+
+def _check(*numbers: float) -> None:
+    """Refuse numbers that cannot be.
+
+    Raises:
+        ValueError: one is not finite or too large.
+    """
+    if not all(map(_possible, numbers)):
+        raise ValueError(_IMPOSSIBLE)
 
 
 def _is_derivative(key: str) -> bool:

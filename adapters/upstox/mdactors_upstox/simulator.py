@@ -93,7 +93,7 @@ class UpstoxSimulator(Simulator):
         if code not in self._codes:
             return Reply(401)
         self._codes.discard(code)
-        if len(self.open) >= MOST_CONNECTIONS[self.plan]:
+        if sum(conversation.peer.is_open for conversation in self.open) >= MOST_CONNECTIONS[self.plan]:
             return Reply(403)
         return UpstoxConversation(peer, self)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any
 
+from mdactors.market import ist
 from mdactors.messages import AlarmChanged
 from mdactors.runtime import Clock
 
@@ -26,16 +26,21 @@ class Alarms:
         """Turn it on; nothing happens when it is on already."""
         if alarm in self._active:
             return
-        since = datetime.fromtimestamp(self._clock.time_ns() / 1e9, UTC).isoformat(timespec="seconds")
+        since = ist.iso(self._clock.time_ns() // 1_000_000)
         self._active[alarm] = {"id": alarm, "since": since, "text": text}
         self._logger.error("alarm %s: %s", alarm, text)
-        self._announce(AlarmChanged(alarm, text))
+        self._announce(AlarmChanged(alarm, text, since=since))
 
     def clear(self, alarm: str) -> None:
         """Turn it off, where it is on."""
         if self._active.pop(alarm, None) is not None:
             self._logger.info("alarm %s is over", alarm)
             self._announce(AlarmChanged(alarm, "", active=False))
+
+    def clear_all(self) -> None:
+        """Turn everything off: a successor raises anew what is still so."""
+        for alarm in list(self._active):
+            self.clear(alarm)
 
     def active(self) -> list[dict[str, Any]]:
         """Id, since and text of each."""

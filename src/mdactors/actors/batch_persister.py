@@ -74,6 +74,7 @@ class BatchPersister(Actor):
     def on_failure(self, *_exception: object) -> None:
         """Write what waits before a successor starts empty; runs in the actor's thread."""
         self.on_stop()
+        self._alarms.clear_all()
 
     def _write(self) -> None:
         if self._timer is not None:
@@ -89,7 +90,7 @@ class BatchPersister(Actor):
         self._persisted += count
         self._store_away = False
         self._backoff.reset()
-        self._alarms.clear("store")
+        self._alarms.clear_all()
         self.logger.info("Persisted %d ticks in %dms", count, (self.clock.monotonic() - started) * 1000)
 
     def _store_failed(self, error: StoreError) -> None:

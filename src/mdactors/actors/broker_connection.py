@@ -16,10 +16,13 @@ from mdactors.messages import (
     SetInterest,
     SnapshotMissing,
     Subscribed,
+    Unsubscribed,
 )
 from mdactors.runtime import Actor, Address, Backoff, Context, Message, handles
 
 BEAT_SECONDS = 0.5
+STEADY_SECONDS = 10.0
+"""A connection that lived so long begins its backoff anew; one let in and thrown out does not."""
 STOP_SECONDS = 2.0
 
 
@@ -44,8 +47,9 @@ class Line:
         return self.socket
 
     def end(self) -> None:
-        """End the socket, if there is one."""
+        """End the socket, if there is one; from its last bytes on frames may be missing."""
         if self.socket is not None:
+            self.silent_since_ns = self.silent_since_ns or self.socket.last_received_ns
             self.socket.abort()
             self.socket = None
 
@@ -65,7 +69,8 @@ class BrokerConnection(Actor):
 
     Receives `SetInterest` (the whole set; the difference is worked out here), its reader's
     `ReaderReported`, `SnapshotMissing` and an operator's `ConnectRequested`/`DisconnectRequested`.
-    Tells the SubscriptionManager every change of state and the hub every gap. Losing the network, a
+    Tells the SubscriptionManager every change of state and the hub every gap. A ``spare`` one opens only
+    when something is to stream on it, because a broker counts connections. Losing the network, a
     refused login, a stalled feed are states here; only a bug ends the actor. Its hooks run in its own thread;
     frames never pass through it: the reader thread tells them to the Normalizer.
     """
@@ -79,6 +84,7 @@ class BrokerConnection(Actor):
         normalizer: Address,
         manager: Address,
         hub: Address,
+        spare: bool = False,
     ) -> None:
         super().__init__(context)
         self._adapter = adapter
@@ -87,8 +93,10 @@ class BrokerConnection(Actor):
         self._manager = manager
         self._hub = hub
         self._backoff = Backoff()
-        self._state = "connecting"
+        self._spare = spare
+        self._state = "idle"
         self._detail = ""
+        self._live_since = 0.0
         self._attempts = 0
         self._connects = 0
         self._wanted: dict[BrokerToken, Mode] = {}
@@ -101,6 +109,9 @@ class BrokerConnection(Actor):
         if self._line.closed_by_operator:
             self._line.end()
             self._become("disconnected", "closed by an operator")
+        elif self._spare:
+            self._line.end()
+            self._become("idle", "opened when the others are full")
         else:
             self._connect()
 
@@ -113,7 +124,6 @@ class BrokerConnection(Actor):
 
     def on_failure(self, *_exception: object) -> None:
         """Leave no socket to the successor; runs in the actor's thread."""
-        self._mark_silence()
         self._line.end()
 
     def _connect(self) -> None:
@@ -153,8 +163,7 @@ class BrokerConnection(Actor):
 
     def _connected(self) -> None:
         self._connects += 1
-        self._attempts = 0
-        self._backoff.reset()
+        self._live_since = self.clock.monotonic()
         self._become("live")
         self.logger.info("connected")
         if (since := self._line.silent_since_ns) and self._wanted:
@@ -164,17 +173,12 @@ class BrokerConnection(Actor):
         self._update()
 
     def _lost(self, detail: str, retry_after: float) -> None:
-        self._mark_silence()
         number = self._line.sockets
         self._line.end()
         delay = max(self._backoff.next(), retry_after)
         self._become("backoff", detail)
         self.logger.warning("connection lost (%s), next attempt in %.1f s", detail or "no reason", delay)
         self.after(delay, Reconnect(number))
-
-    def _mark_silence(self) -> None:
-        if self._state == "live":
-            self._line.silent_since_ns = self.clock.time_ns()
 
     @handles(Reconnect)
     def reconnect(self, message: Reconnect) -> None:
@@ -186,11 +190,14 @@ class BrokerConnection(Actor):
     def beat(self, _message: Beat) -> None:
         """Reconnect a silent socket; notice a new token after a refused login."""
         self.after(BEAT_SECONDS, Beat())
-        socket = self._line.socket
+        socket, now = self._line.socket, self.clock.monotonic()
         if self._state == "live" and socket is not None:
-            silent = self.clock.monotonic() - socket.last_received
+            silent = now - socket.last_received
             if silent > self._adapter.silence_seconds:
                 self._lost(f"silent for {silent:.0f} s", 0.0)
+            elif now - self._live_since > STEADY_SECONDS:
+                self._attempts = 0
+                self._backoff.reset()
         elif self._state == "needs_login" and self._adapter.credential() != self._refused_credential:
             self._connect()
 
@@ -200,6 +207,8 @@ class BrokerConnection(Actor):
         self._wanted = dict(message.wanted)
         if self._state == "live":
             self._update()
+        elif self._state == "idle" and self._wanted:
+            self._connect()
 
     def _update(self) -> None:
         gone = [token for token in self._told if token not in self._wanted]
@@ -207,8 +216,10 @@ class BrokerConnection(Actor):
         changed = {token: mode for token, mode in self._wanted.items() if self._told.get(token, mode) != mode}
         socket = self._line.socket
         assert socket is not None, "live without a socket"
+        if gone or changed or new:
+            self.logger.debug("unsubscribe %d, change %d, subscribe %d", len(gone), len(changed), len(new))
         if gone:
-            socket.send(self._adapter.unsubscribe(gone))
+            socket.send(self._adapter.unsubscribe(gone), Unsubscribed(self.address.name, frozenset(gone)))
         if changed:
             socket.send(self._adapter.change_mode(changed), self._mark(changed, mode_changed=True))
         if new:
@@ -238,6 +249,7 @@ class BrokerConnection(Actor):
         """Close and stay closed."""
         self._line.closed_by_operator = True
         self._line.end()
+        self._line.silent_since_ns = 0
         self._told = {}
         self._become("disconnected", "closed by an operator")
 

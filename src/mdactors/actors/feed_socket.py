@@ -14,8 +14,10 @@ from websocket._abnf import continuous_frame, frame_buffer
 
 from mdactors.adapter import BrokerAdapter, Endpoint, Outgoing
 from mdactors.errors import BrokerError, BrokerRefused, BrokerUnavailable, LoginRequired
-from mdactors.messages import FrameReceived, ReaderReported, Subscribed
+from mdactors.messages import FrameReceived, ReaderReported, Subscribed, Unsubscribed
 from mdactors.runtime import Address, Clock
+
+Mark = Subscribed | Unsubscribed
 
 FRAME_LIMIT = 16 * 1024 * 1024
 """Bytes; a longer message is refused before its payload is read."""
@@ -77,11 +79,13 @@ class FeedSocket:
         self.number = number
         self.last_received = clock.monotonic()
         """Monotonic seconds of the last bytes, heartbeats and pings included."""
+        self.last_received_ns = 0
+        """The same as wall time; 0 while nothing came."""
         self._adapter = adapter
         self._connection = connection
         self._normalizer = normalizer
         self._clock = clock
-        self._outgoing: queue.SimpleQueue[tuple[Sequence[Outgoing], Subscribed | None]] = queue.SimpleQueue()
+        self._outgoing: queue.SimpleQueue[tuple[Sequence[Outgoing], Mark | None]] = queue.SimpleQueue()
         self._aborted = threading.Event()
         self._socket: websocket.WebSocket | None = None
         self._thread = threading.Thread(target=self._run, name=f"feed-{connection.name}", daemon=True)
@@ -90,7 +94,7 @@ class FeedSocket:
         """Start the thread; everything else is reported."""
         self._thread.start()
 
-    def send(self, frames: Sequence[Outgoing], mark: Subscribed | None = None) -> None:
+    def send(self, frames: Sequence[Outgoing], mark: Mark | None = None) -> None:
         """Queue frames; once they are sent, ``mark`` goes to the Normalizer, in order with the frames."""
         self._outgoing.put((frames, mark))
 
@@ -162,12 +166,13 @@ class FeedSocket:
                 opcode, frame = socket.recv_data_frame(control_frame=True)
             except websocket.WebSocketTimeoutException:
                 continue
-            self.last_received = self._clock.monotonic()
+            self.last_received, now = self._clock.monotonic(), self._clock.time_ns()
+            self.last_received_ns = now
             if opcode == websocket.ABNF.OPCODE_BINARY:
-                self._tell(FrameReceived(name, frame.data, self._clock.time_ns()))
+                self._tell(FrameReceived(name, frame.data, now))
             elif opcode == websocket.ABNF.OPCODE_TEXT:
                 text = bytes(frame.data).decode("utf-8", "replace")
-                self._tell(FrameReceived(name, text, self._clock.time_ns()))
+                self._tell(FrameReceived(name, text, now))
             elif opcode == websocket.ABNF.OPCODE_CLOSE:
                 return f"closed by the broker with code {int.from_bytes(frame.data[:2], 'big') or 'none'}"
         return ""
@@ -181,7 +186,7 @@ class FeedSocket:
             if mark is not None:
                 self._tell(mark)
 
-    def _tell(self, message: FrameReceived | Subscribed) -> None:
+    def _tell(self, message: FrameReceived | Mark) -> None:
         if not self._aborted.is_set():
             self._normalizer.tell(message, unless=self._aborted)
 

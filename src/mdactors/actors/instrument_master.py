@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mdactors.actors.alarms import Alarms
-from mdactors.adapter import BrokerAdapter
+from mdactors.adapter import BrokerAdapter, BrokerToken
 from mdactors.errors import BrokerError, StoreError
+from mdactors.market.instrument import Instrument
 from mdactors.market.instruments import InstrumentTable
 from mdactors.messages import InstrumentsLoaded, RefreshInstruments
 from mdactors.runtime import Actor, Address, Backoff, Context, Message, handles
@@ -91,20 +92,30 @@ class InstrumentMaster(Actor):
         return self._catalogue.table.counts()
 
     def _fetch(self) -> None:
+        """Fetch every source; one that fails keeps the instruments it had, and is named at the end."""
         started = self.clock.monotonic()
-        listings = {
-            source.name: [(listing.instrument, listing.token) for listing in source.instruments()]
-            for source in self._sources
-        }
-        empty = [name for name, rows in listings.items() if not rows]
-        if empty:
-            raise BrokerError(f"{', '.join(empty)} listed no instruments")
-        table = InstrumentTable.build(listings)
+        rows: dict[str, list[tuple[Instrument, BrokerToken]]] = {}
+        failures: list[str] = []
+        for source in self._sources:
+            try:
+                rows[source.name] = _rows(source)
+            except BrokerError as error:
+                failures.append(str(error))
+                known = self._catalogue.table.broker_instruments(source.name)
+                rows[source.name] = [(instrument, token) for token, instrument in known.items()]
+        if len(failures) < len(self._sources):
+            table = InstrumentTable.build(rows)
+            took = self.clock.monotonic() - started
+            self.logger.info("%d instruments fetched in %.1f s", len(table), took)
+            self._publish(table)
+            self._keep(table)
+        if failures:
+            raise BrokerError("; ".join(failures))
         self._backoff.reset()
-        self._alarms.clear("instruments")
+        self._alarms.clear_all()
         self._fetched_ns = self.clock.time_ns()
-        self.logger.info("%d instruments fetched in %.1f s", len(table), self.clock.monotonic() - started)
-        self._publish(table)
+
+    def _keep(self, table: InstrumentTable) -> None:
         try:
             table.save(self._path)
         except StoreError as error:
@@ -122,3 +133,10 @@ class InstrumentMaster(Actor):
             "fetched": self._fetched_ns // 1_000_000,
             "alarms": self._alarms.active(),
         }
+
+
+def _rows(source: BrokerAdapter) -> list[tuple[Instrument, BrokerToken]]:
+    rows = [(listing.instrument, listing.token) for listing in source.instruments()]
+    if not rows:
+        raise BrokerError(f"{source.name} listed no instruments")
+    return rows

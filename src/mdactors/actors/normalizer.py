@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from mdactors.actors.feed_health import FeedHealth
-from mdactors.adapter import BadPacket, BrokerAdapter
+from mdactors.adapter import BadPacket, BrokerAdapter, BrokerToken
 from mdactors.market.calendar import Calendar
 from mdactors.market.instruments import InstrumentTable
 from mdactors.market.numbering import Numbering
@@ -19,14 +20,17 @@ from mdactors.messages import (
     SnapshotMissing,
     Subscribed,
     TicksPublished,
+    Unsubscribed,
 )
 from mdactors.runtime import Actor, Address, Context, Message, handles
 
 BEAT_SECONDS = 1.0
 HEX_BYTES = 64
 """How much of a bad packet one log line shows."""
-BAD_LINES = 3
-"""How many bad packets of one frame get a line of their own."""
+LINES_A_BEAT = 10
+"""How many lines about bad packets and notices a beat may log; the rest is only counted."""
+ASK_AGAIN_SECONDS = 5.0
+"""How long a snapshot that was asked for may take before it is asked for again."""
 
 
 class Beat(Message, frozen=True):
@@ -36,7 +40,7 @@ class Beat(Message, frozen=True):
 class Normalizer(Actor):
     """Owns one broker's `Numbering` and the status of its feed.
 
-    Receives `FrameReceived` and `Subscribed` from the readers (the one tell that may wait),
+    Receives `FrameReceived`, `Subscribed` and `Unsubscribed` from the readers (the one tell that may wait),
     `InstrumentsLoaded` and `NewestWanted`. Tells one `TicksPublished` a frame to hub and sinks, the same
     object to all; `FeedStatusChanged` to the hub; `SnapshotMissing` to a connection whose partial
     quotes have no base. A fresh one starts a new epoch. Its hooks run in its own thread.
@@ -66,6 +70,9 @@ class Normalizer(Actor):
         self._health = FeedHealth(calendar, now, stale_seconds, delayed_seconds)
         self._numbering = Numbering(adapter.name, now // 1_000_000, table().broker_instruments(adapter.name))
         self._counts = dict.fromkeys(("frames", "ticks", "bad", "without_base", "notices"), 0)
+        self._asked: dict[BrokerToken, float] = {}
+        self._lines = 0
+        self._debugs = self.logger.isEnabledFor(logging.DEBUG)
 
     def on_start(self) -> None:
         """Begin the beat; runs in the actor's thread."""
@@ -80,7 +87,7 @@ class Normalizer(Actor):
             self._report_bad(frame.connection, decoded.bad)
         if decoded.notice:
             self._counts["notices"] += 1
-            self.logger.warning("%s says: %.300s", self._adapter.name, decoded.notice)
+            self._log(logging.WARNING, "%s says: %.300s", self._adapter.name, decoded.notice)
         if decoded.market_status:
             self._health.market_status.update(decoded.market_status)
         if not decoded.quotes:
@@ -91,31 +98,45 @@ class Normalizer(Actor):
             self._ask_snapshots(frame.connection)
         if ticks:
             self._counts["ticks"] += len(ticks)
+            if self._debugs:
+                self.logger.debug("%d ticks from %s", len(ticks), frame.connection)
             published = TicksPublished(ticks)
             for receiver in self._receivers:
                 self.tell(receiver, published)
 
     def _ask_snapshots(self, connection: str) -> None:
-        tokens = frozenset(self._numbering.without_base)
-        self._numbering.without_base.clear()
-        self._counts["without_base"] += len(tokens)
-        if connection in self._connections:
+        lacking = self._numbering.without_base
+        self._counts["without_base"] += len(lacking)
+        now = self.clock.monotonic()
+        due = now - ASK_AGAIN_SECONDS
+        tokens = frozenset(token for token in lacking if self._asked.get(token, due) <= due)
+        lacking.clear()
+        if tokens and connection in self._connections:
+            self._asked |= dict.fromkeys(tokens, now)
             self.tell(self._connections[connection], SnapshotMissing(tokens))
 
     def _report_bad(self, connection: str, bad: Sequence[BadPacket]) -> None:
         self._counts["bad"] += len(bad)
-        for packet in bad[:BAD_LINES]:
+        for packet in bad:
             dump = packet.data[:HEX_BYTES].hex()
-            self.logger.error(
-                "%s: bad packet, %d bytes (%s): %s", connection, len(packet.data), packet.reason, dump
-            )
-        if len(bad) > BAD_LINES:
-            self.logger.error("%s: %d more bad packets in that frame", connection, len(bad) - BAD_LINES)
+            text = "%s: bad packet, %d bytes (%s): %s"
+            self._log(logging.ERROR, text, connection, len(packet.data), packet.reason, dump)
+
+    def _log(self, level: int, text: str, *values: object) -> None:
+        """Log what a broker may cause at any rate: so many lines a beat, then a count."""
+        self._lines += 1
+        if self._lines <= LINES_A_BEAT:
+            self.logger.log(level, text, *values)
 
     @handles(Subscribed)
     def expect_snapshots(self, message: Subscribed) -> None:
         """The next quote of each token is the broker's cached state."""
         self._numbering.expect_snapshots(message.tokens, drop_bases=message.mode_changed)
+
+    @handles(Unsubscribed)
+    def retire(self, message: Unsubscribed) -> None:
+        """These stream no more."""
+        self._numbering.retire(message.tokens)
 
     @handles(InstrumentsLoaded)
     def take_instruments(self, message: InstrumentsLoaded) -> None:
@@ -132,6 +153,9 @@ class Normalizer(Actor):
     def beat(self, _message: Beat) -> None:
         """Tell a changed status; drop every base when the day rolls."""
         self.after(BEAT_SECONDS, Beat())
+        if self._lines > LINES_A_BEAT:
+            self.logger.error("%d more bad packets or notices in a second", self._lines - LINES_A_BEAT)
+        self._lines = 0
         now = self.clock.time_ns()
         if self._health.judge(now, self._numbering.segments()):
             self._tell_status()

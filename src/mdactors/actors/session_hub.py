@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 from mdactors.actors.routes import Bucket, Routes
 from mdactors.market.interest import Interest, View
@@ -26,8 +25,6 @@ from mdactors.messages import (
 )
 from mdactors.protocol import Delivery, alarm_event, frame_text, gap_event, status_event, welcome_event
 from mdactors.runtime import Actor, Address, Context, Message, handles
-
-Told = TypeVar("Told", bound=Message)
 
 RECOVERY_SECONDS = 3.0
 """How long a fresh hub waits for the routes."""
@@ -63,8 +60,8 @@ class SessionHub(Actor):
         self._newest: dict[int, Tick] = {}
         self._statuses: dict[str, FeedStatusChanged] = {}
         self._epochs: dict[str, int] = {}
-        self._held: list[Callable[[], None]] | None = []
-        """What waits until the routes are known; None once they are."""
+        self._held: list[Message] | None = []
+        """What waits until the routes are known, in its order; None once they are."""
         self._ticks = 0
         self._encoded = 0
         self._deliveries = 0
@@ -87,21 +84,38 @@ class SessionHub(Actor):
         """Nobody knows the routes: go on without them."""
         self._release()
 
-    def _holds(self, handle: Callable[[Told], None], message: Told) -> bool:
+    def _holds(self, message: Message) -> bool:
         if self._held is None:
             return False
-        self._held.append(partial(handle, message))
+        self._held.append(message)
         return True
 
     def _release(self) -> None:
+        """Handle what was held back: routes and events first, so that answers come before live ticks."""
         held, self._held = self._held or [], None
-        for handle in held:
-            handle()
+        batches = [message for message in held if isinstance(message, TicksPublished)]
+        ticking = {tick.instrument.token for batch in batches for tick in batch.ticks}
+        for message in held:
+            match message:
+                case NewestKnown():  # what ticks anyway is sent as it ticks, and not as a snapshot before
+                    self._learn(tick for tick in message.ticks if tick.instrument.token not in ticking)
+                case RouteSet():
+                    self._answer(message, None)
+                case RouteDropped():
+                    self.drop_routes(message)
+                case FeedStatusChanged():
+                    self.announce_status(message)
+                case GapFound():
+                    self.announce_gap(message)
+                case AlarmChanged():
+                    self.announce_alarm(message)
+        for batch in batches:
+            self.route(batch)
 
     @handles(TicksPublished)
     def route(self, message: TicksPublished) -> None:
         """Encode each wanted tick once per view and hand the batch to the loop: the hot loop."""
-        if self._holds(self.route, message):
+        if self._holds(message):
             return
         newest, targets_of = self._newest, self._routes.targets
         active: list[Bucket] = []
@@ -124,25 +138,28 @@ class SessionHub(Actor):
             self._hand_over([bucket.take() for bucket in active])
 
     def _hand_over(self, deliveries: Sequence[Delivery]) -> None:
+        if self.fenced:
+            return
         self._deliveries += sum(len(delivery.frames) * len(delivery.sessions) for delivery in deliveries)
         self._deliver(deliveries)
 
     @handles(RouteSet)
     def set_routes(self, message: RouteSet) -> None:
         """Make this the session's whole routes; answer, then the snapshot of what is new."""
-        if self._holds(self.set_routes, message):
-            return
+        if not self._holds(message):
+            self._answer(message, self._routes.get(message.session))
+
+    def _answer(self, message: RouteSet, before: Interest | None) -> None:
         session = message.session
-        before = self._routes.get(session)
         self._routes.set(session, message.interest)
         keys: list[int | str | None] = []
         frames: list[bytes] = []
-        if before is None and message.interest.events:
-            keys.append(None)
-            frames.append(frame_text(self._welcome()))
         if message.answer:
             keys.append(None)
             frames.append(frame_text(json.dumps(message.answer).encode()))
+        elif message.interest.events:  # only a session that opens has nothing to be answered
+            keys.append(None)
+            frames.append(frame_text(self._welcome()))
         for tick, view in self._snapshot(before, message.interest):
             keys.append(tick.instrument.token)
             frames.append(frame_text(encode(as_snapshot(tick), view)))
@@ -163,16 +180,17 @@ class SessionHub(Actor):
     @handles(RouteDropped)
     def drop_routes(self, message: RouteDropped) -> None:
         """Route nothing to a session that is gone."""
-        if self._holds(self.drop_routes, message):
-            return
-        self._routes.drop(message.session)
+        if not self._holds(message):
+            self._routes.drop(message.session)
 
     @handles(NewestKnown)
     def take_newest(self, message: NewestKnown) -> None:
         """Fill the table of a fresh hub; what it learnt itself is newer."""
-        if self._holds(self.take_newest, message):
-            return
-        for tick in message.ticks:
+        if not self._holds(message):
+            self._learn(message.ticks)
+
+    def _learn(self, ticks: Iterable[Tick]) -> None:
+        for tick in ticks:
             self._newest.setdefault(tick.instrument.token, tick)
             self._epochs.setdefault(tick.source, tick.epoch)
 
@@ -184,18 +202,24 @@ class SessionHub(Actor):
     @handles(FeedStatusChanged)
     def announce_status(self, message: FeedStatusChanged) -> None:
         """Tell every session with events, and remember it for the next welcome."""
+        if self._holds(message):
+            return
         self._statuses[message.source] = message
         self._announce(status_event(message.source, message.status, message.detail))
 
     @handles(GapFound)
     def announce_gap(self, message: GapFound) -> None:
         """Tell every session with events which time is missing."""
+        if self._holds(message):
+            return
         self._announce(gap_event(message.source, message.connection, message.from_ns, message.to_ns))
 
     @handles(AlarmChanged)
     def announce_alarm(self, message: AlarmChanged) -> None:
         """Tell every session with events."""
-        self._announce(alarm_event(message.id, message.text, active=message.active))
+        if self._holds(message):
+            return
+        self._announce(alarm_event(message.id, message.text, active=message.active, since=message.since))
 
     def _announce(self, event: bytes) -> None:
         if sessions := self._routes.with_events():

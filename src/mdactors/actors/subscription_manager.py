@@ -100,15 +100,19 @@ class SubscriptionManager(Actor):
     @handles(SessionReported)
     def follow_session(self, message: SessionReported) -> None:
         """Place what is new of a session's interest, then route and answer."""
-        self._interests[message.session] = message.interest
-        if any(self._lacks(token, mode) for token, mode in message.interest.tokens.items()):
+        session, asked = message.session, message.interest
+        before = self._interests.get(session, Interest())
+        self._interests[session] = asked
+        if any(self._lacks(token, mode) for token, mode in asked.tokens.items()):
             self._place()
-        refused = frozenset(token for token in message.interest.tokens if token in self._refused)
-        self._rejected[message.session] = {token: self._refused[token] for token in refused}
+        reasons = {token: self._why_not(token, mode) for token, mode in asked.tokens.items()}
+        refused = {token: reason for token, reason in reasons.items() if reason}
+        self._rejected[session] = refused
         if refused:
-            self._interests[message.session] = _without(message.interest, refused)
-        answer = request_answer(message.request, self._refused) if message.request else {}
-        self.tell(self._hub, RouteSet(message.session, self._interests[message.session], answer, refused))
+            self._interests[session] = _settled(asked, before, refused)
+        answer = request_answer(message.request, refused) if message.request else {}
+        gone = frozenset(refused) - self._interests[session].tokens.keys()
+        self.tell(self._hub, RouteSet(session, self._interests[session], answer, gone))
         self._schedule()
 
     @handles(SessionClosed)
@@ -164,29 +168,48 @@ class SubscriptionManager(Actor):
         held = self._wanted.get(token)
         return token not in self._placed or held is None or held != richer(held, self._upstream(mode))
 
+    def _why_not(self, token: int, mode: Mode) -> str:
+        """Why this instrument does not stream in this mode; empty where it does."""
+        return self._refused.get(token, "not streamed in this mode") if self._lacks(token, mode) else ""
+
     def _upstream(self, mode: Mode) -> Mode:
         return richer(mode, self._upstream_mode)
 
     def _place(self) -> None:
-        """Work out who wants what, and what of it fits where; what is placed stays where it is."""
+        """Work out who wants what, and what of it fits where; what is placed stays where it is.
+
+        Whose wish for a richer mode does not fit keeps its place and mode; who lingers makes room.
+        """
         wanted = dict(self._universe)
         for interest in self._interests.values():
             for token, mode in interest.tokens.items():
                 wanted[token] = richer(wanted.get(token, mode), self._upstream(mode))
-        self._linger(wanted)
-        self._wanted = wanted
-        self._placed, self._refused = allocate(wanted, self._slots(), self._placed)
+        lingering = self._lingering(wanted)
+        placed, refused = self._allocate(wanted | lingering)
+        if refused and lingering:
+            self._leaving.clear()
+            lingering = {}
+            placed, refused = self._allocate(wanted)
+        if lost := {token: self._wanted[token] for token in refused if token in self._placed}:
+            wanted |= lost
+            placed, still_refused = self._allocate(wanted | lingering)
+            refused |= still_refused
+        self._wanted, self._placed, self._refused = wanted | lingering, placed, refused
 
-    def _linger(self, wanted: dict[int, Mode]) -> None:
-        """Keep what nobody wants any more until its grace time is over."""
+    def _allocate(self, wanted: Mapping[int, Mode]) -> tuple[dict[int, str], dict[int, str]]:
+        return allocate(wanted, self._slots(), {t: at for t, at in self._placed.items() if t in wanted})
+
+    def _lingering(self, wanted: Mapping[int, Mode]) -> dict[int, Mode]:
+        """What nobody wants any more and whose grace time is not over."""
         now = self.clock.monotonic()
+        lingering = {}
         for token in self._placed:
             if token in wanted:
                 self._leaving.pop(token, None)
             elif self._leaving.setdefault(token, now + self._grace_seconds) > now:
-                wanted[token] = self._wanted.get(token, self._upstream_mode)
-        for token in [token for token, until in self._leaving.items() if until <= now]:
-            del self._leaving[token]
+                lingering[token] = self._wanted[token]
+        self._leaving = {token: until for token, until in self._leaving.items() if token in lingering}
+        return lingering
 
     def _slots(self) -> list[Slot]:
         return [
@@ -205,7 +228,7 @@ class SubscriptionManager(Actor):
     def follow_connection(self, message: ConnectionReported) -> None:
         """Remember its state; a connection that begins is told its whole interest again."""
         self._states[message.connection] = message.state
-        if message.state == "connecting" and (told := self._told.get(message.connection)):
+        if message.state in ("idle", "connecting") and (told := self._told.get(message.connection)):
             self.tell(self._upstreams[message.connection].address, told)
 
     def _schedule(self) -> None:
@@ -255,6 +278,8 @@ class SubscriptionManager(Actor):
         }
 
 
-def _without(interest: Interest, tokens: frozenset[int]) -> Interest:
-    kept: Mapping[int, Mode] = {t: mode for t, mode in interest.tokens.items() if t not in tokens}
-    return msgspec.structs.replace(interest, tokens=kept)
+def _settled(asked: Interest, before: Interest, refused: Mapping[int, str]) -> Interest:
+    """The interest without what was refused: such an instrument keeps the mode it had, if it had one."""
+    kept = {token: mode for token, mode in asked.tokens.items() if token not in refused}
+    kept |= {token: mode for token, mode in before.tokens.items() if token in refused}
+    return msgspec.structs.replace(asked, tokens=kept)

@@ -8,6 +8,7 @@ import json
 import signal
 import sys
 import time
+from collections import defaultdict
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 _REFRESH_SECONDS = 0.25
 _SILENT_SECONDS = 15.0
 """Three of the daemon's heartbeats."""
+
+_UNKNOWN = "?"
 
 Message = dict[str, Any]
 
@@ -113,9 +116,19 @@ def print_lines(messages: Iterable[Message | None]) -> None:
 
 
 def _line(tick: Message) -> str:
-    return (
-        f"{_clock(tick)} {tick['symbol']} {tick['lastTradedPrice']:.2f} {tick.get('changePercent', 0):+.2f}%"
+    words = (
+        _clock(tick),
+        str(tick.get("symbol", _UNKNOWN)),
+        _number(tick, "lastTradedPrice", ".2f"),
+        _number(tick, "changePercent", "+.2f", "%"),
     )
+    return " ".join(word for word in words if word)
+
+
+def _number(said: Message, field: str, form: str, unit: str = "") -> str:
+    """A number in this form; empty where a tick does not have it, as one before the first trade."""
+    number = said.get(field)
+    return "" if number is None else f"{number:{form}}{unit}"
 
 
 def show_table(messages: Iterable[Message | None]) -> None:
@@ -143,7 +156,7 @@ class Board:
     def take(self, message: Message) -> None:
         """Note a tick or an event."""
         if (event := message.get("event")) is None:
-            self._ticks[f"{message.get('exchange')}:{message['symbol']}"] = message
+            self._ticks[f"{message.get('exchange')}:{message.get('symbol')}"] = message
         elif text := _event_text(event, message):
             self._event = text
 
@@ -158,18 +171,17 @@ class Board:
         for tick in self._ticks.values():
             change = tick.get("change", 0.0)
             colour = "green" if change > 0 else "red" if change < 0 else ""
-            table.add_row(tick["symbol"], *_cells(tick), style=colour)
+            table.add_row(str(tick.get("symbol", _UNKNOWN)), *_cells(tick), style=colour)
         return table
 
 
 def _cells(tick: Message) -> Iterator[str]:
-    yield f"{tick['lastTradedPrice']:,.2f}"
-    yield f"{tick.get('change', 0.0):+,.2f}"
-    yield f"{tick.get('changePercent', 0.0):+.2f}"
+    yield _number(tick, "lastTradedPrice", ",.2f")
+    yield _number(tick, "change", "+,.2f")
+    yield _number(tick, "changePercent", "+.2f")
     for word in ("open", "high", "low"):
-        price = tick.get("ohlc", {}).get(word)
-        yield "" if price is None else f"{price:,.2f}"
-    yield f"{tick.get('volume', 0):,}"
+        yield _number(tick.get("ohlc", {}), word, ",.2f")
+    yield _number(tick, "volume", ",")
     yield _clock(tick)
 
 
@@ -180,17 +192,21 @@ def _clock(tick: Message) -> str:
 
 def _event_text(event: str, message: Message) -> str:
     """An event as a line for a person; empty where there is nothing to say."""
+    said = defaultdict(lambda: _UNKNOWN, message)
     match event:
         case "subscribed":
-            refused = [f"{one['symbol']} ({one['reason']})" for one in message.get("rejected", ())]
+            refused = [
+                f"{one.get('symbol', _UNKNOWN)} ({one.get('reason', _UNKNOWN)})"
+                for one in message.get("rejected", ())
+            ]
             unknown = [f"{name} (unknown)" for name in message.get("unknown", ())]
             return f"not streamed: {', '.join(unknown + refused)}" if unknown or refused else ""
         case "status":
-            return f"{message['source']} is {message['status']}"
+            return f"{said['source']} is {said['status']}"
         case "gap":
-            return f"{message['source']}: updates between {message['from']} and {message['to']} are missing"
+            return f"{said['source']}: updates between {said['from']} and {said['to']} are missing"
         case "alarm":
-            return f"{'alarm' if message['active'] else 'over'}: {message['text']}"
+            return f"{'alarm' if message.get('active') else 'over'}: {said['text']}"
         case "error":
-            return f"error: {message['message']}"
+            return f"error: {said['message']}"
     return ""

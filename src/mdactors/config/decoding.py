@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import difflib
 import re
 from collections.abc import Mapping, Sequence
@@ -77,11 +76,32 @@ def decode(raw: Any, kind: type[Section], path: str, problems: list[str]) -> Sec
 def _value(value: Any, kind: Any, path: str, problems: list[str]) -> Any:
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
         return decode(value, kind, path, problems)
+    if get_origin(kind) is dict:
+        return _named(value, get_args(kind)[1], path, problems)
     try:
         return _convert(value, kind)
     except msgspec.ValidationError as error:
         problems.append(_problem(error, value, kind, path))
         return None
+
+
+def _named(raw: Any, kind: Any, path: str, problems: list[str]) -> dict[str, Any]:
+    """Values under names of the user's own choice; nothing at all is an empty section."""
+    if raw is None:
+        raw = {}
+    if not isinstance(raw, Mapping):
+        problems.append(_at(path, f"expected a section of settings, got {_kind_name(raw)}"))
+        return {}
+    problems.extend(
+        f"{path}.{key}: expected a name, got {_kind_name(key)}: put it in quotes"
+        for key in raw
+        if not isinstance(key, str)
+    )
+    return {
+        key: _value(value, kind, f"{path}.{key}", problems)
+        for key, value in raw.items()
+        if isinstance(key, str)
+    }
 
 
 def _convert(value: Any, kind: Any) -> Any:
@@ -91,9 +111,11 @@ def _convert(value: Any, kind: Any) -> Any:
         if not isinstance(value, FromEnvironment):
             raise
         # A variable's text is no number yet: let YAML read it as if it stood in the file.
-        with contextlib.suppress(yaml.YAMLError):
-            return msgspec.convert(yaml.safe_load(value), kind, dec_hook=_secret)
-        raise
+        try:
+            read = yaml.safe_load(value)
+        except (yaml.YAMLError, ValueError, RecursionError):
+            read = str(value)
+        return msgspec.convert(read, kind, dec_hook=_secret)
 
 
 def _secret(kind: type, value: Any) -> Any:

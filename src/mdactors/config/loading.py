@@ -35,6 +35,8 @@ def load(
     brokers = raw.get("brokers") if isinstance(raw, dict) else None
     if broker_settings is not None and isinstance(brokers, dict):
         for name, section in brokers.items():
+            if not isinstance(name, str) or not isinstance(section, dict | None):
+                continue  # found already
             _check_broker(name, section, broker_settings, found)
     # Where a variable is missing, its place has no value yet to find fault with.
     places = {_place_of(problem) for problem in missing}
@@ -68,6 +70,10 @@ def _read(path: Path) -> Any:
         raise ConfigError([f"{path}: is not UTF-8 text"]) from error
     except yaml.YAMLError as error:
         raise ConfigError([f"{path}{_mark(error)}: {_reason(error)}"]) from error
+    except ValueError as error:  # a date or number that there is not
+        raise ConfigError([f"{path}: {error}"]) from error
+    except RecursionError as error:
+        raise ConfigError([f"{path}: is nested too deep"]) from error
 
 
 def _mark(error: yaml.YAMLError) -> str:
@@ -80,11 +86,24 @@ def _reason(error: yaml.YAMLError) -> str:
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML that refuses to say two things about one setting."""
+    """YAML that refuses what no setting can be: named by no word, said twice, or a part of itself."""
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            event = self.peek_event()  # type: ignore[no-untyped-call]  # PyYAML's stubs leave it out
+            node = self.anchors.get(event.anchor)
+            if node is not None and node.end_mark is None:
+                problem = f"{event.anchor} is a part of itself"
+                raise yaml.composer.ComposerError(None, None, problem, event.start_mark)
+        return super().compose_node(parent, index)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[Any] = set()
         for key_node, _ in node.value:
+            if not isinstance(key_node, yaml.ScalarNode):
+                raise yaml.constructor.ConstructorError(
+                    None, None, "expected the name of a setting, got a list or section", key_node.start_mark
+                )
             if key_node.value in seen:
                 raise yaml.constructor.ConstructorError(
                     None, None, f"{key_node.value} is given twice", key_node.start_mark

@@ -76,7 +76,7 @@ class StoreSettings(msgspec.Struct, frozen=True):
 class CacheSettings(msgspec.Struct, frozen=True):
     """What is kept at hand of today."""
 
-    today_minutes: Count = 60
+    today_minutes: Count = 1440
 
 
 class FeedSettings(msgspec.Struct, frozen=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from mdactors.market.instrument import Instrument
 from mdactors.market.quote import BrokerToken, Quote
@@ -12,16 +12,14 @@ from mdactors.market.tick import Tick
 class Track:
     """What is remembered of one instrument."""
 
-    __slots__ = ("base", "fresh", "instrument", "newest", "seq")
+    __slots__ = ("base", "instrument", "newest", "seq")
 
-    def __init__(self, instrument: Instrument) -> None:
+    def __init__(self, instrument: Instrument, seq: int) -> None:
         self.instrument = instrument
-        self.seq = 0
+        self.seq = seq
         self.newest: Tick | None = None
         self.base: Quote | None = None
         """What partial quotes are merged into; None when nothing may complete them."""
-        self.fresh = True
-        """The next quote is the broker's cached state, not an update."""
 
 
 class Numbering:
@@ -41,11 +39,15 @@ class Numbering:
         self._source = source
         self._instruments = instruments
         self._tracks: dict[BrokerToken, Track] = {}
+        self._fresh: set[BrokerToken] = set()
+        """Just subscribed: the next quote is the broker's cached state, not an update."""
+        self._retired: dict[int, int] = {}
+        """Instrument token -> last seq, of what streams no more: the numbers go on if it comes back."""
 
     def number(self, quotes: Sequence[Quote], received_ns: int) -> list[Tick]:
         """The ticks of one frame's quotes, in their order: the hot loop."""
         ticks: list[Tick] = []
-        tracks, source, epoch = self._tracks, self._source, self.epoch
+        tracks, fresh, source, epoch = self._tracks, self._fresh, self._source, self.epoch
         newest_time = 0
         for said in quotes:
             track = tracks.get(said.token) or self._meet(said.token)
@@ -57,7 +59,10 @@ class Numbering:
                     self.without_base.append(said.token)
                     continue
                 quote = said.merged(track.base)
-            snapshot = quote.snapshot or track.fresh
+            snapshot = quote.snapshot
+            if fresh and said.token in fresh:
+                fresh.discard(said.token)
+                snapshot = True
             time = quote.exchange_time
             repeat = late = False
             if (before := track.newest) is not None:
@@ -66,7 +71,6 @@ class Numbering:
             if time is not None and time > newest_time and not snapshot:
                 newest_time = time
             track.seq = seq = track.seq + 1
-            track.fresh = False
             track.base = quote
             track.newest = tick = Tick(
                 track.instrument, quote, source, epoch, seq, received_ns, snapshot, repeat, late
@@ -80,16 +84,23 @@ class Numbering:
         if instrument is None:
             self.unknown += 1
             return None
-        track = self._tracks[token] = Track(instrument)
+        track = self._tracks[token] = Track(instrument, self._retired.pop(instrument.token, 0))
         return track
 
-    def expect_snapshots(self, tokens: Iterable[BrokerToken], *, drop_bases: bool) -> None:
+    def expect_snapshots(self, tokens: Collection[BrokerToken], *, drop_bases: bool) -> None:
         """The next quote of each token is cached state; after a change of mode nothing completes it."""
-        for token in tokens:
-            if (track := self._tracks.get(token)) is not None:
-                track.fresh = True
-                if drop_bases:
+        self._fresh.update(tokens)
+        if drop_bases:
+            for token in tokens:
+                if (track := self._tracks.get(token)) is not None:
                     track.base = None
+
+    def retire(self, tokens: Iterable[BrokerToken]) -> None:
+        """These stream no more; only their numbers are kept."""
+        for token in tokens:
+            self._fresh.discard(token)
+            if (track := self._tracks.pop(token, None)) is not None:
+                self._retired[track.instrument.token] = track.seq
 
     def drop_bases(self) -> None:
         """The day rolled: yesterday's words complete nothing of today's."""
@@ -102,7 +113,7 @@ class Numbering:
         for token, track in list(self._tracks.items()):
             instrument = instruments.get(token)
             if instrument is None or instrument.token != track.instrument.token:
-                del self._tracks[token]
+                self.retire([token])
             else:
                 track.instrument = instrument
 

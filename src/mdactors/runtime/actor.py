@@ -106,6 +106,11 @@ class Actor(pykka.ThreadingActor):
         """
         return self._lease.after(delay, message)
 
+    @property
+    def fenced(self) -> bool:
+        """Whether this actor was replaced while it hung: what it does now must reach nobody."""
+        return self._lease.revoked
+
     def on_failure(
         self,
         exception_type: type[BaseException] | None,

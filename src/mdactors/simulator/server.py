@@ -80,15 +80,16 @@ class SimulatorServer:
         self, *, die_with_parent: bool = False, ready: Callable[[int], None] | None = None
     ) -> None:
         """Serve until SIGTERM or SIGINT (main thread only); ``ready`` gets the port."""
-        ended = threading.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: ended.set())
+        # Waited for and not handled: a parent that is killed sends one for each of its threads, and a handler
+        # that interrupts itself within a lock waits for itself. The server's thread inherits the mask.
+        ends = {signal.SIGTERM, signal.SIGINT}
+        signal.pthread_sigmask(signal.SIG_BLOCK, ends)
         if die_with_parent:
             ask_to_die_with_parent()
         port = self.start()
         if ready is not None:
             ready(port)
-        while self._thread.is_alive() and not ended.wait(1.0):
+        while self._thread.is_alive() and signal.sigtimedwait(ends, 1.0) is None:
             pass
         self.stop()
 

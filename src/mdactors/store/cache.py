@@ -17,10 +17,11 @@ class Cache(abc.ABC):
         """Take the ticks of one frame."""
 
     @abc.abstractmethod
-    def today(self, token: int, since_ns: int | None = None) -> list[bytes]:
+    def today(self, token: int, since_ns: int | None = None, limit: int | None = None) -> list[bytes]:
         """One instrument's ticks as JSON in the quote view, in the order in which they came.
 
-        Only those received at or after ``since_ns``; without it, everything that is kept.
+        Only those received at or after ``since_ns``, and the newest ``limit`` of them; without these,
+        everything that is kept.
         """
 
     @abc.abstractmethod

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -20,8 +21,9 @@ from mdactors.store.cache import Cache
 SLICE_NS = 60 * ist.SECOND_NS
 SLICES_OF_SIZE = 16
 """No slice grows over this part of the bound, so that dropping one frees no more than that."""
-PER_RECORD = 41
-"""Bytes that a record costs beside its own: the object's head and its place in a list."""
+PER_INSTRUMENT = 112
+"""Bytes that an instrument costs a slice beside its records: an object's head and its place in a dict."""
+LENGTH_BYTES = 2
 _QUOTE = View("quote")
 
 
@@ -49,19 +51,33 @@ class _Record(msgspec.Struct, array_like=True, gc=False):
     previous_close: float | None
 
 
-_pack_into = msgspec.msgpack.Encoder().encode_into
+_pack = msgspec.msgpack.Encoder().encode
 _unpack = msgspec.msgpack.Decoder(_Record).decode
 
 
 class _Slice:
-    """The ticks of about a minute; dropped as a whole."""
+    """The ticks of about a minute; dropped as a whole.
+
+    An instrument's records stand one after another, each behind its length: a day has millions, and the
+    garbage collector would look at each list of them again and again.
+    """
 
     def __init__(self, began_ns: int) -> None:
         self.began_ns = began_ns
         self.ended_ns = began_ns
         self.count = 0
         self.size = 0
-        self.records: dict[int, list[bytes]] = {}
+        self.records: dict[int, bytearray] = {}
+
+    def add(self, instrument: int, record: bytes) -> int:
+        """Take a record; how many bytes that costs."""
+        held = self.records.get(instrument)
+        if held is None:
+            held, before = self.records.setdefault(instrument, bytearray()), -PER_INSTRUMENT
+        else:
+            before = held.__alloc__()
+        held += len(record).to_bytes(LENGTH_BYTES) + record
+        return held.__alloc__() - before
 
 
 class MemoryCache(Cache):
@@ -81,18 +97,13 @@ class MemoryCache(Cache):
         """Take the ticks of one frame."""
         if not ticks:
             return
-        packed = [(tick.instrument, record) for tick, record in zip(ticks, _packed(ticks), strict=True)]
+        packed = [(tick.instrument, _pack(_record(tick))) for tick in ticks]
         with self._lock:
             now = self._open_slice(ticks[-1].received_ns)
-            records, size = now.records, 0
+            size = 0
             for instrument, record in packed:
-                held = records.get(instrument.token)
-                if held is None:
-                    held = records[instrument.token] = []
-                    self._instruments[instrument.token] = instrument
-                held.append(record)
-                size += len(record)
-            size += PER_RECORD * len(packed)
+                size += now.add(instrument.token, record)
+                self._instruments[instrument.token] = instrument
             now.size += size
             now.count += len(packed)
             self._size += size
@@ -127,19 +138,20 @@ class MemoryCache(Cache):
         self._count -= dropped.count
         self._size -= dropped.size
 
-    def today(self, token: int, since_ns: int | None = None) -> list[bytes]:
-        """One instrument's ticks as JSON in the quote view, in the order in which they came."""
+    def today(self, token: int, since_ns: int | None = None, limit: int | None = None) -> list[bytes]:
+        """One instrument's newest ticks as JSON in the quote view, in the order in which they came."""
         since = since_ns or 0
         with self._lock:
-            records = [
-                record
-                for held in self._slices
-                if held.ended_ns >= since
-                for record in held.records.get(token, ())
+            held = [
+                bytes(known)
+                for slice_ in self._slices
+                if slice_.ended_ns >= since and (known := slice_.records.get(token)) is not None
             ]
             instrument = self._instruments.get(token)
         if instrument is None:
             return []
+        # Unpacked is only what is asked for: of a long day few ticks are.
+        records = deque(itertools.chain.from_iterable(map(_records, held)), limit)
         kept = (_unpack(record) for record in records)
         return [encode(_tick(instrument, record), _QUOTE) for record in kept if record.received_ns >= since]
 
@@ -147,10 +159,11 @@ class MemoryCache(Cache):
         """The newest of them, None where there is none."""
         with self._lock:
             instrument = self._instruments.get(token)
-            held = (known[-1] for slice_ in reversed(self._slices) if (known := slice_.records.get(token)))
-            record = next(held, None)
-        if instrument is None or record is None:
+            found = (known for slice_ in reversed(self._slices) if (known := slice_.records.get(token)))
+            held = bytes(next(found, b""))
+        if instrument is None or not held:
             return None
+        *_, record = _records(held)
         return encode(_tick(instrument, _unpack(record)), _QUOTE)
 
     def stats(self) -> dict[str, Any]:
@@ -166,12 +179,12 @@ class MemoryCache(Cache):
             }
 
 
-def _packed(ticks: Sequence[Tick]) -> Iterator[bytes]:
-    # A copy out of a buffer: the bytes that `encode` returns hold fifty more that nobody uses.
-    buffer = bytearray()
-    for tick in ticks:
-        _pack_into(_record(tick), buffer)
-        yield bytes(buffer)
+def _records(held: bytes) -> Iterator[bytes]:
+    at = 0
+    while at < len(held):
+        begin = at + LENGTH_BYTES
+        at = begin + int.from_bytes(held[at:begin])
+        yield held[begin:at]
 
 
 def _record(tick: Tick) -> _Record:

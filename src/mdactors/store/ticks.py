@@ -54,9 +54,14 @@ COLUMNS = StoredTick.__struct_fields__
 class TickStore(abc.ABC):
     """Keeps ticks on disk. Safe to use from any thread; every method blocks."""
 
+    refused = 0
+    """How many ticks were left out because they can never be kept."""
+
     @abc.abstractmethod
     def write(self, ticks: Sequence[Tick]) -> int:
-        """Keep these ticks, all of them or none.
+        """Keep these ticks, all of them or none, but for those that can never be kept.
+
+        Those are left out, counted in `refused` and logged, so that one of them does not hold up the rest.
 
         Returns:
             How many were written.

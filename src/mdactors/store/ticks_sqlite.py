@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import pathlib
 import sqlite3
 import threading
@@ -65,6 +66,17 @@ _SELECT = (
     "AND (tick_timestamp, epoch, seq) > (?, ?, ?) "
     "ORDER BY tick_timestamp, epoch, seq LIMIT ?"
 )
+_BAD_ROW = (
+    OverflowError,
+    UnicodeError,
+    sqlite3.DataError,
+    sqlite3.IntegrityError,
+    sqlite3.InterfaceError,
+    sqlite3.ProgrammingError,
+)
+"""What SQLite says of a row that it will never take; all else is the file's trouble and may pass."""
+
+_logger = logging.getLogger(__name__)
 
 
 class SqliteTicks(TickStore):
@@ -125,16 +137,32 @@ class SqliteTicks(TickStore):
             raise StoreError(f"{self._path}: cannot be {what}: {error}") from None
 
     def write(self, ticks: Sequence[Tick]) -> int:
-        """Keep these ticks in one transaction."""
+        """Keep these ticks in one transaction, without those that SQLite will never take."""
         with self._write_lock, self._reported("written"):
-            self._writer.execute("BEGIN IMMEDIATE")
             try:
-                self._insert([row_of(tick) for tick in ticks])
-                self._writer.execute("COMMIT")
-            finally:
-                if self._writer.in_transaction:
-                    self._writer.execute("ROLLBACK")
-        return len(ticks)
+                with self._transaction():
+                    self._insert([row_of(tick) for tick in ticks])
+                return len(ticks)
+            except _BAD_ROW:
+                with self._transaction():
+                    refused = self._insert_singly(ticks)
+            self.refused += len(refused)
+        for tick, error in refused[:1]:
+            _logger.error(
+                "%s: left out %d of %d ticks that cannot be kept, the first of %s, epoch %d, seq %d: %s",
+                self._path, len(refused), len(ticks), tick.instrument.key, tick.epoch, tick.seq, error,
+            )  # fmt: skip
+        return len(ticks) - len(refused)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._writer.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._writer.execute("COMMIT")
+        finally:
+            if self._writer.in_transaction:
+                self._writer.execute("ROLLBACK")
 
     def _insert(self, rows: Sequence[tuple[Any, ...]]) -> None:
         whole = len(rows) - len(rows) % ROWS
@@ -142,6 +170,16 @@ class SqliteTicks(TickStore):
             values = itertools.chain.from_iterable(rows[start : start + ROWS])
             self._writer.execute(_INSERT_ROWS, tuple(values))
         self._writer.executemany(_INSERT, rows[whole:])
+
+    def _insert_singly(self, ticks: Sequence[Tick]) -> list[tuple[Tick, Exception]]:
+        """Insert row by row; the ticks that SQLite will never take, and why."""
+        refused: list[tuple[Tick, Exception]] = []
+        for tick in ticks:
+            try:
+                self._writer.execute(_INSERT, row_of(tick))
+            except _BAD_ROW as error:
+                refused.append((tick, error))
+        return refused
 
     def read(
         self,

@@ -6,6 +6,7 @@ import logging
 import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 from tornado.httpserver import HTTPServer
 from tornado.ioloop import PeriodicCallback
@@ -40,7 +41,7 @@ REST = {
     "/api/market/snapshot": MarketSnapshot,
 }
 PING_SECONDS = 30
-"""How often a websocket is pinged; a client that has gone without a word is noticed within twice that."""
+"""How often a websocket is pinged."""
 SLACK = 16
 """How many times the size of a request a message may have to be answered; a larger one closes the socket."""
 MAX_BODY_BYTES = 1_048_576
@@ -104,6 +105,15 @@ class WebServer:
         """Send what the hub has; called on the loop, once for a batch."""
         self._sessions.deliver(deliveries)
 
+    def describe(self) -> dict[str, Any]:
+        """For ``/api/status``; called on the loop.
+
+        Returns:
+            ``sessions``, ``conflated`` (frames that gave way to newer ones, ever), ``waiting`` (frames,
+            now) and ``closed`` (close code, or ``none`` for a lost connection -> how many sessions).
+        """
+        return self._sessions.stats()
+
     def report_sessions(self) -> None:
         """Tell the SubscriptionManager every session's interest; called on the loop."""
         self._sessions.report_all()
@@ -113,7 +123,7 @@ def _application(parts: Parts) -> Application:
     routes: list[tuple[str, type[RequestHandler], dict[str, object]]] = [
         (f"{path.name}(?:{RAW})?", SessionSocket, {"path": path}) for path in PATHS
     ]
-    routes += [(re.sub(r"\{\w+\}", "(.+)", path), handler, {}) for path, handler in REST.items()]
+    routes += [(re.sub(r"\{(\w+)\}", r"(?P<\1>.+)", path), handler, {}) for path, handler in REST.items()]
     return Application(
         routes,
         parts=parts,
@@ -121,7 +131,8 @@ def _application(parts: Parts) -> Application:
         log_function=_log_access,
         websocket_max_message_size=SLACK * parts.settings.max_request_bytes,
         websocket_ping_interval=PING_SECONDS,
-        websocket_ping_timeout=PING_SECONDS,
+        # A slow client's pong comes late, behind all that it reads; who is gone, the kernel tells.
+        websocket_ping_timeout=0,
     )
 
 

@@ -15,8 +15,8 @@ from mdactors.runtime import Address, Message
 class TodayCache(Protocol):
     """The reading side of the cache of today's ticks."""
 
-    def today(self, token: int, since_ns: int | None) -> list[bytes]:
-        """The ticks of an instrument as JSON, oldest first, since a time of receipt; may block."""
+    def today(self, token: int, since_ns: int | None, limit: int | None) -> list[bytes]:
+        """The newest so many ticks since a time of receipt as JSON, oldest first; may block."""
 
 
 class Gateway(msgspec.Struct, frozen=True):

@@ -24,6 +24,7 @@ from mdactors.web.sessions import Sessions
 
 Result = TypeVar("Result")
 
+_LOGGED_CHARACTERS = 100
 _WHOLE = re.compile("[1-9][0-9]{0,8}")
 
 ANSWER_SECONDS = 5.0
@@ -73,16 +74,16 @@ class Handler(RequestHandler):
     def prepare(self) -> None:
         """Refuse what comes from a page of another origin."""
         origin = self.request.headers.get("Origin")
-        if not self._is_allowed(origin):
-            self.parts.warnings.warn(
-                f"origin {origin}", "%s refused for origin %r: see server.origins", self.request.path, origin
-            )
+        if origin is not None and not self._is_allowed(origin):
+            shown, path = origin[:_LOGGED_CHARACTERS], self.request.path[:_LOGGED_CHARACTERS]
+            warning = "%s refused for origin %r: see server.origins"
+            self.parts.warnings.warn(f"origin {shown}", warning, path, shown)
             raise Failure(403, "origin_refused", f"origin {origin} is not among server.origins")
 
     def _is_allowed(self, origin: str | None) -> bool:
         return self.parts.origins.allows(origin, self.request.host)
 
-    def options(self, *_arguments: str) -> None:
+    def options(self, *_arguments: str, **_named: str) -> None:
         """Answer a browser that asks before it sends."""
         self.set_header("Access-Control-Allow-Methods", "GET, POST, OPTIONS")
         self.set_header("Access-Control-Allow-Headers", "Authorization, Content-Type")
@@ -117,6 +118,18 @@ class Handler(RequestHandler):
         """Log bugs; what a client did wrong is its own business."""
         if not isinstance(value, HTTPError):
             super().log_exception(typ, value, tb)
+
+    def decode_argument(self, value: bytes, name: str | None = None) -> str:
+        """A parameter, or a part of the path, as text."""
+        try:
+            return value.decode()
+        except UnicodeDecodeError:
+            field = {} if name is None else {"field": name}
+            message = f"{name or 'the path'} is not UTF-8"
+            raise Failure(400, "invalid_parameter", message, **field) from None
+
+    def compute_etag(self) -> None:
+        """Nobody may keep an answer, and to hash a long one would hold up the loop."""
 
     async def ask(self, address: Address, question: Message, seconds: float | None = None) -> Any:
         """Ask an actor; who does not answer, or dies over it, is a 503."""

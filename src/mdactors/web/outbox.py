@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
+import sys
+import termios
 from collections import deque
 from collections.abc import Callable, Sequence
 
@@ -54,6 +57,8 @@ class Outbox:
         """Above so many waiting bytes the session is conflated (again)."""
         self._is_conflated = False
         self._pending_since: float | None = None
+        self._moved_at = 0.0
+        self._unacknowledged = 0
         self._dropped = False
 
     @property
@@ -64,6 +69,16 @@ class Outbox:
     def pending_seconds(self, now: float) -> float:
         """How long the socket has not taken what was written last, by the loop's time."""
         return 0.0 if self._pending_since is None else now - self._pending_since
+
+    def stalled_seconds(self, now: float) -> float:
+        """How long the client has taken nothing of what is pending, as far as calls of this have seen."""
+        if self._pending_since is None or self._stream.closed():
+            return 0.0
+        # A slow client may need minutes for one chunk, and the kernel says late that there is room again.
+        left = fcntl.ioctl(self._stream.fileno(), termios.TIOCOUTQ, bytes(4))
+        if (unacknowledged := int.from_bytes(left, sys.byteorder)) != self._unacknowledged:
+            self._unacknowledged, self._moved_at = unacknowledged, now
+        return now - self._moved_at
 
     def flush(self) -> None:
         """Write what came in this turn, or let it wait while a write is pending."""
@@ -154,7 +169,7 @@ class Outbox:
             self.drop()  # its end is on its way to the session
             return
         if self._stream.writing():
-            self._pending_since = asyncio.get_running_loop().time()
+            self._pending_since = self._moved_at = asyncio.get_running_loop().time()
             written.add_done_callback(self._written)
 
     def _send(self, data: bytes) -> int:

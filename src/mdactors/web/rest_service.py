@@ -20,6 +20,8 @@ class Health(Handler):
         up, details = await self.parts.gateway.health()
         self.answer({"status": "UP" if up else "DOWN", "details": details}, 200 if up else 503)
 
+    head = get  # load balancers ask so
+
 
 class Live(Handler):
     """``GET /live``: whether the process lives."""
@@ -27,6 +29,8 @@ class Live(Handler):
     def get(self) -> None:
         """Answer UP; whoever hears it knows."""
         self.answer({"status": "UP"})
+
+    head = get
 
 
 class Ready(Handler):
@@ -36,6 +40,8 @@ class Ready(Handler):
         """Answer UP, or DOWN with 503."""
         ready = self.parts.gateway.ready()
         self.answer({"status": "UP" if ready else "DOWN"}, 200 if ready else 503)
+
+    head = get
 
 
 class Status(Handler):

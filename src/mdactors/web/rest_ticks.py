@@ -7,11 +7,12 @@ import ipaddress
 import time
 
 from mdactors.errors import MdactorsError, StoreError
+from mdactors.market import ist
 from mdactors.messages import RefreshInstruments
 from mdactors.web.handler import Failure, Handler
 from mdactors.web.origins import is_local_host
 
-MINUTE_NS = 60_000_000_000
+MINUTE_NS = 60 * ist.SECOND_NS
 REFRESH_SECONDS = 60.0
 PROXY_HEADERS = ("X-Forwarded-For", "X-Real-Ip", "Forwarded")
 
@@ -24,17 +25,21 @@ class TicksOfToday(Handler):
         minutes = self.whole_number("lastMinutes")
         limit = self.whole_number("limit")
         instrument = await self.instrument(symbol, "symbol")
-        since_ns = None if minutes is None else time.time_ns() - minutes * MINUTE_NS
         try:
-            body = await self.in_pool(self._read, instrument.token, since_ns, limit)
+            body = await self.in_pool(self._read, instrument.token, since_ns(time.time_ns(), minutes), limit)
         except StoreError as error:
             raise Failure(503, "unavailable", str(error)) from error
         self.answer_bytes(body)
 
-    def _read(self, token: int, since_ns: int | None, limit: int | None) -> bytes:
+    def _read(self, token: int, since_ns: int, limit: int | None) -> bytes:
         """In a thread of the pool."""
-        ticks = self.parts.gateway.cache.today(token, since_ns)
-        return b"[" + b",".join(ticks if limit is None else ticks[-limit:]) + b"]"
+        return b"[" + b",".join(self.parts.gateway.cache.today(token, since_ns, limit)) + b"]"
+
+
+def since_ns(now_ns: int, minutes: int | None) -> int:
+    """From when on ticks are of today, and of the last minutes where those are bounded."""
+    midnight_ns = (now_ns // ist.SECOND_NS - ist.second_of_day(now_ns)) * ist.SECOND_NS
+    return midnight_ns if minutes is None else max(midnight_ns, now_ns - minutes * MINUTE_NS)
 
 
 class Subscriptions(Handler):

@@ -22,6 +22,9 @@ from mdactors.web.sessions import Session
 
 logger = logging.getLogger(__name__)
 
+SILENT_SECONDS = 60.0
+"""How long beyond ``server.outbox_seconds`` nothing may be acknowledged before the connection is lost."""
+
 
 class SessionSocket(Handler, WebSocketHandler):
     """A websocket on one of the paths; every path has this handler."""
@@ -45,6 +48,15 @@ class SessionSocket(Handler, WebSocketHandler):
             events=self._path.market or self._choice("events", ("0", "1"), "0") == "1",
         )
 
+    async def get(self, *arguments: Any, **named: Any) -> None:
+        """Open the websocket, or say in our own style that it was not asked for."""
+        headers = self.request.headers
+        asked = {word.strip().lower() for word in headers.get("Connection", "").split(",")}
+        if headers.get("Upgrade", "").lower() != "websocket" or "upgrade" not in asked:
+            message = f"{self._path.name} is a websocket: connect to it with ws:// or wss://"
+            raise Failure(400, "upgrade_required", message)
+        await super().get(*arguments, **named)
+
     def _choice(self, name: str, choices: tuple[str, ...], default: str) -> str:
         value = self.get_query_argument(name, default)
         if value not in choices:
@@ -58,6 +70,8 @@ class SessionSocket(Handler, WebSocketHandler):
         connection = cast(WebSocketProtocol, self.ws_connection)
         stream = cast(IOStream, connection.stream)
         self.set_nodelay(True)
+        silent_ms = int(1000 * (settings.outbox_seconds + SILENT_SECONDS))
+        stream.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, silent_ms)
         # A client that stops reading shall be noticed soon, not after megabytes.
         stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, settings.send_buffer_bytes)
         self._session = session = Session(
@@ -102,6 +116,5 @@ class SessionSocket(Handler, WebSocketHandler):
         """The socket is gone."""
         session, self._session = self._session, None
         if session is not None:
-            code = self.close_code or "none"
-            logger.info("session %s is gone (close code %s)", session.name, code)
-            self.parts.sessions.leave(session)
+            logger.info("session %s is gone (close code %s)", session.name, self.close_code or "none")
+            self.parts.sessions.leave(session, self.close_code)

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -58,6 +59,9 @@ class Sessions:
         self._open: dict[str, Session] = {}
         self._leaving: dict[str, Session] = {}
         self._dirty: list[Outbox] = []
+        self._closed: Counter[str] = Counter()
+        self._conflated = 0
+        """Of the sessions that are no more."""
         self._gone = asyncio.Event()
         """Set when the last session that was ended is gone."""
 
@@ -68,20 +72,30 @@ class Sessions:
         """Every session by its name."""
         return {name: session.describe() for name, session in self._open.items()}
 
+    def stats(self) -> dict[str, Any]:
+        """How many there are, what the slow ones cost, and how the others ended."""
+        outboxes = [session.outbox for session in self._open.values()]
+        return {
+            "sessions": len(outboxes),
+            "conflated": self._conflated + sum(outbox.conflated for outbox in outboxes),
+            "waiting": sum(outbox.waiting for outbox in outboxes),
+            "closed": dict(sorted(self._closed.items())),
+        }
+
     # --- their lives
 
     def enter(self, session: Session) -> None:
         """A client has connected."""
         if len(self._open) >= self._limit:
-            self._leaving[session.name] = session
-            session.socket.close(CloseCode.FULL, CloseCode.FULL.meaning)
+            self.end(session, CloseCode.FULL)
             return
         self._open[session.name] = session
         self.report(session, {})
 
-    def leave(self, session: Session) -> None:
-        """A client's socket is closed."""
-        self._leaving.pop(session.name, None)
+    def leave(self, session: Session, code: int | None) -> None:
+        """A client's socket is closed; without a code the connection was lost."""
+        if self._leaving.pop(session.name, None) is None:
+            self._closed["none" if code is None else str(code)] += 1
         self._forget(session)
         if not self._leaving:
             self._gone.set()
@@ -89,6 +103,7 @@ class Sessions:
     def end(self, session: Session, code: CloseCode) -> None:
         """Close a session; what waits for it is dropped, so that the code is the next it hears."""
         self._leaving[session.name] = session
+        self._closed[str(int(code))] += 1
         self._forget(session)
         session.socket.close(code, code.meaning)
 
@@ -107,13 +122,14 @@ class Sessions:
         """Close the sessions whose sockets have not taken anything for too long."""
         now = asyncio.get_running_loop().time()
         for session in list(self._open.values()):
-            if session.outbox.pending_seconds(now) > self._stall_seconds:
+            if session.outbox.stalled_seconds(now) > self._stall_seconds:
                 logger.warning("session %s is closed: %s", session.name, CloseCode.STALLED.meaning)
                 self.end(session, CloseCode.STALLED)
 
     def _forget(self, session: Session) -> None:
         session.outbox.drop()
         if self._open.pop(session.name, None) is not None:
+            self._conflated += session.outbox.conflated
             self._subscriptions.tell(SessionClosed(session.name))
 
     # --- what they want

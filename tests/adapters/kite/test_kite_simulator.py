@@ -96,6 +96,32 @@ def test_a_fourth_connection_is_too_many_until_one_has_gone(server, connect):
     assert connect(server).socket.connected
 
 
+def say_close(client):
+    client.socket.send_close()
+    client.socket.shutdown()
+
+
+@pytest.mark.parametrize(
+    "leave",
+    [lambda client: client.socket.close(), lambda client: client.socket.shutdown(), say_close],
+    ids=["closing", "vanishing", "closing-without-waiting"],
+)
+def test_a_client_that_leaves_frees_its_place_at_once(server, connect, leave):
+    clients = [connect(server) for _ in range(3)]
+    for _ in range(20):
+        leave(clients.pop(0))
+        clients.append(connect(server))
+        assert clients[-1].socket.connected
+
+
+def test_a_connection_that_the_broker_is_closing_holds_no_place(server, connect):
+    clients = [connect(server) for _ in range(3)]
+    # The clients have not answered, so the sockets are still there.
+    closed = server.call(lambda: [peer.close(1001) for peer in server._switchboard.peers.values()])
+    assert len(closed) == len(clients) == len(server.connections) == 3
+    assert connect(server).socket.connected
+
+
 def test_a_dead_token_refuses_the_next_handshake_and_leaves_open_sockets_alone(server, connect):
     client = connect(server)
     server.faults.expire()

@@ -12,6 +12,7 @@ from mdactors_upstox.codec import UpstoxQuote, decode
 
 SHARE = "NSE_EQ|INE002A01018"
 OPTION = "NSE_FO|45450"
+IMPOSSIBLE = f"{OPTION}: a number is not finite or too large"
 
 
 def only(frame: bytes) -> UpstoxQuote:
@@ -244,13 +245,96 @@ def test_a_number_that_cannot_be_costs_its_packet_and_no_other(frame, field, num
     setattr(response.feeds[OPTION].fullFeed.marketFF, field, number)
     decoded = decode(response.SerializeToString())
     assert [quote.token for quote in decoded.quotes] == [SHARE]
-    assert [bad.reason for bad in decoded.bad] == [f"{OPTION}: a number is not finite or too large"]
+    assert [bad.reason for bad in decoded.bad] == [IMPOSSIBLE]
 
 
-def test_a_volatility_that_is_not_a_number_is_not_said(frame):
+def test_impossible_numbers_that_make_up_for_each_other_are_impossible(frame):
+    for one, other in (("tbq", "tsq"), ("oi", "atp")):
+        response = official.FeedResponse.FromString(frame("V4"))
+        market = response.feeds[OPTION].fullFeed.marketFF
+        setattr(market, one, 1e300)
+        setattr(market, other, -1e300)
+        assert [bad.reason for bad in decode(response.SerializeToString()).bad] == [IMPOSSIBLE]
+
+
+@pytest.mark.parametrize("number", [2**53, -(2**53), 2**63 - 1, -(2**63)])
+@pytest.mark.parametrize(
+    ("shape", "field"),
+    [
+        *[("ltpc", field) for field in ("ltp", "ltt", "ltq", "cp")],
+        *[("fullFeed.indexFF.ltpc", field) for field in ("ltp", "ltt", "ltq", "cp")],
+        *[("fullFeed.marketFF.ltpc", field) for field in ("ltp", "ltt", "ltq", "cp")],
+        *[("fullFeed.marketFF", field) for field in ("atp", "vtt", "oi", "tbq", "tsq")],
+        *[("firstLevelWithGreeks.ltpc", field) for field in ("ltp", "ltt", "ltq", "cp")],
+        *[("firstLevelWithGreeks", field) for field in ("vtt", "oi")],
+    ],
+)
+def test_no_number_of_a_quote_reaches_two_to_the_53rd(shape, field, number):
+    response = live()
+    part = feed_of(response, OPTION)
+    for name in shape.split("."):
+        part = getattr(part, name)
+    setattr(part, field, number)
+    decoded = decode(response.SerializeToString())
+    assert (decoded.quotes, [bad.reason for bad in decoded.bad]) == ([], [IMPOSSIBLE])
+    setattr(part, field, 2**53 - 1 if number > 0 else 1 - 2**53)
+    assert only(response.SerializeToString()).token == OPTION
+
+
+@pytest.mark.parametrize("field", ["open", "high", "low"])
+@pytest.mark.parametrize("number", [float("nan"), float("-inf"), 1e300, 2.0**53])
+def test_a_candle_that_cannot_be_costs_its_packet(frame, field, number):
+    for name, kind in (("V4", "marketFF"), ("V5", "indexFF")):
+        response = official.FeedResponse.FromString(frame(name))
+        ((key, feed),) = response.feeds.items()
+        candles = getattr(feed.fullFeed, kind).marketOHLC.ohlc
+        setattr(candles.add(interval="I1"), field, number)
+        assert only(response.SerializeToString()), "nothing is read from a minute's candle"
+        (day,) = [candle for candle in candles if candle.interval == "1d"]
+        setattr(day, field, number)
+        assert [bad.reason.split(":")[0] for bad in decode(response.SerializeToString()).bad] == [key]
+
+
+@pytest.mark.parametrize(
+    ("field", "number"),
+    [
+        ("bidP", float("nan")), ("bidP", float("inf")), ("bidP", -1e300), ("bidP", 2.0**53),
+        ("bidQ", 2**53), ("bidQ", 2**63 - 1), ("bidQ", -1),
+        ("askP", float("nan")), ("askP", float("inf")), ("askP", -1e300), ("askP", 2.0**53),
+        ("askQ", 2**53), ("askQ", 2**63 - 1), ("askQ", -1),
+    ],
+)  # fmt: skip
+def test_a_rung_that_cannot_be_is_left_out_of_its_side_only(frame, field, number):
+    response = official.FeedResponse.FromString(frame("V4"))
+    rungs = response.feeds[OPTION].fullFeed.marketFF.marketLevel.bidAskQuote
+    whole = only(response.SerializeToString()).depth()
+    setattr(rungs[1], field, number)
+    depth = only(response.SerializeToString()).depth()
+    if field.startswith("bid"):
+        assert depth == Depth(whole.buy[:1] + whole.buy[2:], whole.sell)
+    else:
+        assert depth == Depth(whole.buy, whole.sell[:1] + whole.sell[2:])
+
+
+def test_a_first_level_that_cannot_be_is_left_out(frame):
+    response = official.FeedResponse.FromString(frame("V6"))
+    response.feeds[OPTION].firstLevelWithGreeks.firstDepth.bidP = float("nan")
+    assert only(response.SerializeToString()).depth() == Depth((), (Level(219.4, 150),))
+
+
+@pytest.mark.parametrize("time", [2**53, -(2**53), 2**63 - 1])
+def test_a_time_of_the_frame_that_cannot_be_is_not_said(frame, time):
+    response = official.FeedResponse.FromString(frame("V4"))
+    response.currentTs = time
+    quote = only(response.SerializeToString())
+    assert (quote.last_price, quote.exchange_time) == (219.3, None)
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), -1e300, 2.0**53])
+def test_a_volatility_or_sensitivity_that_cannot_be_is_not_said(frame, number):
     response = official.FeedResponse.FromString(frame("V4"))
     market = response.feeds[OPTION].fullFeed.marketFF
-    market.iv = market.optionGreeks.vega = float("nan")
+    market.iv = market.optionGreeks.vega = number
     quote = only(response.SerializeToString())
     assert quote.iv is None
     assert (quote.greeks().vega, quote.greeks().rho) == (None, -1.1677)
