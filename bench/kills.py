@@ -87,7 +87,7 @@ def _recovered(now: dict[str, Any], before: dict[str, Any], victim: str) -> bool
     mine, flow = now[victim], now["session_hub"]
     if mine["restarts"] == before[victim]["restarts"] or mine["state"] != "running":
         return False
-    if "connection" in victim and mine["connection"] != "live":
+    if "connection" in victim and mine["connection"] != before[victim]["connection"]:
         return False
     return victim == "session_hub" or bool(flow["handled"] > before["session_hub"]["handled"] + 3)
 

@@ -229,7 +229,8 @@ def test_what_decode_cannot_do_is_one_line(
 
 @pytest.mark.parametrize("broker", ["kite", "upstox"])
 def test_a_simulator_as_a_child_says_what_is_ready_and_ends_on_request(broker: str) -> None:
-    command = [sys.executable, "-m", "mdactors", "simulate", "--broker", broker, "--port", "0", "--child"]
+    command = [sys.executable, "-m", "mdactors", "simulate", "--broker", broker, "--port", "0"]
+    command += ["--child", str(os.getpid())]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         ready = json.loads(process.stdout.readline())
@@ -256,7 +257,7 @@ def test_a_simulator_ends_with_its_parent(wait_until: Callable[..., None]) -> No
     code = (
         "import os, subprocess, sys;"
         "child = subprocess.Popen([sys.executable, '-m', 'mdactors', 'simulate', '--broker', 'kite',"
-        " '--port', '0', '--child'], stdout=subprocess.PIPE);"
+        " '--port', '0', '--child', str(os.getpid())], stdout=subprocess.PIPE);"
         "child.stdout.readline(); print(child.pid, flush=True); os._exit(0)"
     )
     pid = int(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout)
@@ -400,6 +401,22 @@ def _read(descriptor: int) -> bytes:
         return os.read(descriptor, 4096)
     except OSError:  # the other end of the terminal is closed
         return b""
+
+
+def test_a_tick_without_a_price_is_a_line_and_a_row_all_the_same(capsys: Capture) -> None:
+    bare = {"symbol": "RELIANCE", "timestamp": "2026-09-29T09:15:01.123+05:30"}
+    print_lines([bare, {}])
+    assert capsys.readouterr().out == "09:15:01.123 RELIANCE\n?\n"
+    board = Board()
+    for message in (bare, {}, bare | {"ohlc": {}}):
+        board.take(message)
+    assert board.table().row_count == 2
+
+
+@pytest.mark.parametrize("event", ["subscribed", "status", "gap", "alarm", "error", "welcome", "new"])
+def test_an_event_without_its_fields_ends_nothing(event: str, capsys: Capture) -> None:
+    print_lines([{"event": event}, {"event": event, "rejected": [{}]}])
+    assert "Traceback" not in capsys.readouterr().err
 
 
 def test_the_board_says_the_last_event() -> None:

@@ -96,6 +96,46 @@ def test_a_section_that_is_none_is_named(tmp_path: Path) -> None:
     assert problems(tmp_path, "- 1") == ["expected a section of settings, got list"]
 
 
+def test_a_broker_that_is_no_name_or_no_section_is_named_by_its_path(tmp_path: Path) -> None:
+    text = "brokers: {1: {}, upstox: [2], kite: {3: 4, api_key: k}}"
+    assert problems(tmp_path, text) == [
+        "brokers.1: expected a name, got int: put it in quotes",
+        "brokers.upstox: expected a section of settings, got list",
+        "brokers.kite.3: expected a name, got int: put it in quotes",
+        "brokers.kite.3: unknown setting",
+    ]
+    assert problems(tmp_path, "brokers: [kite]") == ["brokers: expected a section of settings, got list"]
+
+
+def test_a_broker_with_nothing_below_it_means_all_defaults(tmp_path: Path) -> None:
+    path = written(tmp_path, "brokers:\n  upstox:\n")
+    assert load(path, {}, lambda broker: load_adapter(broker).settings).brokers == {"upstox": {}}
+    assert load(written(tmp_path, "brokers:"), {}).brokers == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("? [a]\n: 1", ", line 1, column 3: expected the name of a setting, got a list or section"),
+        ("{a: 1}: 2", ", line 1, column 1: expected the name of a setting, got a list or section"),
+        ("a: &a [*a]", ", line 1, column 8: a is a part of itself"),
+        ("server: &s {x: {y: *s}}", ", line 1, column 20: s is a part of itself"),
+        ("data_dir: 2026-13-45", ": month must be in 1..12"),
+        ("a: " + "[" * 5000, ": is nested too deep"),
+    ],
+)
+def test_yaml_that_no_setting_can_be_is_a_problem_and_no_traceback(
+    tmp_path: Path, text: str, problem: str
+) -> None:
+    (found,) = problems(tmp_path, text)
+    assert found.startswith(str(tmp_path / "config.yaml") + problem)
+
+
+def test_an_alias_of_another_setting_is_read(tmp_path: Path) -> None:
+    settings = load(written(tmp_path, "server: {port: &p 9000, max_sessions: *p}"), {})
+    assert settings.server.max_sessions == 9000
+
+
 def test_a_number_may_not_be_a_text(tmp_path: Path) -> None:
     assert problems(tmp_path, 'server: {port: "80"}') == ["server.port: expected int, got str"]
 
@@ -138,6 +178,12 @@ def test_variables_replace_themselves_in_any_text(tmp_path: Path) -> None:
 def test_a_variable_of_the_wrong_kind_is_one_problem(tmp_path: Path) -> None:
     assert problems(tmp_path, 'server: {port: "${PORT}"}', {"PORT": "[1"}) == [
         "server.port: expected int, got str"
+    ]
+    assert problems(tmp_path, 'server: {port: "${PORT}"}', {"PORT": "2026-13-45"}) == [
+        "server.port: expected int, got str"
+    ]
+    assert problems(tmp_path, 'server: {port: "${PORT}"}', {"PORT": "70000"}) == [
+        "server.port: expected int <= 65535"
     ]
     assert problems(tmp_path, 'server: {port: "${PORT}"}') == [
         "server.port: the environment variable PORT is not set"

@@ -197,3 +197,22 @@ def test_what_a_mutant_says_is_valid_for_every_client_and_kept_whole(
         store.close()
     assert published > FRAMES
     assert bad > FRAMES // 10
+
+
+def test_the_end_of_kites_clock_in_the_year_2106_does_no_harm(tmp_path: Path) -> None:
+    (packet,) = [body for body in kite_packets() if len(body) == 184][:1]
+    last_second = b"\xff\xff\xff\xff"
+    packet = packet[:44] + last_second + packet[48:60] + last_second + packet[64:]
+    quotes = mdactors_kite.codec.decode(b"\x00\x01\x00\xb8" + packet).quotes
+    token = quotes[0].token
+    ticks = Numbering("kite", 7, {token: instrument(token, 0)}).number(quotes, NOON_NS)
+    check_words(ticks[0])
+    written = strictly_parsed(encode(ticks[0], View("full")))
+    assert written["timestamp"] == written["lastTradeTime"] == "2106-02-07T11:58:15.000+05:30"
+    store = SqliteTicks(tmp_path / "ticks.db")
+    try:
+        store.write(ticks)
+        (row,) = store.read(0, 0, 2**62, 10)
+        assert row.tick_timestamp == row.last_trade_time == (2**32 - 1) * 1000
+    finally:
+        store.close()

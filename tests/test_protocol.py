@@ -145,6 +145,10 @@ TIME = "2026-09-29T10:30:01.500+05:30"
             alarm_event("a", "text", active=False),
             {"event": "alarm", "id": "a", "text": "text", "active": False},
         ),
+        (
+            alarm_event("a", "text", active=True, since=TIME),
+            {"event": "alarm", "id": "a", "text": "text", "active": True, "since": TIME},
+        ),
     ],
 )
 def test_events_say_what_happened(event, fields):

@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import os
+import re
 import resource
 import signal
 import socket
@@ -18,7 +19,9 @@ from pathlib import Path
 
 import pytest
 
-from mdactors.config import LogSettings
+from mdactors.app import Daemon
+from mdactors.config import LogSettings, Settings, decode_section
+from mdactors.plugins import make_adapters
 from mdactors.service import Notifier, Watchdog, log_stacks, raise_file_limit, set_up_logging
 
 DAEMON = '''
@@ -327,3 +330,16 @@ def test_the_limit_of_open_files_becomes_the_hard_one() -> None:
         assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] == before[1]
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+def test_the_unit_gives_the_actors_the_time_that_their_tree_may_take_to_stop(tmp_path: Path) -> None:
+    settings = decode_section(
+        {"data_dir": str(tmp_path), "brokers": {"kite": {"api_key": "k"}}}, Settings, ""
+    )
+    daemon = Daemon(settings, make_adapters(settings))
+    daemon._open_stores()
+    longest = daemon._root().stop_limit
+    asyncio.run(daemon.stop())
+    unit = (Path(__file__).resolve().parent.parent / "systemd" / "mdactors.service").read_text()
+    (given,) = re.findall(r"^TimeoutStopSec=(\d+)$", unit, re.MULTILINE)
+    assert int(given) >= longest + 10

@@ -91,7 +91,7 @@ class Daemon:
         return self._web.port
 
     async def start(self) -> None:
-        """Open the stores, start the actors, then listen; `stop` undoes what was done, also after a failure.
+        """Open stores and port, start the actors, then serve; `stop` undoes it all, also after a failure.
 
         Raises:
             MdactorsError: a store cannot be opened, or the server cannot listen.
@@ -99,6 +99,7 @@ class Daemon:
         self._loop = asyncio.get_running_loop()
         self._open_stores()
         self._web = WebServer(self._settings.server, self._settings.admin, self._gateway())
+        self._web.bind()
         self._tree = start_tree(self._root(), self._clock, self._give_up)
         self._undo.push_async_callback(asyncio.to_thread, self._tree.stop)
         self._undo.push_async_callback(self._web.stop)

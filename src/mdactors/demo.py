@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -99,6 +100,7 @@ def simulator(broker: str, *options: str) -> Iterator[dict[str, Any]]:
         "--port",
         "0",
         "--child",
+        str(os.getpid()),
         *options,
     ]
     # In a group of its own: Ctrl-C shall end the daemon first, which then ends the simulator.

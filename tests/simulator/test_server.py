@@ -404,13 +404,14 @@ def test_a_taken_port_is_an_error_and_leaves_nothing() -> None:
 
 
 CHILD = """
+import os
 import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from test_server import OPTIONS, TestSimulator
 from mdactors.simulator import SimulatorServer, open_venue
 server = SimulatorServer(TestSimulator(open_venue(OPTIONS), OPTIONS))
-server.run_forever(die_with_parent=True, ready=lambda port: print(port, flush=True))
+server.run_forever(parent=os.getppid(), ready=lambda port: print(port, flush=True))
 """
 PARENT = f"""
 import subprocess, sys

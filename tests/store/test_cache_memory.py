@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import threading
+import tracemalloc
 from typing import Any
+
+import pytest
 
 from mdactors.market.instrument import Instrument
 from mdactors.market.interest import View
@@ -89,6 +92,44 @@ def test_memory_is_bounded_by_size_too():
     kept = seqs(cache.today(RELIANCE.token))
     assert kept == list(range(kept[0], 5000))
     assert cache.stats()["bytes"] > 80_000
+
+
+@pytest.mark.parametrize(("instruments", "per_minute"), [(200, 1), (2, 300)])
+def test_what_is_counted_is_what_memory_it_takes(instruments: int, per_minute: int):
+    known = [Instrument(n, f"S{n}", "NSE", "NSE_EQ", "STOCK", f"K{n}") for n in range(instruments)]
+    cache = MemoryCache(1440)
+    cache.write([tick(0, NOON, instrument) for instrument in known])
+    tracemalloc.start()
+    before = tracemalloc.get_traced_memory()[0]
+    counted_before = cache.stats()["bytes"]
+    for at in range(60 * per_minute):
+        cache.write([tick(at, NOON + at * 60 * SECOND // per_minute, instrument) for instrument in known])
+    taken = tracemalloc.get_traced_memory()[0] - before
+    tracemalloc.stop()
+    assert 0.85 <= taken / (cache.stats()["bytes"] - counted_before) <= 1.1
+
+
+def test_a_whole_day_is_kept_as_far_as_the_size_allows_and_then_loses_its_oldest():
+    cache = MemoryCache(1440, max_bytes=1_000_000)
+    morning = NOON - 165 * 60 * SECOND
+    for minute in range(375):
+        cache.write([tick(minute, morning + minute * 60 * SECOND)])
+    assert seqs(cache.today(RELIANCE.token)) == list(range(375))
+    for seq in range(375, 40_000):
+        cache.write([tick(seq, morning + 375 * 60 * SECOND + seq)])
+    kept = seqs(cache.today(RELIANCE.token))
+    assert kept == list(range(kept[0], 40_000))
+    assert kept[0] > 375
+    assert cache.stats()["bytes"] <= 1_010_000
+
+
+def test_the_newest_so_many_are_told_in_their_order():
+    cache = MemoryCache(10)
+    for seq in range(1, 201):
+        cache.write([tick(seq, NOON + seq * SECOND)])
+    assert seqs(cache.today(RELIANCE.token, limit=3)) == [198, 199, 200]
+    assert seqs(cache.today(RELIANCE.token, NOON + 199 * SECOND, 3)) == [199, 200]
+    assert len(cache.today(RELIANCE.token, limit=1000)) == 200
 
 
 def test_a_new_day_begins_empty():

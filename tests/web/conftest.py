@@ -81,7 +81,7 @@ class Stage:
         self.told: list[Any] = []
         self.refused: dict[int, str] = {}
         self.ticks: dict[int, Tick] = {}
-        self.today_asked: list[tuple[int, int | None]] = []
+        self.today_asked: list[tuple[int, int | None, int | None]] = []
         self.today_ticks: list[bytes] = []
         self.refresh_fails = False
         self.gate = threading.Event()
@@ -117,8 +117,8 @@ class Stage:
         self.web = self.on_loop(start())
         return self
 
-    def today(self, token: int, since_ns: int | None) -> list[bytes]:
-        self.today_asked.append((token, since_ns))
+    def today(self, token: int, since_ns: int | None, limit: int | None) -> list[bytes]:
+        self.today_asked.append((token, since_ns, limit))
         return self.today_ticks
 
     async def status(self) -> dict[str, Any]:

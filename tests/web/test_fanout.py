@@ -184,6 +184,49 @@ def test_a_client_that_takes_nothing_for_too_long_is_closed_with_the_code(stage,
     assert close_code(client) == CloseCode.STALLED
 
 
+def test_a_client_that_reads_slowly_but_steadily_is_not_closed(stage, wait_until):
+    """One chunk takes it several times as long as a client may take nothing."""
+    stage.start(send_buffer_bytes=4096, outbox_seconds=0.8)
+    client = stalled(stage)
+    wait_until(lambda: stage.told)
+    name = stage.session()
+    fill(stage, name, wait_until)
+    box = stage.call(lambda: outbox(stage, name))
+    since = box._pending_since
+    end = time.monotonic() + 2.5
+    while time.monotonic() < end:
+        client.sock.recv(500)
+        time.sleep(0.05)  # the client's own slowness
+    assert box._pending_since == since, "still the same chunk"
+    assert stage.told_of(SessionClosed) == []
+    wait_until(lambda: stage.told_of(SessionClosed))  # now it takes nothing any more
+    assert stage.call(stage.web.describe)["closed"] == {str(int(CloseCode.STALLED)): 1}
+
+
+def test_the_server_tells_how_many_sessions_there_are_what_waits_and_how_they_ended(
+    stage, wait_until, monkeypatch
+):
+    monkeypatch.setattr("mdactors.web.outbox.HICCUP_SECONDS", 0.0)
+    stage.start(send_buffer_bytes=4096)
+    assert stage.call(stage.web.describe) == {"sessions": 0, "conflated": 0, "waiting": 0, "closed": {}}
+    slow = stalled(stage)
+    wait_until(lambda: stage.told)
+    name = stage.session()
+    fill(stage, name, wait_until)
+    for seq in range(1, 601):
+        stage.send([name], tick(1, seq))
+    wait_until(lambda: stage.call(stage.web.describe)["conflated"] > 0)
+    described = stage.call(stage.web.describe)
+    assert described["sessions"] == 1
+    assert described["waiting"] > 0
+    slow.shutdown()
+    stage.connect("/ws/stocks").close(1000)
+    wait_until(lambda: len(stage.told_of(SessionClosed)) == 2)
+    after = stage.call(stage.web.describe)
+    assert after["conflated"] >= described["conflated"]
+    assert (after["sessions"], after["waiting"], after["closed"]) == (0, 0, {"1000": 1, "none": 1})
+
+
 def test_a_snapshot_larger_than_the_outbox_reaches_a_client_that_reads(stage, wait_until):
     stage.start(outbox_bytes=4096)
     client = stage.connect("/ws/stocks")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import gc
 import json
 import time
@@ -9,7 +10,9 @@ import time
 import pytest
 
 from mdactors.errors import MdactorsError
+from mdactors.market import ist
 from mdactors.protocol import NS_PER_MS
+from mdactors.web.rest_ticks import since_ns
 
 REFRESH = "/api/ticks/admin/refresh-instruments"
 
@@ -38,6 +41,16 @@ def test_live_is_the_process_and_ready_can_serve(stage):
     assert stage.get("/ready") == (503, {"status": "DOWN"})
 
 
+def test_a_load_balancer_may_ask_with_head_and_gets_the_status_without_a_body(stage):
+    stage.start()
+    for path in ("/health", "/live", "/ready"):
+        status, headers, body = stage.http("HEAD", path)
+        assert (status, body) == (200, b"")
+        assert headers["Content-Length"] == str(len(stage.http("GET", path)[2]))
+    stage.up = False
+    assert [stage.http("HEAD", path)[0] for path in ("/health", "/live", "/ready")] == [503, 200, 503]
+
+
 def test_status_is_what_the_daemon_says_of_itself(stage):
     stage.start()
     assert stage.get("/api/status") == (200, {"version": "1"})
@@ -47,8 +60,33 @@ def test_today_answers_a_bare_array_of_ticks(stage):
     stage.today_ticks = [b'{"seq":1}', b'{"seq":2}', b'{"seq":3}']
     stage.start()
     assert stage.get("/api/ticks/today/RELIANCE") == (200, [{"seq": 1}, {"seq": 2}, {"seq": 3}])
-    assert stage.get("/api/ticks/today/NIFTY%2050?limit=2") == (200, [{"seq": 2}, {"seq": 3}])
-    assert stage.today_asked == [(738561, None), (256265, None)]
+    stage.get("/api/ticks/today/NIFTY%2050?limit=2")
+    assert [(token, limit) for token, _, limit in stage.today_asked] == [(738561, None), (256265, 2)]
+
+
+def at_ns(text):
+    return int(dt.datetime.fromisoformat(text).timestamp()) * 1000 * NS_PER_MS
+
+
+@pytest.mark.parametrize(
+    ("now", "minutes", "since"),
+    [
+        ("2026-09-30T00:00:00+05:30", None, "2026-09-30T00:00:00+05:30"),
+        ("2026-09-30T08:59:59+05:30", None, "2026-09-30T00:00:00+05:30"),
+        ("2026-09-30T08:59:59+05:30", 5, "2026-09-30T08:54:59+05:30"),
+        ("2026-09-30T00:04:00+05:30", 5, "2026-09-30T00:00:00+05:30"),
+    ],
+)
+def test_today_begins_at_midnight_in_india_and_never_reaches_into_yesterday(now, minutes, since):
+    assert since_ns(at_ns(now), minutes) == at_ns(since)
+
+
+def test_yesterdays_ticks_are_not_asked_for_although_no_tick_of_today_has_come(stage):
+    stage.start()
+    stage.get("/api/ticks/today/RELIANCE")
+    ((_, since, _),) = stage.today_asked
+    assert 0 <= time.time_ns() - since <= 86_400_010_000 * NS_PER_MS
+    assert ist.second_of_day(since) == 0
 
 
 def test_today_without_ticks_is_an_empty_array(stage):
@@ -61,15 +99,21 @@ def test_last_minutes_bounds_the_time_of_receipt(stage):
     before = time.time_ns()
     stage.get("/api/ticks/today/RELIANCE?lastMinutes=5")
     (asked,) = stage.today_asked
-    assert 0 <= asked[1] - (before - 300_000 * NS_PER_MS) < 10_000 * NS_PER_MS
+    assert 0 <= asked[1] - since_ns(before, 5) < 10_000 * NS_PER_MS
 
 
-@pytest.mark.parametrize("value", ["0", "-1", "x", "1.5", "", "%C2%B2", "9" * 30])
+@pytest.mark.parametrize("value", ["0", "-1", "x", "1.5", "", "%C2%B2", "%FF", "9" * 30])
 def test_a_parameter_that_is_no_whole_number_is_named(stage, value):
     stage.start()
     status, body = stage.get(f"/api/ticks/today/RELIANCE?lastMinutes={value}")
     assert status == 400
-    assert body["error"]["field"] == "lastMinutes"
+    assert (body["error"]["code"], body["error"]["field"]) == ("invalid_parameter", "lastMinutes")
+
+
+def test_a_path_that_is_no_text_is_an_invalid_parameter_too(stage):
+    stage.start()
+    status, body = stage.get("/api/ticks/today/%FF")
+    assert (status, body["error"]["code"], body["error"]["field"]) == (400, "invalid_parameter", "symbol")
 
 
 def test_an_unknown_symbol_is_404_with_suggestions(stage):
@@ -181,6 +225,9 @@ def test_what_is_not_there_and_what_is_not_allowed_is_json_too(stage):
     stage.start()
     status, body = stage.get("/api/nothing")
     assert (status, body["error"]["code"]) == (404, "not_found")
+    for headers in ({}, {"Upgrade": "websocket"}, {"Connection": "Upgrade"}):
+        status, body = stage.get("/ws/indices/all/websocket", **headers)
+        assert (status, body["error"]["code"]) == (400, "upgrade_required")
     status, body = post(stage, "/live")
     assert (status, body["error"]["code"]) == (405, "method_not_allowed")
 

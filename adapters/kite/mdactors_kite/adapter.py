@@ -113,9 +113,9 @@ class KiteAdapter(BrokerAdapter):
     def refusal(self, status: int, body: bytes) -> BrokerError:  # noqa: ARG002 - Kite's status says it all
         """The error that a refused handshake stands for. Pure."""
         match status:
-            case 403:
+            case 401 | 403:
                 return LoginRequired(
-                    "kite refuses the access token (403): log in again (or the app has no data plan)"
+                    f"kite refuses the access token ({status}): log in again (or the app has no data plan)"
                 )
             case 400:
                 return LoginRequired("kite cannot read the api_key or the access token (400): check both")

@@ -168,6 +168,8 @@ def _notice(text: str) -> str:
         if said.type not in ("error", "message"):
             return ""
         words = msgspec.json.decode(said.data)
+        if not isinstance(words, str):
+            words = bytes(said.data).decode() if words else ""
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         return ""
-    return " ".join(str(words).split())[:_NOTICE_LIMIT]
+    return " ".join(words.split())[:_NOTICE_LIMIT]

@@ -124,6 +124,8 @@ def _instrument(row: Mapping[str, str]) -> Instrument | None:
     if row["segment"] == "INDICES":
         return Instrument(type="INDEX", **common)
     if kind in ("FUT", "CE", "PE"):
+        # Upstox's key of a derivative is the exchange's token, which Kite lists too.
+        common["key"] = f"{segment}|{int(row['exchange_token'])}"
         return Instrument(
             type="FUTURE" if kind == "FUT" else "OPTION",
             expiry=date.fromisoformat(row["expiry"]).isoformat(),

@@ -96,6 +96,8 @@ def _share(row: Row) -> Instrument:
 
 
 def _derivative(row: Row) -> Instrument:
+    if not row.expiry:
+        raise ValueError("a contract without an expiry")
     underlying = row.underlying_symbol or row.name
     expiry = dt.datetime.fromtimestamp(row.expiry / 1000, _IST).date()
     kind = row.instrument_type

@@ -31,16 +31,22 @@ SECONDS_AFTER_TOO_MANY = 30.0
 
 
 class _Trouble(msgspec.Struct):
-    error_code: str = ""
-    message: str = ""
+    error_code: str | None = None
+    errorCode: str | None = None  # noqa: N815 - the old spelling, still sent beside the new one
+    message: str | None = None
+
+    @property
+    def code(self) -> str:
+        """Upstox's code, in whichever spelling it came."""
+        return self.error_code or self.errorCode or ""
 
 
 class _Envelope(msgspec.Struct):
     """What every answer of Upstox's own is wrapped in; the gateway before it does not know of it."""
 
     status: str
-    data: dict[str, Any] = {}
-    errors: list[_Trouble] = []
+    data: Any = None
+    errors: list[_Trouble] | None = None
 
 
 def authorize(rest_url: str, token: Secret) -> Secret:
@@ -53,7 +59,7 @@ def authorize(rest_url: str, token: Secret) -> Secret:
     """
     body = _get(rest_url.rstrip("/") + _AUTHORIZE, "the feed's address", token)
     envelope = _envelope(body)
-    data = envelope.data if envelope is not None else {}
+    data = envelope.data if envelope is not None and isinstance(envelope.data, dict) else {}
     # The documents spell it in snake case, the official client reads the other spelling.
     url = data.get("authorized_redirect_uri") or data.get("authorizedRedirectUri")
     if not isinstance(url, str) or not url.startswith(("wss://", "ws://")):
@@ -119,11 +125,11 @@ def refusal(what: str, status: int, body: bytes, token: Secret) -> BrokerError:
     """The error that an answer other than 200 stands for; a JSON envelope tells Upstox from its gateway."""
     envelope = _envelope(body)
     trouble = envelope.errors[0] if envelope is not None and envelope.errors else _Trouble()
-    reason = " ".join(f"{trouble.error_code} {trouble.message}".split())[:200]
+    reason = " ".join(f"{trouble.code} {trouble.message or ''}".split())[:200]
     if token:
         reason = reason.replace(token.reveal(), "***")
     line = f"upstox: {what} refused ({status}{', ' if reason else ''}{reason})"
-    if envelope is not None and (status == 401 or trouble.error_code in _TOKEN_TROUBLE):
+    if envelope is not None and (status == 401 or trouble.code in _TOKEN_TROUBLE):
         return LoginRequired(f"{line}: log in again")
     if status == 429:
         return BrokerRefused(line, SECONDS_AFTER_TOO_MANY)

@@ -112,5 +112,6 @@ class BatchPersister(Actor):
             "waiting": len(self._waiting),
             "persisted": self._persisted,
             "dropped": self._dropped,
+            "refused": self._store.refused,
             "alarms": self._alarms.active(),
         }

@@ -39,13 +39,18 @@ def execute(arguments: argparse.Namespace) -> int:
 
 
 def _read(file: str) -> bytes:
-    return sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+    if file == "-":
+        return sys.stdin.buffer.read()
+    try:
+        return Path(file).read_bytes()
+    except OSError as error:
+        raise MdactorsError(f"cannot read {file}: {error.strerror}") from error
 
 
 def _frame(data: bytes, *, is_hex: bool) -> bytes | str:
     if is_hex:
         try:
-            data = bytes.fromhex(data.decode("ascii"))
+            data = bytes.fromhex(data.decode("ascii").strip().removeprefix("0x"))
         except ValueError as error:
             raise MdactorsError(f"not hexadecimal text: {error}") from error
     # Brokers' text frames are JSON objects; no broker's binary frame begins like one.

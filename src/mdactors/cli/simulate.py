@@ -28,7 +28,9 @@ def describe(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--instruments", type=int, default=0, help="at least so many, with made-up shares")
     parser.add_argument("--replay", default="", metavar="FILE", help="recorded bars or ticks (CSV, also .gz)")
     parser.add_argument("--sent-log", default="", metavar="FILE", help="count what was sent, as JSON lines")
-    parser.add_argument("--child", action="store_true", help="end with the parent; say what is ready as JSON")
+    parser.add_argument(
+        "--child", type=int, metavar="PID", help="end with this parent; say what is ready as JSON"
+    )
 
 
 def execute(arguments: argparse.Namespace) -> int:
@@ -57,7 +59,7 @@ def execute(arguments: argparse.Namespace) -> int:
         else:
             print(_greeting(arguments.broker, bound, server.settings()), flush=True)
 
-    server.run_forever(die_with_parent=arguments.child, ready=announce)
+    server.run_forever(parent=arguments.child, ready=announce)
     return 0
 
 

@@ -42,7 +42,9 @@ def describe(parser: argparse.ArgumentParser) -> None:
 def execute(arguments: argparse.Namespace) -> int:
     """Run the command; its exit code."""
     # Whoever started us as a part of a demonstration ends us by SIGTERM: then leave the terminal tidy, too.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # SIGINT as well: a shell starts what runs in its background with SIGINT ignored.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.default_int_handler)
     with contextlib.closing(listen(_address(arguments.url), arguments.symbols)) as messages:
         try:
             if sys.stdout.isatty():
@@ -55,6 +57,9 @@ def execute(arguments: argparse.Namespace) -> int:
 
 
 def _address(url: str) -> str:
+    """The websocket's address, also of what a person copies from the browser or types without a scheme."""
+    url = f"ws{url.removeprefix('http')}" if url.startswith("http") else url
+    url = url if "://" in url else f"ws://{url}"
     return url if urlsplit(url).path.strip("/") else f"{url.rstrip('/')}/ws/market?events=1"
 
 

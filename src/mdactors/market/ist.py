@@ -28,7 +28,7 @@ def iso(ms: int) -> str:
 
 def _second_text(second: int) -> str:
     try:
-        return dt.datetime.fromtimestamp(second, IST).strftime("%Y-%m-%dT%H:%M:%S")
+        return dt.datetime.fromtimestamp(second, IST).isoformat()[:19]
     except (OverflowError, ValueError, OSError):
         return "1970-01-01T05:30:00"  # a broker's nonsense: no calendar reaches it
 

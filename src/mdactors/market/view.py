@@ -13,6 +13,7 @@ from mdactors.market.tick import Tick
 FULL_RUNGS = 5
 """How deep a book the mode full shows; depth30 shows all that was said."""
 NS_PER_MS = 1_000_000
+_LARGEST = 2.0**53
 
 _encode = msgspec.json.Encoder().encode
 
@@ -94,7 +95,10 @@ def _change(last: float | None, close: float | None) -> tuple[float | None, floa
         return None, None
     # Floor division and not `round`: four times as fast, and it does not raise for infinities.
     change = last - close
-    return (change * 1e4 + 0.5) // 1 / 1e4, (change * 1e4 / close + 0.5) // 1 / 1e2
+    part = change * 1e4 / close
+    if not (-_LARGEST < change < _LARGEST and -_LARGEST < part < _LARGEST):
+        return None, None  # a broker's nonsense: next to nothing, or beyond what JSON's readers keep
+    return (change * 1e4 + 0.5) // 1 / 1e4, (part + 0.5) // 1 / 1e2
 
 
 def _head(tick: Tick, mode: Mode) -> _Tick:

@@ -18,7 +18,7 @@ from tornado.httpserver import HTTPServer
 from mdactors.simulator.control import control_routes
 from mdactors.simulator.faults import Faults
 from mdactors.simulator.handlers import application
-from mdactors.simulator.parent import die_with_parent as ask_to_die_with_parent
+from mdactors.simulator.parent import die_with
 from mdactors.simulator.sent_log import SentLog
 from mdactors.simulator.simulator import Simulator
 from mdactors.simulator.switchboard import Switchboard
@@ -76,16 +76,14 @@ class SimulatorServer:
     ) -> None:
         self.stop()
 
-    def run_forever(
-        self, *, die_with_parent: bool = False, ready: Callable[[int], None] | None = None
-    ) -> None:
-        """Serve until SIGTERM or SIGINT (main thread only); ``ready`` gets the port."""
+    def run_forever(self, *, parent: int | None = None, ready: Callable[[int], None] | None = None) -> None:
+        """Serve until SIGTERM, SIGINT or the parent's end (main thread only); ``ready`` gets the port."""
         # Waited for and not handled: a parent that is killed sends one for each of its threads, and a handler
         # that interrupts itself within a lock waits for itself. The server's thread inherits the mask.
         ends = {signal.SIGTERM, signal.SIGINT}
         signal.pthread_sigmask(signal.SIG_BLOCK, ends)
-        if die_with_parent:
-            ask_to_die_with_parent()
+        if parent is not None:
+            die_with(parent)
         port = self.start()
         if ready is not None:
             ready(port)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import socket
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -72,21 +73,31 @@ class WebServer:
         )
         self.port = settings.port
         """Where it listens; the setting until it does."""
+        self._sockets: list[socket.socket] = []
 
-    async def start(self) -> None:
-        """Listen.
+    def bind(self) -> None:
+        """Take the address, so that nothing else is begun where it cannot be had; clients wait until `start`.
 
         Raises:
             MdactorsError: the address cannot be had.
         """
         host, port = self._settings.host, self._settings.port
         try:
-            sockets = bind_sockets(port, host)
+            self._sockets = bind_sockets(port, host)
         except OSError as error:
             message = f"server.host, server.port: cannot listen on {host}:{port}: {error.strerror}"
             raise MdactorsError(message) from error
-        self.port = sockets[0].getsockname()[1]
-        self._server.add_sockets(sockets)
+        self.port = self._sockets[0].getsockname()[1]
+
+    async def start(self) -> None:
+        """Serve those who connect.
+
+        Raises:
+            MdactorsError: the address cannot be had.
+        """
+        if not self._sockets:
+            self.bind()
+        self._server.add_sockets(self._sockets)
         for beat in self._beats:
             beat.start()
         if self._admin_is_open:
@@ -95,6 +106,8 @@ class WebServer:
     async def stop(self, code: CloseCode = CloseCode.RESTART) -> None:
         """Listen no more, close the sessions with a code, then everything else."""
         self._server.stop()
+        for sock in self._sockets:
+            sock.close()
         for beat in self._beats:
             beat.stop()
         await self._sessions.end_all(code)

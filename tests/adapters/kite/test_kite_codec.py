@@ -132,7 +132,8 @@ def test_a_packet_of_unknown_length_costs_only_itself():
     [
         ('{"type":"error","data":"more than 3000\\n instruments"}', "more than 3000 instruments"),
         ('{"type":"message","data":"maintenance at nine"}', "maintenance at nine"),
-        ('{"type":"error","data":{"code":7}}', "{'code': 7}"),
+        ('{"type":"error","data":{"code":7}}', '{"code":7}'),
+        ('{"type":"message","data":null}', ""),
         ('{"type":"error"}', ""),
         ('{"type":"error","data":"' + "x" * 2000 + '"}', "x" * 500),
         ('{"type":"order","data":{"order_id":"1"}}', ""),

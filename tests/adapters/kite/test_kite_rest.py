@@ -73,11 +73,11 @@ def test_every_kind_of_row_becomes_an_instrument_of_ours(kite):
     assert found[265].key == "BSE_INDEX|SENSEX"
     assert (found[273417].exchange, found[273417].segment, found[273417].name) == ("MCX", "MCX_INDEX", "")
     assert found[17606914] == Instrument(
-        17606914, "RELIANCE26SEPFUT", "NSE", "NSE_FO", "FUTURE", "NSE_FO|RELIANCE26SEPFUT", "RELIANCE",
+        17606914, "RELIANCE26SEPFUT", "NSE", "NSE_FO", "FUTURE", "NSE_FO|68777", "RELIANCE",
         lot_size=500, tick_size=0.1, expiry="2026-09-29", underlying="RELIANCE",
     )  # fmt: skip
     assert found[16035586] == Instrument(
-        16035586, "RELIANCE26SEP1300CE", "NSE", "NSE_FO", "OPTION", "NSE_FO|RELIANCE26SEP1300CE", "RELIANCE",
+        16035586, "RELIANCE26SEP1300CE", "NSE", "NSE_FO", "OPTION", "NSE_FO|62639", "RELIANCE",
         lot_size=500, tick_size=0.05, expiry="2026-09-29", strike=1300.0, option_type="CE",
         underlying="RELIANCE",
     )  # fmt: skip

@@ -30,13 +30,18 @@ class Streamer:
         self._streamer.on("open", self.opened.set)
         self._streamer.on("message", self.messages.append)
         self._streamer.on("error", self.errors.append)
+        before = set(threading.enumerate())
         self._streamer.connect()
+        self._readers = set(threading.enumerate()) - before
 
     def feeds(self) -> list[tuple[str, dict[str, Any]]]:
         """Every feed received, in order."""
         return [feed for message in list(self.messages) for feed in message.get("feeds", {}).items()]
 
     def disconnect(self) -> None:
+        """Tidy up after a lost connection; beside its thread both would wait for a close frame."""
+        for reader in self._readers:
+            reader.join(5)
         self._streamer.disconnect()
         self._client.pool.terminate()
         self._client.pool.join()
