@@ -293,7 +293,9 @@ class Daemon:
         )
 
     async def _describe(self) -> Mapping[str, Any]:
-        return await self._status().whole()
+        status = await self._status().whole()
+        status["counters"]["web"] = self._web.describe()
+        return status
 
     async def _health(self) -> tuple[bool, Mapping[str, Any]]:
         return await self._status().health()

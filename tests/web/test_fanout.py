@@ -184,25 +184,6 @@ def test_a_client_that_takes_nothing_for_too_long_is_closed_with_the_code(stage,
     assert close_code(client) == CloseCode.STALLED
 
 
-def test_a_client_that_reads_slowly_but_steadily_is_not_closed(stage, wait_until):
-    """One chunk takes it several times as long as a client may take nothing."""
-    stage.start(send_buffer_bytes=4096, outbox_seconds=0.8)
-    client = stalled(stage)
-    wait_until(lambda: stage.told)
-    name = stage.session()
-    fill(stage, name, wait_until)
-    box = stage.call(lambda: outbox(stage, name))
-    since = box._pending_since
-    end = time.monotonic() + 2.5
-    while time.monotonic() < end:
-        client.sock.recv(500)
-        time.sleep(0.05)  # the client's own slowness
-    assert box._pending_since == since, "still the same chunk"
-    assert stage.told_of(SessionClosed) == []
-    wait_until(lambda: stage.told_of(SessionClosed))  # now it takes nothing any more
-    assert stage.call(stage.web.describe)["closed"] == {str(int(CloseCode.STALLED)): 1}
-
-
 def test_the_server_tells_how_many_sessions_there_are_what_waits_and_how_they_ended(
     stage, wait_until, monkeypatch
 ):

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
-import sys
-import termios
 from collections import deque
 from collections.abc import Callable, Sequence
 
@@ -17,6 +14,8 @@ CHUNK = 131_072
 """What is written at a time; no more is ever out of reach of conflation."""
 HICCUP_SECONDS = 0.25
 """How long a socket may be busy before its session is conflated: a short pause costs no tick."""
+SIP = 16_384
+"""Bytes that a session which is behind is given at a time: each is progress, however slow the client."""
 
 
 class Outbox:
@@ -57,8 +56,6 @@ class Outbox:
         """Above so many waiting bytes the session is conflated (again)."""
         self._is_conflated = False
         self._pending_since: float | None = None
-        self._moved_at = 0.0
-        self._unacknowledged = 0
         self._dropped = False
 
     @property
@@ -69,16 +66,6 @@ class Outbox:
     def pending_seconds(self, now: float) -> float:
         """How long the socket has not taken what was written last, by the loop's time."""
         return 0.0 if self._pending_since is None else now - self._pending_since
-
-    def stalled_seconds(self, now: float) -> float:
-        """How long the client has taken nothing of what is pending, as far as calls of this have seen."""
-        if self._pending_since is None or self._stream.closed():
-            return 0.0
-        # A slow client may need minutes for one chunk, and the kernel says late that there is room again.
-        left = fcntl.ioctl(self._stream.fileno(), termios.TIOCOUTQ, bytes(4))
-        if (unacknowledged := int.from_bytes(left, sys.byteorder)) != self._unacknowledged:
-            self._unacknowledged, self._moved_at = unacknowledged, now
-        return now - self._moved_at
 
     def flush(self) -> None:
         """Write what came in this turn, or let it wait while a write is pending."""
@@ -148,7 +135,7 @@ class Outbox:
         """Whole frames, so that Tornado's pings and farewells fall between them."""
         frames: list[bytes] = []
         size = 0
-        while self._waiting and size < CHUNK:
+        while self._waiting and size < SIP:
             _, frame = self._waiting.popleft()
             frames.append(frame)
             size += len(frame)
@@ -169,7 +156,7 @@ class Outbox:
             self.drop()  # its end is on its way to the session
             return
         if self._stream.writing():
-            self._pending_since = self._moved_at = asyncio.get_running_loop().time()
+            self._pending_since = asyncio.get_running_loop().time()
             written.add_done_callback(self._written)
 
     def _send(self, data: bytes) -> int:

@@ -122,7 +122,7 @@ class Sessions:
         """Close the sessions whose sockets have not taken anything for too long."""
         now = asyncio.get_running_loop().time()
         for session in list(self._open.values()):
-            if session.outbox.stalled_seconds(now) > self._stall_seconds:
+            if session.outbox.pending_seconds(now) > self._stall_seconds:
                 logger.warning("session %s is closed: %s", session.name, CloseCode.STALLED.meaning)
                 self.end(session, CloseCode.STALLED)
 
