@@ -18,7 +18,7 @@ from mdactors import service
 from mdactors.app import Daemon
 from mdactors.config import Settings, decode_section
 from mdactors.plugins import make_adapters
-from mdactors.process import SWITCH_SECONDS
+from mdactors.process import tune_interpreter
 from mdactors.runtime import Address, Describe, Kill
 
 
@@ -27,7 +27,7 @@ async def main() -> None:
     loop = asyncio.get_running_loop()
     settings = decode_section(json.loads(await loop.run_in_executor(None, sys.stdin.readline)), Settings, "")
     service.prepare_process(settings.log)
-    sys.setswitchinterval(SWITCH_SECONDS)
+    tune_interpreter()
     daemon = Daemon(settings, make_adapters(settings))
     await daemon.start()
     print(daemon.port, flush=True)

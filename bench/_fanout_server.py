@@ -23,6 +23,7 @@ from mdactors.market.quote import Quote
 from mdactors.market.tick import Tick
 from mdactors.market.view import encode
 from mdactors.messages import TicksPublished
+from mdactors.process import tune_interpreter
 from mdactors.runtime import Address, ChildSpec, Supervisor, SystemClock, Tree, start_tree
 from mdactors.store.cache_memory import MemoryCache
 from mdactors.web.application import WebServer
@@ -174,7 +175,7 @@ async def main() -> None:
     """Serve as the first line says; measure when the second line says how long."""
     loop = asyncio.get_running_loop()
     plan = json.loads(await loop.run_in_executor(None, sys.stdin.readline))
-    sys.setswitchinterval(0.0005)
+    tune_interpreter()
     instruments = shares(plan["instruments"])
     server = Ours(instruments) if plan["way"] == "ours" else Usual(instruments)
     print(await server.start(), flush=True)

@@ -25,7 +25,7 @@ class ServerSettings(msgspec.Struct, frozen=True):
     max_sessions: Count = 2000
     max_request_bytes: Annotated[int, Meta(ge=1024)] = 65_536
     max_symbols_per_request: Count = 5000
-    outbox_bytes: Annotated[int, Meta(ge=4096)] = 1_048_576
+    outbox_bytes: Annotated[int, Meta(ge=4096)] = 8_388_608
     outbox_seconds: Seconds = 15.0
     heartbeat_seconds: Seconds = 5.0
     send_buffer_bytes: Annotated[int, Meta(ge=4096)] = 131_072
