@@ -18,7 +18,8 @@ from mdactors.demo import simulator
 INSTRUMENTS = 2000
 TICKS_PER_SECOND = 20_000
 SECONDS = float(os.environ.get("MDACTORS_LOAD_SECONDS", "60"))
-PACKETS_PER_FRAME = 400
+PACKETS_PER_FRAME = 800
+BEAT_SECONDS = 0.04
 SLACK = 5
 """Messages by which a mailbox may be deeper at its deepest sample: a sample is one moment of a second."""
 GOALS = {
@@ -51,7 +52,7 @@ def measure() -> dict[str, object]:
 def options(rate: int, packets: int = PACKETS_PER_FRAME) -> tuple[str, ...]:
     """The simulator's options for so many ticks a second."""
     names = ("--instruments", "--rate", "--packets-per-frame", "--beat")
-    values = (INSTRUMENTS, rate, packets, 0.02)
+    values = (INSTRUMENTS, rate, packets, BEAT_SECONDS)
     return tuple(text for name, value in zip(names, values, strict=True) for text in (name, str(value)))
 
 
