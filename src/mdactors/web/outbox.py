@@ -15,7 +15,7 @@ CHUNK = 131_072
 HICCUP_SECONDS = 0.25
 """How long a socket may be busy before its session is conflated: a short pause costs no tick."""
 SIP = 16_384
-"""Bytes that a session which is behind is given at a time: it shows sooner that its client takes something."""
+"""Bytes that a session which is behind is given at a time, so that a slow client shows life sooner."""
 
 
 class Outbox:
