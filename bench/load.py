@@ -20,8 +20,6 @@ TICKS_PER_SECOND = 20_000
 SECONDS = float(os.environ.get("MDACTORS_LOAD_SECONDS", "60"))
 PACKETS_PER_FRAME = 800
 BEAT_SECONDS = 0.04
-SLACK = 5
-"""Messages by which a mailbox may be deeper at its deepest sample: a sample is one moment of a second."""
 GOALS = {
     "deliveries_per_second": (">=", 285_000.0),
     "parsing_clients_missing_seq": ("<=", 0.0),
@@ -101,7 +99,7 @@ def _figures(heard: dict[str, Any], depths: list[dict[str, int]], usage: dict[st
         "parsing_clients_missing_seq": sum(client["missing"] for client in each if client["way"] == "parse"),
         "instruments_with_wrong_count": sum(client["wrong"] for client in each),
         "disconnected": sum(client["closed"] for client in each),
-        "mailboxes_that_grew": sum(late[name] > early[name] + SLACK for name in late),
+        "mailboxes_that_grew": sum(late[name] > early[name] for name in late),
         "deepest_mailbox_seconds_10_20": max(early.values()),
         "deepest_mailbox_last_10_seconds": max(late.values()),
         "daemon_cpu_seconds": usage["cpu"],

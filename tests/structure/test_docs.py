@@ -42,3 +42,22 @@ def test_a_python_that_is_too_old_is_named(tmp_path: Path) -> None:
     assert made.returncode != 0
     assert "mdactors needs Python 3.11 or newer" in made.stderr
     assert not (tmp_path / "ready").exists()
+
+
+def _named_in_architecture() -> list[tuple[str, str]]:
+    """Each file that the architecture names, with the name that follows it, if one does."""
+    text = (REPOSITORY / "docs" / "architecture.md").read_text(encoding="utf-8")
+    return re.findall(r"`(\w+/\w+\.py)`(?: `([A-Za-z]\w+(?:\.\w+)?)`)?", text)
+
+
+@pytest.mark.parametrize(("file", "name"), _named_in_architecture())
+def test_what_the_architecture_names_on_the_ticks_way_exists(file: str, name: str) -> None:
+    path = REPOSITORY / "src" / "mdactors" / file
+    source = path.read_text(encoding="utf-8")
+    for part in filter(None, name.split(".")):
+        assert re.search(rf"^\s*(async )?(class|def) {part}\b", source, re.MULTILINE), f"{file}: no {part}"
+
+
+def test_the_architecture_names_every_hop() -> None:
+    files = {file for file, _ in _named_in_architecture()}
+    assert {"actors/feed_socket.py", "market/numbering.py", "actors/session_hub.py", "web/outbox.py"} <= files
