@@ -5,6 +5,7 @@
 #   make soak                                      load and faults for minutes, into docs/measurements.md
 #   make bench [NAME=fanout ARGS=--json]           one benchmark; decode and fanout if none is named
 #   make lint, make format, make proto             check the code, format it, compile the schema
+#   make constraints                               pin the packages anew
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -12,7 +13,7 @@ PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 READY := .venv/ready
 NAME ?= decode fanout
 
-.PHONY: demo test soak bench lint format proto
+.PHONY: demo test soak bench lint format proto constraints
 .DEFAULT_GOAL := test
 
 $(READY): constraints.txt pyproject.toml
@@ -47,6 +48,11 @@ lint: $(READY)
 format: $(READY)
 	@$(BIN)/ruff check --fix
 	@$(BIN)/ruff format
+
+# Needs uv. What is pinned already stays; add --upgrade to move on.
+constraints:
+	@uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
+	  --no-header --no-annotate -q -o constraints.txt
 
 proto: $(READY)
 	@$(BIN)/python -m grpc_tools.protoc -I mdactors_upstox/feed.proto=proto/upstox_feed.proto \

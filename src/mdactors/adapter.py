@@ -136,6 +136,9 @@ class BrokerAdapter(abc.ABC):
     modes: ClassVar[Mapping[Mode, Mode]]
     """Wanted mode -> the broker's mode that serves it; a mode that is absent cannot be had."""
 
+    quote: ClassVar[type[Quote]] = Quote
+    """The class of the quotes, which builds a book out of stored bytes."""
+
     silence_seconds: ClassVar[float] = 30.0
     """A connection that brings not one byte for so long, pings included, is taken for dead."""
 

@@ -10,6 +10,8 @@
     │   ├── BrokerRefused       refused, but not for the token: try again, slowly
     │   └── BrokerUnavailable   the network or the broker's service is away: try again
     ├── StoreError              a store cannot be opened, read or written
+    │   ├── PositionMoved       somebody else stores this journal
+    │   └── JournalFull         the journal's disk, or its share of it, is full
     └── SimulatorError          a simulator cannot be built from what it was given
 
 Messages are for a person, one line each, and never hold a secret or a URL with one.
@@ -56,6 +58,14 @@ class BrokerUnavailable(BrokerError):
 
 class StoreError(MdactorsError):
     """A store or cache cannot be opened, read or written."""
+
+
+class PositionMoved(StoreError):
+    """The store's position of a journal is not the one that was expected: another writer is at work."""
+
+
+class JournalFull(StoreError):
+    """The journal may not or cannot grow; nothing of the record was written."""
 
 
 class SimulatorError(MdactorsError):

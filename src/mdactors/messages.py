@@ -12,8 +12,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mdactors.adapter import BrokerToken, Mode
+from mdactors.market.candle import Bar
 from mdactors.market.instruments import InstrumentTable
 from mdactors.market.interest import Interest
+from mdactors.market.position import Position
 from mdactors.market.tick import Tick
 from mdactors.runtime import DataMessage, Message
 
@@ -136,7 +138,8 @@ class RoutesWanted(Message, frozen=True):
 
 
 class TicksPublished(DataMessage, frozen=True):
-    """The ticks of one frame, in the order in which they came (also to CacheWriter and BatchPersister)."""
+    """The ticks of one frame, in the order in which they came (also to JournalWriter, CacheWriter and
+    CandleBuilder)."""
 
     ticks: Sequence[Tick]
 
@@ -201,6 +204,37 @@ class NewestKnown(Message, frozen=True):
     """A Normalizer's newest tick of each instrument: for the hub's table, not to be sent."""
 
     ticks: Sequence[Tick]
+
+
+# --- SessionHub, BatchPersister -----------------------------------------------------------------------
+
+
+class BarsPublished(DataMessage, frozen=True):
+    """Bars that are finished, or finished before and now corrected."""
+
+    bars: Sequence[Bar]
+
+
+# --- JournalWriter ------------------------------------------------------------------------------------
+
+
+class PositionWanted(Message, frozen=True):
+    """The BatchPersister started afresh and wants to know how far the journal is synced."""
+
+
+class TicksStored(Message, frozen=True):
+    """Everything before this position is durable in the store: its segments may go."""
+
+    position: Position
+
+
+# --- BatchPersister -----------------------------------------------------------------------------------
+
+
+class JournalSynced(Message, frozen=True):
+    """Everything before this position is on disk and may be read."""
+
+    position: Position
 
 
 # --- InstrumentMaster ---------------------------------------------------------------------------------

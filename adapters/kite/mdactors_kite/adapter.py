@@ -19,6 +19,7 @@ from mdactors.adapter import (
     Listing,
     Mode,
     Outgoing,
+    Quote,
     Secret,
 )
 from mdactors.errors import BrokerError, BrokerRefused, BrokerUnavailable, LoginRequired
@@ -52,6 +53,7 @@ class KiteAdapter(BrokerAdapter):
     """Zerodha's Kite: modes ltp, quote and full, 3000 instruments on each of three connections."""
 
     name: ClassVar[str] = "kite"
+    quote: ClassVar[type[Quote]] = codec.KiteQuote
     settings: ClassVar[type[msgspec.Struct]] = KiteSettings
     silence_seconds: ClassVar[float] = 10.0
     """Kite sends a byte every second or two when idle."""

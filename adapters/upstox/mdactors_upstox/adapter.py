@@ -18,6 +18,7 @@ from mdactors.adapter import (
     Listing,
     Mode,
     Outgoing,
+    Quote,
     Secret,
 )
 from mdactors.errors import BrokerError, BrokerRefused, BrokerUnavailable, LoginRequired
@@ -65,6 +66,7 @@ class UpstoxAdapter(BrokerAdapter):
     """
 
     name: ClassVar[str] = "upstox"
+    quote: ClassVar[type[Quote]] = codec.UpstoxQuote
     settings: ClassVar[type[msgspec.Struct]] = UpstoxSettings
     modes: ClassVar[Mapping[Mode, Mode]] = {
         "ltp": "ltp",

@@ -62,21 +62,66 @@ class InstrumentSettings(msgspec.Struct, frozen=True):
     """Names of adapters; empty: those of the configured brokers."""
 
 
-class StoreSettings(msgspec.Struct, frozen=True):
-    """Where ticks are kept."""
+class JournalSettings(msgspec.Struct, frozen=True):
+    """The log on disk in front of the store."""
 
+    path: Annotated[str, Meta(min_length=1)] = "journal"
+    """A folder below ``data_dir`` unless absolute."""
+    sync_seconds: Seconds = 0.2
+    segment_bytes: Annotated[int, Meta(ge=4096)] = 67_108_864
+    max_bytes: Annotated[int, Meta(ge=65_536)] = 8_589_934_592
+
+
+class StoreSettings(msgspec.Struct, frozen=True):
+    """Where ticks and bars are kept."""
+
+    kind: Literal["sqlite", "postgres"] = "sqlite"
     ticks: bool = True
+    raw: bool = True
+    """Whether the broker's bytes are kept beside what was read from them."""
+    bars: list[Literal["1s", "1m"]] | None = None
+    """None: both with PostgreSQL, minutes alone with SQLite."""
     path: Annotated[str, Meta(min_length=1)] = "ticks.db"
-    """Below ``data_dir`` unless absolute."""
+    """SQLite's file; below ``data_dir`` unless absolute."""
+    url: Secret = Secret()
+    """``postgresql://…``, also as ``jdbc:postgresql://…``."""
+    username: str = ""
+    password: Secret = Secret()
+    schema: Annotated[str, Meta(pattern="^[a-z_][a-z0-9_]{0,62}$")] = "public"
     batch_rows: Count = 1000
-    batch_seconds: Seconds = 5.0
-    max_waiting: Count = 100_000
+    batch_age: Annotated[str, Meta(pattern="^[1-9][0-9]*(ms|s|m|h)$")] = "5s"
+    """``15m`` writes every quarter of an hour."""
+    flush_at: Annotated[str, Meta(pattern="^(([01][0-9]|2[0-3]):[0-5][0-9])?$")] = "16:00"
+    """India's time on trading days; empty: never."""
+    lag_limit: Count = 100_000
+    retention_days: Annotated[int, Meta(ge=0)] = 0
+    """0 keeps ticks for ever."""
+
+
+class RedisSettings(msgspec.Struct, frozen=True):
+    """A Redis-compatible server of version 7 or newer."""
+
+    host: Annotated[str, Meta(min_length=1)] = "127.0.0.1"
+    port: Annotated[int, Meta(ge=1, le=65535)] = 6379
+    username: str = ""
+    password: Secret = Secret()
+    tls: bool = False
+    ca_file: str = ""
+    db: Annotated[int, Meta(ge=0)] = 0
+    timeout_seconds: Seconds = 0.5
 
 
 class CacheSettings(msgspec.Struct, frozen=True):
     """What is kept at hand of today."""
 
+    kind: Literal["memory", "redis"] = "memory"
+    today: Literal["json", "packed", "off"] | None = None
+    """None: json with Redis, packed in memory."""
     today_minutes: Count = 1440
+    warm_minutes: Annotated[int, Meta(ge=0)] = 15
+    """How much of it is read again from store and journal after a start."""
+    prefix: Annotated[str, Meta(pattern="^[^ *?]*$")] = ""
+    redis: RedisSettings = RedisSettings()
 
 
 class FeedSettings(msgspec.Struct, frozen=True):
@@ -90,6 +135,15 @@ class CalendarSettings(msgspec.Struct, frozen=True):
     """When the segments are open."""
 
     always_open: bool = False
+    sessions: str = ""
+    """A file like ``config/sessions.yaml``; empty: the one that comes with mdactors."""
+
+
+class CandleSettings(msgspec.Struct, frozen=True):
+    """How bars are made of ticks."""
+
+    grace_seconds: Annotated[float, Meta(ge=0)] = 1.5
+    """How long a bar waits for late ticks before it is published."""
 
 
 class LogSettings(msgspec.Struct, frozen=True):
@@ -112,8 +166,10 @@ class Settings(msgspec.Struct, frozen=True):
     supervision: SupervisionSettings = SupervisionSettings()
     subscriptions: SubscriptionSettings = SubscriptionSettings()
     instruments: InstrumentSettings = InstrumentSettings()
+    journal: JournalSettings = JournalSettings()
     store: StoreSettings = StoreSettings()
     cache: CacheSettings = CacheSettings()
     feed: FeedSettings = FeedSettings()
     calendar: CalendarSettings = CalendarSettings()
+    candles: CandleSettings = CandleSettings()
     log: LogSettings = LogSettings()

@@ -9,12 +9,13 @@ import msgspec
 InstrumentType = Literal["INDEX", "STOCK", "FUTURE", "OPTION"]
 
 
-class Instrument(msgspec.Struct, frozen=True, gc=False):
+class Instrument(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """One instrument, ours.
 
     ``token`` is the exchange token shifted left by eight bits, or'ed with the segment's code (Kite's
     numbers; indices by table). ``key`` is Upstox's instrument key where known, else
     ``SEGMENT|SYMBOL``. ``symbol`` is Kite's trading symbol. Prices are rupees, ``expiry`` is an ISO date.
+    The order of the fields is the journal's format: new ones go last.
     """
 
     token: int

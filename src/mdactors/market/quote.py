@@ -50,8 +50,10 @@ class Greeks(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     rho: float | None = None
 
 
-class Quote(msgspec.Struct, gc=False):
+class Quote(msgspec.Struct, gc=False, array_like=True):
     """One broker's words about one instrument; each adapter has a subclass that builds its own book.
+
+    The order of the fields is the journal's format: new ones go last.
 
     ``complete`` says that everything of its mode is in it, so that it can be published without what
     was said before. ``book`` and ``sensitivities`` stay the broker's bytes until somebody encodes them.

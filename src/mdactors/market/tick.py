@@ -8,11 +8,12 @@ from mdactors.market.instrument import Instrument
 from mdactors.market.quote import Quote
 
 
-class Tick(msgspec.Struct, gc=False):
+class Tick(msgspec.Struct, gc=False, array_like=True):
     """One update of one instrument, the same object for hub, cache, candles and journal.
 
     ``quote`` is complete: what the broker left out was merged in. ``seq`` counts from 1 per
-    instrument within ``epoch``. Nobody changes a tick once it is published.
+    instrument within ``epoch``. Nobody changes a tick once it is published. The order of the
+    fields is the journal's format: new ones go last.
     """
 
     instrument: Instrument

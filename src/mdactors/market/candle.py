@@ -1,0 +1,29 @@
+"""Bars of open, high, low, close and volume, and how ticks become them."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from mdactors.market.instrument import Instrument
+
+Interval = Literal["1s", "1m", "3m", "5m", "15m", "30m", "1h", "1d"]
+"""The width of a bar; ``1s`` and ``1m`` are built from ticks and stored, the others from minute bars."""
+
+
+class Bar(msgspec.Struct, frozen=True, gc=False):
+    """One instrument's trades within one interval. Prices are rupees, volume is pieces."""
+
+    instrument: Instrument
+    interval: Interval
+    start: int
+    """Epoch milliseconds of the interval's begin."""
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: int
+    """Traded within the interval; 0 for an index."""
+    correction: bool = False
+    """Published before with other values: a late tick changed it."""

@@ -1,0 +1,55 @@
+"""What a store of bars does: one-second and one-minute bars, by instrument key and time."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Sequence
+
+import msgspec
+
+from mdactors.market.candle import Bar, Interval
+
+TABLES: dict[Interval, str] = {"1s": "market_ohlc", "1m": "market_ohlc_1m"}
+"""Where bars of each stored interval are kept."""
+
+
+class StoredBar(msgspec.Struct, frozen=True, gc=False):
+    """One row of a table of bars; ``ts`` is the begin in epoch milliseconds."""
+
+    instrument_key: str
+    ts: int
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: int
+
+
+class BarStore(abc.ABC):
+    """Keeps bars on disk, the newest version of each. Safe to use from any thread; blocks."""
+
+    @abc.abstractmethod
+    def write(self, bars: Sequence[Bar]) -> None:
+        """Keep these bars of stored intervals; one that is there already is replaced.
+
+        Raises:
+            StoreError: nothing was written.
+        """
+
+    @abc.abstractmethod
+    def read(
+        self, instrument_key: str, interval: Interval, from_ms: int, to_ms: int, limit: int
+    ) -> list[StoredBar]:
+        """The first so many bars that begin within these times, both ends inclusive, oldest first.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+
+    @abc.abstractmethod
+    def delete(self, interval: Interval, from_ms: int, to_ms: int) -> None:
+        """Forget all bars that begin within these times, both ends inclusive.
+
+        Raises:
+            StoreError: nothing was deleted.
+        """
