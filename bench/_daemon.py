@@ -1,7 +1,8 @@
 """The whole daemon as a helper process that can be asked for its tree and told to kill an actor.
 
 The first line is its configuration, as YAML would give it; then each line is an order: ``{"order":
-"tree"}``, ``{"order": "kill", "actor": NAME}``, ``{"order": "usage"}``, ``{"order": "stop"}``.
+"tree"}``, ``{"order": "depths"}``, ``{"order": "kill", "actor": NAME}``, ``{"order": "usage"}``,
+``{"order": "stop"}``.
 """
 
 from __future__ import annotations
@@ -49,6 +50,8 @@ async def _obey(daemon: Daemon, order: dict[str, Any]) -> Any:
                 described = await asyncio.wrap_future(address.ask(Describe()))
                 nodes[address.name]["connection"] = described["state"]
         return nodes
+    if order["order"] == "depths":
+        return {node["name"]: node["depth"] for node in _nodes(daemon.describe_tree())}
     if order["order"] == "kill":
         _address(daemon, order["actor"]).tell(Kill("chaos"))
         return time.monotonic()

@@ -26,7 +26,9 @@ STARTS_WITHIN = 20.0
 class Server:
     """One server process that can be stopped, hung, killed and started again on its port and data."""
 
-    def __init__(self, command: Sequence[str], port: int, ready: Callable[[], bool], user: int | None) -> None:
+    def __init__(
+        self, command: Sequence[str], port: int, ready: Callable[[], bool], user: int | None
+    ) -> None:
         self.port = port
         self._command = command
         self._ready = ready
@@ -77,8 +79,9 @@ class Postgres(Server):
         if user is not None:
             _open_way(folder)
             os.chown(data, user, -1)
+        options = ["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "-N"]
         subprocess.run(
-            [binaries / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "-N"],
+            [binaries / "initdb", "-D", data, *options],
             check=True,
             stdout=subprocess.DEVNULL,
             user=user,
@@ -86,14 +89,14 @@ class Postgres(Server):
             cwd=data,
         )
         self.dsn = f"postgresql://postgres@127.0.0.1:{port}/postgres"
-        options = {
+        running = {
             "listen_addresses": "127.0.0.1",
             "unix_socket_directories": "",
             "max_connections": "50",
             "timezone": "UTC",
         }
         command = [str(binaries / "postgres"), "-D", str(data), "-p", str(port)]
-        for name, value in options.items():
+        for name, value in running.items():
             command += ["-c", f"{name}={value}"]
         super().__init__(command, port, self._answers, user)
 

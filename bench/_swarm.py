@@ -2,15 +2,18 @@
 
 The plan is JSON: ``{"port": …, "seconds": …, "clients": [{"path": …, "request": {…}|null, "way": …}]}``. It
 says ``ready`` when all are connected and prints its report at the end; with ``"until_told": true`` a line
-on standard input ends it sooner. The ways: *parse* reads every
-frame as a stranger would and checks that no ``seq`` is missing; *scan* looks for token and seq in the
-byte stream, cheap enough for a few hundred thousand deliveries a second on half a core, and
-checks that there are as many as the numbers say; *drain* counts bytes; *stalled* reads nothing.
+on standard input ends it sooner, while the line ``"window"`` asks for the latencies since the last one. The
+ways: *parse* reads every frame as a stranger would and checks that no ``seq`` is missing; *scan* looks for
+token and seq in the byte stream, cheap enough for a few hundred thousand deliveries a second on half a
+core, and checks that there are as many as the numbers say; *drain* counts bytes; *stalled* reads nothing.
+Latencies run from the monotonic microsecond that a made-up tick has as its volume; with ``"since":
+"receipt"`` from the time at which the daemon received the tick.
 """
 
 from __future__ import annotations
 
 import base64
+import datetime as dt
 import gc
 import json
 import os
@@ -40,18 +43,21 @@ class Seen(msgspec.Struct):
     volume: int = 0
     event: str = ""
     snapshot: bool = False
+    receivedAt: dt.datetime | None = None  # noqa: N815
 
 
 class Client:
     """One websocket, read as fast as it comes (or, stalled, not at all)."""
 
-    def __init__(self, port: int, plan: dict[str, Any]) -> None:
+    def __init__(self, port: int, plan: dict[str, Any], *, since_receipt: bool = False) -> None:
         self.way: str = plan["way"]
+        self._since_receipt = since_receipt
         self.bytes = 0
         self.ticks = 0
         self.missing = 0
         self.closed = False
         self.latencies: list[int] = []
+        """Microseconds."""
         self.longest_silence = 0.0
         self._buffer = bytearray()
         self._runs: dict[tuple[bytes, bytes], list[int]] = {}
@@ -144,8 +150,11 @@ class Client:
         if tick.snapshot:
             return
         self._warm_at = self._warm_at or self._heard + WARM_SECONDS
-        if self.ticks % EVERY == 0 and tick.volume and self._heard > self._warm_at:
-            self.latencies.append(time.monotonic_ns() // 1000 - tick.volume)
+        if self.ticks % EVERY == 0 and self._heard > self._warm_at:
+            if self._since_receipt and tick.receivedAt is not None:
+                self.latencies.append(int((time.time() - tick.receivedAt.timestamp()) * 1e6))
+            elif tick.volume:
+                self.latencies.append(time.monotonic_ns() // 1000 - tick.volume)
 
     def _note(self, key: tuple[bytes, bytes], seq: int) -> None:
         self.ticks += 1
@@ -181,7 +190,7 @@ def main() -> None:
     selector = selectors.DefaultSelector()
     clients = []
     for each in plan["clients"]:
-        client = Client(plan["port"], each)
+        client = Client(plan["port"], each, since_receipt=plan.get("since") == "receipt")
         clients.append(client)
         if client.way != "stalled":
             selector.register(client.socket, selectors.EVENT_READ, client)
@@ -191,28 +200,45 @@ def main() -> None:
     if plan.get("until_told"):
         selector.register(sys.stdin, selectors.EVENT_READ)
     while (left := started + plan["seconds"] - time.monotonic()) > 0 and not sys.stdin.closed:
-        _read(selector, min(left, 0.5))
-    latencies = sorted(each for client in clients for each in client.latencies)
+        if _read(selector, min(left, 0.5)):
+            _obey(selector, clients)
     report = {
         "seconds": time.monotonic() - started,
         "cpu": time.process_time() - cpu,
         "ticks": sum(client.ticks for client in clients),
-        "p50_ms": _quantile(latencies, 50),
-        "p99_ms": _quantile(latencies, 99),
+        **_latencies(clients),
         "clients": [client.report() for client in clients],
     }
     print(json.dumps(report), flush=True)
 
 
-def _read(selector: selectors.DefaultSelector, seconds: float) -> None:
+def _obey(selector: selectors.DefaultSelector, clients: list[Client]) -> None:
+    """Say the latencies since the last window, or end."""
+    if json.loads(sys.stdin.readline() or "null") != "window":
+        selector.unregister(sys.stdin)
+        sys.stdin.close()
+        return
+    print(json.dumps(_latencies(clients)), flush=True)
+    for client in clients:
+        client.latencies.clear()
+
+
+def _latencies(clients: list[Client]) -> dict[str, float]:
+    latencies = sorted(each for client in clients for each in client.latencies)
+    return {"p50_ms": _quantile(latencies, 50), "p99_ms": _quantile(latencies, 99)}
+
+
+def _read(selector: selectors.DefaultSelector, seconds: float) -> bool:
+    """Let every client take what is there; whether somebody said something on standard input."""
+    told = False
     for key, _ in selector.select(seconds):
         if key.data is None:
-            sys.stdin.close()
-            selector.unregister(key.fileobj)
-            return
+            told = True
+            continue
         key.data.read()
         if key.data.closed:
             selector.unregister(key.fileobj)
+    return told
 
 
 def _quantile(latencies: list[int], percent: int) -> float:

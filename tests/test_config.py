@@ -66,7 +66,7 @@ def test_every_problem_is_reported_at_once_by_its_path(tmp_path: Path) -> None:
     text = """
         data_dir: 5
         sever: {}
-        server: {port: eighty, hst: there, outbox_seconds: 0, origins: [a, 2]}
+        server: {port: eighty, hst: there, outbox_seconds: 0, origins: ['*', 2]}
         subscriptions: {mode: ful}
         brokers:
           kite: {api_key: "${NOBODY_SET_ME}", conections: 1, connections: 9}

@@ -105,7 +105,7 @@ class SessionReported(Message, frozen=True):
     interest: Interest
     request: Mapping[str, Any] = {}
     """Empty where no request is to be answered; else ``event``, ``id``, ``symbols`` (asked -> symbol),
-    ``tokens`` (asked -> instrument token) and ``unknown``."""
+    ``tokens`` (asked -> instrument token), ``unknown``, and ``channels`` where any were asked for."""
 
 
 class SessionsReported(Message, frozen=True):
@@ -138,8 +138,7 @@ class RoutesWanted(Message, frozen=True):
 
 
 class TicksPublished(DataMessage, frozen=True):
-    """The ticks of one frame, in the order in which they came (also to JournalWriter, CacheWriter and
-    CandleBuilder)."""
+    """The ticks of one frame, in their order (also to JournalWriter, CacheWriter and CandleBuilder)."""
 
     ticks: Sequence[Tick]
 

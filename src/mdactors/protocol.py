@@ -11,6 +11,7 @@ from typing import Any, Literal
 import msgspec
 
 from mdactors.market import ist
+from mdactors.market.candle import Bar
 from mdactors.market.instrument import InstrumentType
 from mdactors.market.quote import Mode
 
@@ -39,7 +40,7 @@ class Request(msgspec.Struct, frozen=True):
     keys: list[str] | None = None
     sector: Any = None
     underlying: Any = None
-    channels: Any = None
+    channels: list[str] | None = None
 
 
 EXPECTED = {
@@ -48,6 +49,7 @@ EXPECTED = {
     "symbols": "a list of names",
     "mode": "ltp, quote, full or depth30",
     "keys": "a list of instrument keys",
+    "channels": "a list of channels",
 }
 """What a request's field must be, for a person."""
 
@@ -106,7 +108,7 @@ def request_answer(request: Mapping[str, Any], refused: Mapping[int, str]) -> di
 
     Args:
         request: ``event``, ``id``, ``symbols`` (asked -> symbol), ``tokens`` (asked -> instrument
-            token), ``unknown``.
+            token), ``unknown``, and ``channels`` where any were asked for.
         refused: instrument token -> why it cannot be streamed.
     """
     symbols: dict[str, str] = request["symbols"]
@@ -123,6 +125,8 @@ def request_answer(request: Mapping[str, Any], refused: Mapping[int, str]) -> di
         for name, symbol in symbols.items()
         if tokens[name] in refused
     ]
+    if "channels" in request:
+        answer["channels"] = list(request["channels"])
     return answer
 
 
@@ -177,6 +181,25 @@ def alarm_event(alarm_id: str, text: str, *, active: bool, since: str = "") -> b
     """A condition that a person should know of is there since a time (ISO 8601, +05:30), or gone."""
     event = {"event": "alarm", "id": alarm_id, "text": text, "active": active}
     return _encode(event | ({"since": since} if since else {}))
+
+
+def candle_event(bar: Bar) -> bytes:
+    """A bar is finished, or was finished before and is now corrected."""
+    instrument = bar.instrument
+    event = {
+        "event": "candle",
+        "symbol": instrument.symbol,
+        "instrumentToken": instrument.token,
+        "exchange": instrument.exchange,
+        "interval": bar.interval,
+        "time": ist.iso(bar.start),
+        "open": bar.open,
+        "high": bar.high,
+        "low": bar.low,
+        "close": bar.close,
+        "volume": bar.volume,
+    }
+    return _encode(event | ({"correction": True} if bar.correction else {}))
 
 
 # --- Why they are closed ------------------------------------------------------------------------------
@@ -235,3 +258,5 @@ class Delivery(msgspec.Struct):
     """All frames in one, made once."""
     refused: frozenset[int] = frozenset()
     """Instrument tokens that cannot be streamed: the sessions take them out of their interest."""
+    version: int = 0
+    """Of the interest of which they are refused: what a session has asked for since is not meant."""

@@ -1,130 +1,524 @@
-"""Ticks reach a real store in batches; a store that is away is a state."""
+"""Every tick of a real journal reaches a real store exactly once; a store that is away is a state."""
 
 from __future__ import annotations
 
+import logging
+import math
+import random
 import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mdactors.actors.batch_persister import BatchPersister
+from mdactors.actors import batch_persister
+from mdactors.actors.batch_persister import BatchPersister, next_time_of_day
+from mdactors.errors import StoreError
+from mdactors.market import ist
+from mdactors.market.calendar import Calendar
+from mdactors.market.candle import Bar
 from mdactors.market.instrument import Instrument
+from mdactors.market.position import Position
 from mdactors.market.quote import Quote
 from mdactors.market.tick import Tick
-from mdactors.messages import AlarmChanged, TicksPublished
-from mdactors.runtime import Address, ChildSpec, Describe, FakeClock, Kill, MailboxPolicy
+from mdactors.messages import AlarmChanged, BarsPublished, JournalSynced, PositionWanted, TicksStored
+from mdactors.runtime import Address, ChildSpec, Clock, Describe, FakeClock, Kill, SystemClock, Tree
+from mdactors.store import ticks_sqlite
+from mdactors.store.bars_sqlite import SqliteBars
+from mdactors.store.journal import Journal
+from mdactors.store.journal_reader import JournalReader
+from mdactors.store.sqlite import SqliteDatabase
 from mdactors.store.ticks_sqlite import SqliteTicks
 
-START_NS = 1_790_658_000_000_000_000
 RELIANCE = Instrument(738561, "RELIANCE", "NSE", "NSE_EQ", "STOCK", "NSE_EQ|INE002A01018")
+SECOND = 1_000_000_000
+THURSDAY_1500 = 1_760_002_200 * SECOND
+"""2025-10-09 15:00 in India."""
+BATCH_ROWS, BATCH_SECONDS, LAG_LIMIT = 10, 5.0, 50
 
 
-def ticks(first: int, count: int) -> TicksPublished:
-    return TicksPublished(
-        [
-            Tick(
-                RELIANCE,
-                Quote(RELIANCE.token, "ltp", float(seq)),
-                "test",
-                1,
-                seq,
-                1_790_658_000_000_000_000 + seq,
-            )
-            for seq in range(first, first + count)
-        ]
-    )
+def tick(seq: int, price: float = 1.0) -> Tick:
+    quote = Quote(RELIANCE.token, "ltp", price)
+    return Tick(RELIANCE, quote, "test", 1, seq, THURSDAY_1500 + seq * 1_000_000)
+
+
+def bar(minute: int, close: float = 1.0) -> Bar:
+    return Bar(RELIANCE, "1m", minute * 60_000, 1.0, 9.0, 1.0, close, 5)
+
+
+class Unclear(SqliteTicks):
+    """Loses the connection once, after the commit has reached the disk."""
+
+    lost = False
+
+    def write(self, *arguments: Any) -> int:
+        refused = super().write(*arguments)
+        if not self.lost:
+            self.lost = True
+            raise StoreError("the connection was lost while committing")
+        return refused
+
+
+class Absent(SqliteTicks):
+    """Never answers."""
+
+    def position(self, journal: str) -> Position | None:
+        raise StoreError("nobody listens there")
 
 
 class Rig:
-    def __init__(self, path: Path, listen: Callable[..., Any], run_tree: Callable[..., Any]) -> None:
-        self.path = path
-        self.store = SqliteTicks(path)
-        self.hub = listen("hub")
-        self.clock = FakeClock()
-        self.address = Address("batch_persister", MailboxPolicy())
-        arguments = {
-            "store": self.store, "hub": self.hub.address, "batch_rows": 10, "batch_seconds": 5.0,
-            "max_waiting": 30,
-        }  # fmt: skip
-        self.tree = run_tree([ChildSpec(self.address, BatchPersister, arguments, drain=True)], self.clock)
+    """A journal that the test writes, a store, and the persister between them."""
 
-    def tell(self, first: int, count: int) -> None:
-        self.address.tell(ticks(first, count))
+    def __init__(self, folder: Path, listen: Callable[..., Any], run_tree: Callable[..., Any]) -> None:
+        self.folder = folder / "journal"
+        self.path = folder / "ticks.db"
+        self.run_tree = run_tree
+        self.hub = listen("hub")
+        self.writer = listen("journal_writer")
+        self.journal = Journal(self.folder, segment_bytes=65_536, max_bytes=2**30)
+        self.appender = self.journal.appender()
+        self.clock = FakeClock(THURSDAY_1500)
+        self.appended = 0
+        self.synced: Position | None = None
+
+    def start(
+        self, *, kind: type[SqliteTicks] = SqliteTicks, clock: Clock | None = None, **changed: Any
+    ) -> None:
+        database = SqliteDatabase(self.path)
+        self.store = kind(database)
+        self.bars = SqliteBars(database, ["1m"])
+        self.reader = JournalReader(self.folder)
+        self.address = Address("batch_persister")
+        arguments = {
+            "store": self.store, "bars": self.bars, "reader": self.reader, "journal_id": self.journal.id,
+            "journal_writer": self.writer.address, "hub": self.hub.address, "calendar": Calendar(),
+            "batch_rows": BATCH_ROWS, "batch_seconds": BATCH_SECONDS, "flush_at": "", "lag_limit": LAG_LIMIT,
+            **changed,
+        }  # fmt: skip
+        # Unless it is never pinged, a jump of the clock looks like silence.
+        spec = ChildSpec(self.address, BatchPersister, arguments, drain=True, ping_limit=None)
+        self.tree: Tree = self.run_tree([spec], clock or self.clock)
+
+    def stop(self) -> None:
+        self.tree.stop()
+        self.reader.close()
+        self.store.close()
+
+    def append(self, count: int, batch: int = 3) -> None:
+        """More ticks into the journal, on disk, but nobody is told."""
+        end = self.appended + count
+        while self.appended < end:
+            size = min(batch, end - self.appended)
+            self.appender.append([tick(seq) for seq in range(self.appended + 1, self.appended + 1 + size)])
+            self.appended += size
+        self.synced = self.appender.sync()
+
+    def tell(self, count: int, batch: int = 3) -> None:
+        """More ticks, as the journal writer would tell of them."""
+        self.append(count, batch)
+        assert self.synced is not None
+        self.address.tell(JournalSynced(self.synced))
 
     def counters(self) -> dict[str, Any]:
         return dict(self.address.ask(Describe(), timeout=5).result())
 
-    def block(self) -> sqlite3.Connection:
-        """Hold the write lock, as another process would."""
-        other = sqlite3.connect(self.path, isolation_level=None)
-        other.execute("BEGIN IMMEDIATE")
-        return other
+    def seqs(self) -> list[int]:
+        return [row.seq for row in self.store.read(RELIANCE.token, 0, 2**62, 10**6)]
+
+    def seqs_of_file(self) -> list[int]:
+        """The same while no store is open."""
+        with closing(sqlite3.connect(self.path)) as other:
+            return [seq for (seq,) in other.execute("SELECT seq FROM ticks ORDER BY seq")]
+
+    def whole(self) -> bool:
+        """Every tick of the journal is stored, once."""
+        return self.seqs() == list(range(1, self.appended + 1))
+
+    def alarms(self, name: str) -> list[bool]:
+        return [alarm.active for alarm in self.hub.of(AlarmChanged) if alarm.id == name]
+
+    @contextmanager
+    def store_away(self) -> Iterator[None]:
+        """Another process holds the file."""
+        with closing(sqlite3.connect(self.path, isolation_level=None)) as other:
+            other.execute("BEGIN EXCLUSIVE")
+            yield
 
 
 @pytest.fixture
-def rig(tmp_path: Path, listen: Callable[..., Any], run_tree: Callable[..., Any]) -> Iterator[Rig]:
-    rig = Rig(tmp_path / "ticks.db", listen, run_tree)
+def idle(
+    tmp_path: Path,
+    listen: Callable[..., Any],
+    run_tree: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Rig]:
+    """A rig whose persister has yet to be started."""
+    monkeypatch.setattr("mdactors.store.sqlite.LOCK_SECONDS", 0.01)
+    rig = Rig(tmp_path, listen, run_tree)
     yield rig
-    rig.tree.stop()
-    rig.store.close()
+    if hasattr(rig, "tree"):
+        rig.stop()
+    rig.appender.close()
+    rig.journal.close()
 
 
-def test_a_full_batch_is_written_at_once(rig: Rig, wait_until: Callable[..., None]) -> None:
-    rig.tell(1, 10)
-    wait_until(lambda: rig.store.count() == 10)
+@pytest.fixture
+def rig(idle: Rig) -> Rig:
+    """A rig at work."""
+    idle.start()
+    return idle
+
+
+# --- When it writes
+
+
+def test_a_full_batch_is_written_at_once_and_the_journal_writer_is_told(
+    rig: Rig, wait_until: Callable[..., None], caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO):
+        rig.tell(12)
+        wait_until(lambda: rig.writer.of(TicksStored))
+    assert rig.whole()
+    assert rig.writer.of(PositionWanted)
+    assert rig.writer.of(TicksStored) == [TicksStored(rig.synced)]
+    assert any(message.startswith("Persisted 12 ticks in ") for message in caplog.messages)
+    counters = rig.counters()
+    assert (counters["waiting"], counters["persisted"], counters["refused"]) == (0, 12, 0)
+    assert counters["position"]["ticks"] == 12
+    assert (counters["away"], counters["alarms"]) == (False, [])
 
 
 def test_a_small_batch_is_written_when_its_oldest_has_waited_long_enough(
     rig: Rig, wait_until: Callable[..., None]
 ) -> None:
-    rig.tell(1, 3)
+    rig.tell(3)
     wait_until(lambda: rig.counters()["waiting"] == 3)
+    rig.clock.advance(4.9)
+    rig.tell(1)
+    wait_until(lambda: rig.counters()["waiting"] == 4)
     assert rig.store.count() == 0
+    rig.clock.advance(0.2)
+    wait_until(lambda: rig.store.count() == 4)
+    rig.tell(3)
+    wait_until(lambda: rig.counters()["waiting"] == 3)
     rig.clock.advance(5.1)
-    wait_until(lambda: rig.store.count() == 3)
+    wait_until(rig.whole)
 
 
-def test_what_waits_is_written_at_the_end(rig: Rig, wait_until: Callable[..., None]) -> None:
-    rig.tell(1, 3)
-    wait_until(lambda: rig.counters()["waiting"] == 3)
+def test_what_is_synced_is_written_at_the_end_and_nothing_more(rig: Rig) -> None:
+    rig.tell(3)
+    rig.append(2)
     rig.tree.stop()
-    assert rig.store.count() == 3
+    assert rig.seqs() == [1, 2, 3]
 
 
-def test_what_waits_is_written_when_the_actor_is_killed(rig: Rig, wait_until: Callable[..., None]) -> None:
-    rig.tell(1, 3)
-    wait_until(lambda: rig.counters()["waiting"] == 3)
+def test_at_the_end_of_a_trading_day_everything_is_written(
+    idle: Rig, wait_until: Callable[..., None]
+) -> None:
+    idle.start(flush_at="16:00", batch_seconds=1e9)
+    idle.tell(3)
+    wait_until(lambda: idle.counters()["waiting"] == 3)
+    idle.clock.advance(3599)
+    assert idle.counters()["waiting"] == 3
+    idle.clock.advance(1.5)
+    wait_until(idle.whole)
+    idle.tell(3)
+    for _ in range(24 * 6):
+        idle.clock.advance(600)
+        idle.counters()
+    wait_until(idle.whole)
+
+
+def test_a_saturday_has_no_flush(idle: Rig, wait_until: Callable[..., None]) -> None:
+    idle.clock = FakeClock(THURSDAY_1500 + 2 * ist.DAY_SECONDS * SECOND)
+    idle.start(flush_at="16:00", batch_seconds=1e9)
+    idle.tell(3)
+    for _ in range(24):
+        idle.clock.advance(3600)
+        assert idle.counters()["waiting"] == 3
+    assert idle.store.count() == 0
+
+
+def test_the_next_time_of_day_is_ahead_by_at_most_a_day() -> None:
+    assert next_time_of_day("16:00", THURSDAY_1500) == THURSDAY_1500 + 3600 * SECOND
+    assert next_time_of_day("15:00", THURSDAY_1500) == THURSDAY_1500 + ist.DAY_SECONDS * SECOND
+    assert next_time_of_day("00:05", THURSDAY_1500 + 1) == THURSDAY_1500 + (9 * 3600 + 300) * SECOND
+
+
+def test_a_backlog_of_a_hundred_thousand_is_drained_and_questions_are_answered_meanwhile(
+    idle: Rig, wait_until: Callable[..., None]
+) -> None:
+    idle.append(100_000, batch=500)
+    idle.start(clock=SystemClock(), batch_seconds=1e9, batch_rows=1000)
+    idle.tell(1)
+    seen = set()
+    wait_until(lambda: seen.add(waiting := idle.counters()["waiting"]) or waiting == 0, 30)
+    assert len(seen) > 3
+    assert idle.store.count() == 100_001
+    assert idle.whole()
+
+
+# --- Exactly once
+
+
+def test_who_died_after_the_commit_is_not_repeated_and_the_journal_writer_hears_of_it(
+    idle: Rig, wait_until: Callable[..., None]
+) -> None:
+    idle.append(20)
+    with closing(JournalReader(idle.folder)) as reader:
+        ticks, upto = reader.read(None, idle.synced, 10)
+    dead = SqliteTicks(SqliteDatabase(idle.path))
+    assert upto is not None
+    dead.write(ticks, None, upto)
+    dead.close()
+    idle.start()
+    wait_until(lambda: idle.writer.of(TicksStored) == [TicksStored(upto)])
+    idle.tell(5)
+    wait_until(idle.whole)
+
+
+def test_a_journal_that_was_deleted_and_begun_anew_is_stored_behind_the_old_one(
+    idle: Rig, wait_until: Callable[..., None], tmp_path: Path
+) -> None:
+    dead = SqliteTicks(SqliteDatabase(idle.path))
+    dead.write([tick(0)], None, Position("0123456789abcdef", 7, 7777, 5_000_000))
+    dead.close()
+    idle.start()
+    idle.tell(12)
+    wait_until(lambda: idle.seqs() == list(range(13)))
+
+
+def test_a_commit_of_which_nothing_was_heard_is_not_repeated(
+    idle: Rig, wait_until: Callable[..., None]
+) -> None:
+    idle.start(kind=Unclear)
+    idle.tell(12)
+    wait_until(lambda: idle.alarms("store") == [True])
+    assert idle.counters()["away"]
+    idle.clock.advance(1)
+    wait_until(lambda: idle.alarms("store") == [True, False])
+    assert idle.whole()
+    wait_until(lambda: idle.writer.of(TicksStored) == [TicksStored(idle.synced)])
+    idle.tell(12)
+    wait_until(idle.whole)
+
+
+def test_where_somebody_else_stored_more_it_goes_on_from_there(
+    rig: Rig, wait_until: Callable[..., None], caplog: pytest.LogCaptureFixture
+) -> None:
+    rig.tell(12)
+    wait_until(lambda: rig.store.count() == 12)
+    rig.append(9)
+    with closing(JournalReader(rig.folder)) as reader:
+        stored = rig.store.position(rig.journal.id)
+        ticks, upto = reader.read(stored, rig.synced, 6)
+    assert upto is not None
+    rig.store.write(ticks, stored, upto)
+    rig.tell(12)
+    wait_until(lambda: rig.counters()["away"])
+    rig.clock.advance(1)
+    wait_until(rig.whole)
+    assert rig.alarms("store") == []
+    assert any("goes on from where the store is" in message for message in caplog.messages)
+
+
+def test_a_killed_persister_goes_on_where_the_store_is(rig: Rig, wait_until: Callable[..., None]) -> None:
+    rig.tell(12)
+    wait_until(lambda: rig.store.count() == 12)
     rig.address.tell(Kill("a bug"))
-    rig.tell(4, 10)
-    wait_until(lambda: rig.store.count() == 13)
+    rig.tell(12)
+    wait_until(rig.whole)
+    assert len(rig.writer.of(PositionWanted)) == 2
 
 
-def test_a_store_that_is_away_is_an_alarm_and_nothing_is_lost_when_it_returns(
+@pytest.mark.parametrize("seed", range(3))
+def test_ends_and_starts_at_any_point_neither_lose_nor_double(idle: Rig, seed: int) -> None:
+    rng = random.Random(seed)
+    for _ in range(6):
+        idle.start(kind=rng.choice([SqliteTicks, Unclear]), batch_rows=rng.choice([1, 10, 1000]))
+        for _ in range(rng.randrange(5)):
+            idle.tell(rng.randrange(1, 40), batch=rng.randrange(1, 9))
+            if rng.random() < 0.3:
+                idle.address.tell(Kill("a bug"))
+            if rng.random() < 0.3:
+                idle.clock.advance(rng.choice([1.0, 6.0]))
+            if rng.random() < 0.3:
+                idle.appender.close()
+                idle.appender = idle.journal.appender()
+        idle.stop()
+        seqs = idle.seqs_of_file()
+        assert seqs == list(range(1, len(seqs) + 1))
+    idle.start()
+    idle.tell(1)
+    idle.stop()
+    assert idle.seqs_of_file() == list(range(1, idle.appended + 1))
+
+
+# --- What is away, damaged, refused, late
+
+
+def test_a_store_that_is_away_is_one_alarm_and_nothing_is_lost_when_it_returns(
     rig: Rig, wait_until: Callable[..., None]
 ) -> None:
-    other = rig.block()
-    rig.tell(1, 10)
-    wait_until(lambda: [a.active for a in rig.hub.of(AlarmChanged)] == [True], 20)
-    rig.tell(11, 5)
-    wait_until(lambda: rig.counters()["waiting"] == 15)
-    other.execute("ROLLBACK")
-    other.close()
-    rig.clock.advance(2)
-    wait_until(lambda: rig.store.count() == 15, 20)
-    wait_until(lambda: [a.active for a in rig.hub.of(AlarmChanged)] == [True, False])
+    with rig.store_away():
+        rig.tell(12)
+        wait_until(lambda: rig.alarms("store") == [True])
+        for _ in range(8):
+            rig.tell(3)
+            rig.clock.advance(10)
+            wait_until(lambda: rig.counters()["away"])
+        assert rig.counters()["waiting"] == 36
+        assert rig.counters()["position"] is None
+        assert [alarm["id"] for alarm in rig.counters()["alarms"]] == ["store"]
+    rig.clock.advance(10)
+    wait_until(rig.whole)
+    wait_until(lambda: rig.alarms("store") == [True, False])
+    assert rig.counters()["waiting"] == 0
     assert rig.tree.describe()["children"][0]["restarts"] == 0
 
 
-def test_what_waits_for_an_absent_store_is_bounded_and_counted(
+def test_nothing_is_read_while_the_store_is_away(rig: Rig, wait_until: Callable[..., None]) -> None:
+    with rig.store_away():
+        rig.tell(12)
+        wait_until(lambda: rig.counters()["away"])
+        read = rig.reader._position
+        for _ in range(5):
+            rig.tell(12)
+        assert rig.counters()["waiting"] == 72
+        assert rig.reader._position == read
+
+
+def test_a_store_that_is_away_at_the_end_leaves_the_ticks_to_the_journal(
     rig: Rig, wait_until: Callable[..., None]
 ) -> None:
-    other = rig.block()
-    rig.tell(1, 10)
-    wait_until(lambda: rig.hub.of(AlarmChanged), 20)
-    rig.tell(11, 40)
-    wait_until(lambda: rig.counters()["waiting"] == 30)
-    assert rig.counters()["dropped"] == 20
-    other.execute("ROLLBACK")
-    other.close()
+    with rig.store_away():
+        rig.tell(3)
+        wait_until(lambda: rig.counters()["waiting"] == 3)
+        rig.stop()
+    rig.start()
+    rig.tell(1)
+    rig.tree.stop()
+    assert rig.whole()
+
+
+def test_too_many_that_wait_are_an_alarm_until_they_are_stored(
+    rig: Rig, wait_until: Callable[..., None]
+) -> None:
+    with rig.store_away():
+        rig.tell(LAG_LIMIT)
+        wait_until(lambda: rig.counters()["away"])
+        assert rig.alarms("store-lag") == []
+        rig.tell(1)
+        wait_until(lambda: rig.alarms("store-lag") == [True])
+    rig.clock.advance(10)
+    wait_until(lambda: rig.alarms("store-lag") == [True, False])
+    assert rig.whole()
+
+
+def test_before_the_store_has_ever_answered_only_what_came_since_the_start_waits(
+    idle: Rig, wait_until: Callable[..., None]
+) -> None:
+    idle.append(1000)
+    idle.start(kind=Absent)
+    idle.tell(7)
+    wait_until(lambda: idle.counters()["away"])
+    assert idle.counters()["waiting"] == 0
+    idle.tell(8)
+    assert idle.counters()["waiting"] == 8
+
+
+def test_a_tick_that_the_store_refuses_is_counted_and_holds_up_nothing(
+    rig: Rig, wait_until: Callable[..., None]
+) -> None:
+    rig.appender.append([tick(1001, math.inf)])
+    rig.tell(12)
+    wait_until(lambda: rig.counters()["refused"] == 1)
+    assert rig.whole()
+    assert rig.counters()["persisted"] == 12
+    rig.tell(12)
+    wait_until(rig.whole)
+
+
+def test_damage_in_the_journal_is_an_alarm_and_the_rest_is_stored(
+    idle: Rig, wait_until: Callable[..., None]
+) -> None:
+    idle.append(300)
+    (segment,) = idle.folder.glob("*.journal")
+    data = bytearray(segment.read_bytes())
+    data[len(data) // 2] ^= 0xFF
+    segment.write_bytes(data)
+    idle.start()
+    idle.tell(3)
+    wait_until(lambda: idle.alarms("journal-damage") == [True])
+    wait_until(lambda: idle.counters()["waiting"] == 0)
+    assert idle.store.count() == 300
+    (alarm,) = idle.counters()["alarms"]
+    assert "segment 1" in alarm["text"]
+
+
+def test_what_maintenance_finds_is_an_alarm_until_it_finds_no_more(
+    rig: Rig, wait_until: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ticks_sqlite, "LONG_LOG_BYTES", 1000)
+    with closing(sqlite3.connect(rig.path)) as other:
+        rig.tell(12)
+        wait_until(lambda: rig.store.count() == 12)
+        rows = other.execute("SELECT seq FROM ticks")
+        rows.fetchone()
+        rig.tell(12)
+        wait_until(lambda: rig.store.count() == 24)
+        rig.clock.advance(301)
+        wait_until(lambda: rig.alarms("store-maintenance") == [True])
+        rows.close()
+    rig.clock.advance(301)
+    wait_until(lambda: rig.alarms("store-maintenance") == [True, False])
+
+
+# --- Bars
+
+
+def stored_closes(rig: Rig) -> list[float]:
+    return [each.close for each in rig.bars.read(RELIANCE.key, "1m", 0, 2**42, 100)]
+
+
+def test_bars_are_written_on_the_same_occasions_with_their_corrections(
+    rig: Rig, wait_until: Callable[..., None]
+) -> None:
+    rig.address.tell(BarsPublished([bar(1), bar(2)]))
+    rig.address.tell(BarsPublished([bar(1, close=2.0)]))
+    wait_until(lambda: rig.counters()["bars_waiting"] == 2)
+    assert stored_closes(rig) == []
+    rig.clock.advance(5.1)
+    wait_until(lambda: stored_closes(rig) == [2.0, 1.0])
+    rig.address.tell(BarsPublished([bar(2, close=3.0)]))
+    rig.tell(12)
+    rig.clock.advance(5.1)
+    wait_until(lambda: stored_closes(rig) == [2.0, 3.0])
+    rig.address.tell(BarsPublished([bar(3)]))
+    rig.tree.stop()
+    assert stored_closes(rig) == [2.0, 3.0, 1.0]
+
+
+def test_bars_wait_for_a_store_that_is_away_the_newest_of_them(
+    rig: Rig, wait_until: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch_persister, "MOST_BARS", 3)
+    with rig.store_away():
+        rig.tell(12)
+        wait_until(lambda: rig.counters()["away"])
+        rig.address.tell(BarsPublished([bar(minute, minute) for minute in range(1, 6)]))
+        rig.address.tell(BarsPublished([bar(3, 33.0)]))
+        wait_until(lambda: rig.counters()["bars_dropped"] == 2)
+        assert rig.counters()["bars_waiting"] == 3
+    rig.clock.advance(2)
+    wait_until(lambda: stored_closes(rig) == [33.0, 4.0, 5.0])
+    assert rig.counters()["bars_waiting"] == 0
+
+
+def test_bars_that_nobody_stores_are_not_kept(idle: Rig) -> None:
+    idle.start(bars=None)
+    idle.address.tell(BarsPublished([bar(1)]))
+    idle.address.tell(BarsPublished([bar(2)]))
+    assert idle.counters()["bars_waiting"] == 0

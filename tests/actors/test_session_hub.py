@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 
 from mdactors.actors.session_hub import SessionHub
+from mdactors.market.candle import Bar, Interval
 from mdactors.market.instrument import Instrument
-from mdactors.market.interest import Filter, Interest
+from mdactors.market.interest import BarChannel, Filter, Interest
 from mdactors.market.quote import Quote
 from mdactors.market.tick import Tick
 from mdactors.messages import (
     AlarmChanged,
+    BarsPublished,
     FeedStatusChanged,
     GapFound,
     NewestKnown,
@@ -40,6 +42,14 @@ def tick(instrument: Instrument, seq: int, price: float = 100.0) -> Tick:
     return Tick(instrument, quote, "test", 7, seq, 1_790_658_000_000_000_000)
 
 
+def bar(instrument: Instrument, interval: Interval = "1m", correction: bool = False) -> Bar:
+    return Bar(instrument, interval, 1_790_658_000_000, 1.0, 4.0, 0.5, 2.0, 30, correction)
+
+
+def watching(*channels: BarChannel) -> Interest:
+    return Interest(channels=frozenset(channels))
+
+
 def payload(frame: bytes) -> dict[str, Any]:
     return dict(json.loads(frame[frame.index(b"{") :]))
 
@@ -62,6 +72,10 @@ class Rig:
 
     def publish(self, *ticks: Tick) -> None:
         self.address.tell(TicksPublished(ticks))
+        self.settle()
+
+    def finish(self, *bars: Bar) -> None:
+        self.address.tell(BarsPublished(bars))
         self.settle()
 
     def settle(self) -> None:
@@ -235,3 +249,86 @@ def test_the_newest_ticks_are_answered(rig: Rig) -> None:
     rig.publish(tick(RELIANCE, 1), tick(RELIANCE, 2))
     found: Sequence[Tick] = rig.address.ask(SnapshotAsked([RELIANCE.token, INFY.token]), timeout=5).result()
     assert [(t.instrument.symbol, t.seq) for t in found] == [("RELIANCE", 2)]
+
+
+def test_a_bar_is_an_event_with_its_instrument_width_and_time(rig: Rig) -> None:
+    rig.route("a", watching(BarChannel("1m")))
+    rig.finish(bar(RELIANCE), bar(RELIANCE, correction=True))
+    first, second = rig.heard("a")
+    assert first == {
+        "event": "candle",
+        "symbol": "RELIANCE",
+        "instrumentToken": 738561,
+        "exchange": "NSE",
+        "interval": "1m",
+        "time": "2026-09-29T10:30:00.000+05:30",
+        "open": 1.0,
+        "high": 4.0,
+        "low": 0.5,
+        "close": 2.0,
+        "volume": 30,
+    }
+    assert second == first | {"correction": True}
+
+
+def test_bars_go_to_those_who_watch_their_width_and_instrument(rig: Rig) -> None:
+    rig.route("minutes", watching(BarChannel("1m")))
+    rig.route("seconds", watching(BarChannel("1s")))
+    rig.route("infy", watching(BarChannel("1m", INFY.token)))
+    rig.route("ticks", Interest({RELIANCE.token: "quote"}, events=True))
+    rig.finish(bar(RELIANCE), bar(INFY), bar(RELIANCE, "1s"))
+    assert [each["symbol"] for each in rig.heard("minutes")] == ["RELIANCE", "INFY"]
+    assert [(each["symbol"], each["interval"]) for each in rig.heard("seconds")] == [("RELIANCE", "1s")]
+    assert [each["symbol"] for each in rig.heard("infy")] == ["INFY"]
+    assert rig.names("ticks") == ["welcome"]
+
+
+def test_who_watches_all_bars_and_one_of_them_gets_that_one_once(rig: Rig) -> None:
+    rig.route("a", watching(BarChannel("1m"), BarChannel("1m", INFY.token)))
+    rig.route("b", watching(BarChannel("1m", INFY.token)))
+    rig.finish(bar(INFY))
+    assert (len(rig.heard("a")), len(rig.heard("b"))) == (1, 1)
+
+
+def test_a_bar_is_encoded_once_shared_by_its_watchers_and_gives_way_to_no_other(rig: Rig) -> None:
+    rig.route("a", watching(BarChannel("1m")))
+    rig.route("b", watching(BarChannel("1m")))
+    rig.route("c", watching(BarChannel("1m", RELIANCE.token)))
+    before = rig.address.ask(Describe(), timeout=5).result()["encoded"]
+    rig.finish(bar(RELIANCE), bar(INFY))
+    assert rig.address.ask(Describe(), timeout=5).result()["encoded"] == before + 2
+    shared, own = rig.deliveries
+    assert set(shared.sessions) == {"a", "b"}
+    assert own.frames[0] is shared.frames[0]
+    assert [*shared.keys, *own.keys] == [None, None, None]
+
+
+def test_a_channel_that_was_ended_is_silent(rig: Rig) -> None:
+    rig.route("a", watching(BarChannel("1m"), BarChannel("1s")))
+    rig.route("b", watching(BarChannel("1m")))
+    rig.route("a", watching(BarChannel("1s")))
+    rig.address.tell(RouteDropped("b"))
+    rig.finish(bar(RELIANCE), bar(RELIANCE, "1s"))
+    assert [each["interval"] for each in rig.heard("a")] == ["1s"]
+    assert rig.heard("b") == []
+
+
+def test_a_fresh_hub_holds_bars_back_until_it_knows_who_watches_them(
+    rig: Rig, wait_until: Callable[..., None]
+) -> None:
+    interest = Interest({RELIANCE.token: "quote"}, channels=frozenset({BarChannel("1s")}))
+    rig.address.tell(Kill("a bug"))
+    rig.address.tell(TicksPublished([tick(RELIANCE, 1)]))
+    rig.finish(bar(RELIANCE, "1s"))
+    wait_until(lambda: len(rig.manager.of(RoutesWanted)) == 2)
+    assert rig.heard("a") == []
+    rig.address.tell(RoutesKnown({"a": interest}))
+    rig.settle()
+    assert rig.names("a") == ["RELIANCE", "RELIANCE"]
+    assert rig.heard("a")[1]["event"] == "candle"
+
+
+def test_what_is_refused_is_told_with_the_version_of_the_interest(rig: Rig) -> None:
+    rig.address.tell(RouteSet("a", Interest(version=3), {"event": "subscribed"}, frozenset({5})))
+    rig.settle()
+    assert rig.deliveries[0].version == 3

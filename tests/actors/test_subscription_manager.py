@@ -12,7 +12,7 @@ from mdactors.actors.subscription_manager import SubscriptionManager, Upstream
 from mdactors.adapter import Limits
 from mdactors.market.instrument import Instrument
 from mdactors.market.instruments import InstrumentTable
-from mdactors.market.interest import Interest
+from mdactors.market.interest import BarChannel, Interest
 from mdactors.messages import (
     ConnectionReported,
     InstrumentsLoaded,
@@ -265,3 +265,31 @@ def test_a_mode_that_the_broker_has_not_is_rejected(rig: Rig, wait_until: Callab
     rig.report("a", wish(1, mode="depth30"), request(1))
     wait_until(lambda: rig.answers())
     assert rig.answers()[0]["rejected"][0]["symbol"] == "SHARE1"
+
+
+def test_what_was_refused_while_the_next_request_was_under_way_is_not_streamed_behind_the_sessions_back(
+    rig: Rig, wait_until: Callable[..., None]
+) -> None:
+    """The second report still holds what the first answer refuses, and room has come since."""
+    rig.report("other", wish(1, 2, 3, 4), request(1, 2, 3, 4))
+    rig.report("a", wish(5), request(5))
+    rig.address.tell(SessionClosed("other"))
+    rig.report("a", wish(5, 6), request(6))
+    wait_until(lambda: len(rig.answers()) == 3)
+    assert rig.answers()[1]["rejected"][0]["symbol"] == "SHARE5"
+    assert rig.answers()[2]["symbols"] == {"SHARE6": "SHARE6"}
+    assert set(rig.hub.of(RouteSet)[-1].interest.tokens) == {token(6)}
+    rig.report("a", wish(5, 6), request(5))
+    wait_until(lambda: len(rig.answers()) == 4)
+    assert rig.answers()[3]["symbols"] == {"SHARE5": "SHARE5"}
+    assert set(rig.hub.of(RouteSet)[-1].interest.tokens) == {token(5), token(6)}
+
+
+def test_channels_ride_along_to_the_hub_and_into_the_answer(
+    rig: Rig, wait_until: Callable[..., None]
+) -> None:
+    channels = frozenset({BarChannel("1m")})
+    rig.report("a", Interest(channels=channels), request() | {"channels": ["candles"]})
+    wait_until(lambda: rig.answers())
+    assert rig.answers()[0]["channels"] == ["candles"]
+    assert rig.hub.of(RouteSet)[-1].interest.channels == channels

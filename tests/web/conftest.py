@@ -6,7 +6,7 @@ import asyncio
 import http.client
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -16,6 +16,8 @@ import websocket
 from mdactors.adapter import Secret
 from mdactors.config import AdminSettings, ServerSettings
 from mdactors.errors import BrokerUnavailable
+from mdactors.market.calendar import Calendar
+from mdactors.market.candle import Interval
 from mdactors.market.instrument import Instrument
 from mdactors.market.instruments import InstrumentTable
 from mdactors.market.quote import Quote
@@ -29,6 +31,10 @@ from mdactors.messages import (
 )
 from mdactors.protocol import Delivery, frame_text, request_answer
 from mdactors.runtime import Actor, Address, ChildSpec, Context, SystemClock, Tree, handles, start_tree
+from mdactors.store.bars import BarStore
+from mdactors.store.cache import Cache
+from mdactors.store.cache_memory import MemoryCache
+from mdactors.store.ticks import TickStore
 from mdactors.web.application import WebServer
 from mdactors.web.gateway import Gateway
 
@@ -56,7 +62,8 @@ class Backstage(Actor):
             refused = self.stage.refused
             frame = frame_text(msgspec.json.encode(request_answer(message.request, refused)))
             tokens = frozenset(token for token in message.interest.tokens if token in refused)
-            self.stage.deliver(Delivery((message.session,), (None,), (frame,), frame, tokens))
+            version = message.interest.version
+            self.stage.deliver(Delivery((message.session,), (None,), (frame,), frame, tokens, version))
 
     @handles(SessionClosed, SessionsReported)
     def note(self, message: Any) -> None:
@@ -81,8 +88,12 @@ class Stage:
         self.told: list[Any] = []
         self.refused: dict[int, str] = {}
         self.ticks: dict[int, Tick] = {}
-        self.today_asked: list[tuple[int, int | None, int | None]] = []
-        self.today_ticks: list[bytes] = []
+        self.cache: Cache = MemoryCache(1440)
+        self.history: TickStore | None = None
+        self.bars: BarStore | None = None
+        self.quotes: Mapping[str, type[Quote]] = {}
+        self.calendar = Calendar()
+        self.intervals: Collection[Interval] = ("1s", "1m")
         self.refresh_fails = False
         self.gate = threading.Event()
         self.gate.set()
@@ -103,7 +114,12 @@ class Stage:
             subscriptions=address,
             hub=address,
             instruments=address,
-            cache=self,
+            cache=self.cache,
+            history=self.history,
+            bars=self.bars,
+            quotes=self.quotes,
+            calendar=self.calendar,
+            intervals=self.intervals,
             status=self.status,
             health=self.health,
             ready=lambda: self.up,
@@ -116,10 +132,6 @@ class Stage:
 
         self.web = self.on_loop(start())
         return self
-
-    def today(self, token: int, since_ns: int | None, limit: int | None) -> list[bytes]:
-        self.today_asked.append((token, since_ns, limit))
-        return self.today_ticks
 
     async def status(self) -> dict[str, Any]:
         return {"version": "1"}

@@ -36,7 +36,7 @@ def test_every_event_and_error_code_is_documented(word):
 
 
 def test_the_source_was_searched_in_the_right_way():
-    assert {"welcome", "heartbeat", "status", "gap", "alarm", "error"} == set(EVENTS)
+    assert {"welcome", "heartbeat", "status", "gap", "alarm", "candle", "error"} == set(EVENTS)
     assert {"unknown_symbol", "admin_token", "no_answer"} < set(REST_CODES)
 
 

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import gc
 import json
-import time
 
 import pytest
 
 from mdactors.errors import MdactorsError
-from mdactors.market import ist
-from mdactors.protocol import NS_PER_MS
-from mdactors.web.rest_ticks import since_ns
 
 REFRESH = "/api/ticks/admin/refresh-instruments"
 
@@ -54,52 +49,6 @@ def test_a_load_balancer_may_ask_with_head_and_gets_the_status_without_a_body(st
 def test_status_is_what_the_daemon_says_of_itself(stage):
     stage.start()
     assert stage.get("/api/status") == (200, {"version": "1"})
-
-
-def test_today_answers_a_bare_array_of_ticks(stage):
-    stage.today_ticks = [b'{"seq":1}', b'{"seq":2}', b'{"seq":3}']
-    stage.start()
-    assert stage.get("/api/ticks/today/RELIANCE") == (200, [{"seq": 1}, {"seq": 2}, {"seq": 3}])
-    stage.get("/api/ticks/today/NIFTY%2050?limit=2")
-    assert [(token, limit) for token, _, limit in stage.today_asked] == [(738561, None), (256265, 2)]
-
-
-def at_ns(text):
-    return int(dt.datetime.fromisoformat(text).timestamp()) * 1000 * NS_PER_MS
-
-
-@pytest.mark.parametrize(
-    ("now", "minutes", "since"),
-    [
-        ("2026-09-30T00:00:00+05:30", None, "2026-09-30T00:00:00+05:30"),
-        ("2026-09-30T08:59:59+05:30", None, "2026-09-30T00:00:00+05:30"),
-        ("2026-09-30T08:59:59+05:30", 5, "2026-09-30T08:54:59+05:30"),
-        ("2026-09-30T00:04:00+05:30", 5, "2026-09-30T00:00:00+05:30"),
-    ],
-)
-def test_today_begins_at_midnight_in_india_and_never_reaches_into_yesterday(now, minutes, since):
-    assert since_ns(at_ns(now), minutes) == at_ns(since)
-
-
-def test_yesterdays_ticks_are_not_asked_for_although_no_tick_of_today_has_come(stage):
-    stage.start()
-    stage.get("/api/ticks/today/RELIANCE")
-    ((_, since, _),) = stage.today_asked
-    assert 0 <= time.time_ns() - since <= 86_400_010_000 * NS_PER_MS
-    assert ist.second_of_day(since) == 0
-
-
-def test_today_without_ticks_is_an_empty_array(stage):
-    stage.start()
-    assert stage.get("/api/ticks/today/BSE:RELIANCE") == (200, [])
-
-
-def test_last_minutes_bounds_the_time_of_receipt(stage):
-    stage.start()
-    before = time.time_ns()
-    stage.get("/api/ticks/today/RELIANCE?lastMinutes=5")
-    (asked,) = stage.today_asked
-    assert 0 <= asked[1] - since_ns(before, 5) < 10_000 * NS_PER_MS
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "x", "1.5", "", "%C2%B2", "%FF", "9" * 30])

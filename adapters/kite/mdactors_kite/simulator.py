@@ -128,7 +128,7 @@ class KiteConversation(Conversation):
             packet = wire.packet(state, mode)
             if packet != self._said.get(token):
                 self._said[token] = packet
-                self.sent(token)
+                self.sent(token, content=packet)
                 packets.append(packet)
         for frame in wire.frames(packets, self._simulator.options.packets_per_frame):
             self._send(frame)

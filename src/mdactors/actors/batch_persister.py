@@ -1,28 +1,69 @@
-"""The actor that writes every tick to the store in batches."""
+"""The actor that carries every tick from the journal to the store, exactly once."""
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from typing import Any
 
+import msgspec
+
 from mdactors.actors.alarms import Alarms
-from mdactors.errors import StoreError
-from mdactors.market.tick import Tick
-from mdactors.messages import TicksPublished
+from mdactors.errors import PositionMoved, StoreError
+from mdactors.market import ist
+from mdactors.market.calendar import Calendar
+from mdactors.market.candle import Bar
+from mdactors.market.position import Position
+from mdactors.messages import BarsPublished, JournalSynced, PositionWanted, TicksStored
 from mdactors.runtime import Actor, Address, Backoff, Context, Message, Timer, handles
+from mdactors.store.bars import BarStore
+from mdactors.store.journal_reader import JournalReader
 from mdactors.store.ticks import TickStore
 
+PART_TICKS = 10_000
+"""How many ticks of a backlog one turn writes: then whoever asks gets an answer."""
+MOST_BARS = 100_000
+"""How many bars wait for a store that is away; then the oldest are dropped."""
+MAINTENANCE_SECONDS = 300.0
+LONGEST_WAIT = 10.0
+"""Seconds between two attempts at most: a store that returns is soon used."""
+STOP_SECONDS = 10.0
+"""How long the end may take; what is not written by then waits in the journal for the next start."""
+TEXTS = 5
+"""How many texts an alarm holds."""
+FLUSH_CHECK_SECONDS = 600.0
+"""The wall clock may be set while a timer runs: it is looked at so often."""
 
-class Flush(Message, frozen=True):
-    """The oldest waiting tick has waited long enough."""
+
+class GoOn(Message, frozen=True):
+    """More waits than one turn writes."""
+
+
+class Due(Message, frozen=True):
+    """The oldest that waits has waited long enough."""
+
+
+class FlushDue(Message, frozen=True):
+    """It may be time for the end-of-day flush."""
+
+
+class Retry(Message, frozen=True):
+    """Time to try the store again."""
+
+
+class MaintenanceDue(Message, frozen=True):
+    """Time to look after the store."""
 
 
 class BatchPersister(Actor):
-    """Owns the ticks that wait for the store.
+    """Owns the way from journal to store: how far it is known to be stored, and the bars that wait.
 
-    Receives `TicksPublished` and writes when ``batch_rows`` wait or the oldest has waited
-    ``batch_seconds``. A store that is away is a state: the ticks wait, at most ``max_waiting`` of
-    them, an alarm says so, and writing is tried again. Tells the hub its alarms. Its hooks run in its own
-    thread; `on_stop` writes what waits.
+    Receives `JournalSynced` and `BarsPublished`. Ticks are read from the journal when ``batch_rows`` of
+    them are synced but not stored, when the oldest has waited ``batch_seconds``, at ``flush_at`` (India's
+    time, on trading days; empty: never) and at the end; the store commits each part with its position.
+    Tells the journal writer `PositionWanted` at its start and `TicksStored` after each commit, and the hub
+    its alarms. A store that is away is a state: nothing is read meanwhile, the journal keeps the ticks. More
+    than ``lag_limit`` ticks behind is an alarm. Its hooks run in its own thread; a write blocks that
+    alone, and `on_stop` writes what is synced.
     """
 
     def __init__(
@@ -30,88 +71,278 @@ class BatchPersister(Actor):
         context: Context,
         *,
         store: TickStore,
+        bars: BarStore | None,
+        reader: JournalReader,
+        journal_id: str,
+        journal_writer: Address,
         hub: Address,
-        batch_rows: int = 1000,
-        batch_seconds: float = 5.0,
-        max_waiting: int = 100_000,
+        calendar: Calendar,
+        batch_rows: int,
+        batch_seconds: float,
+        flush_at: str,
+        lag_limit: int,
     ) -> None:
         super().__init__(context)
         self._store = store
+        self._bar_store = bars
+        self._reader = reader
+        self._journal_id = journal_id
+        self._journal_writer = journal_writer
+        self._calendar = calendar
         self._batch_rows = batch_rows
         self._batch_seconds = batch_seconds
-        self._max_waiting = max_waiting
-        self._waiting: list[Tick] = []
+        self._flush_at = flush_at
+        self._lag_limit = lag_limit
+        self._synced: Position | None = None
+        self._stored: Position | None = None
+        self._known = False
+        """Whether the store has said how far it is, and nothing unclear has happened since."""
+        self._counted_from = 0
+        """While the store has never answered: the journal's count of ticks when this actor started."""
+        self._goal: int | None = None
+        """The count of ticks to write up to, while turn follows turn."""
         self._timer: Timer | None = None
-        self._store_away = False
-        self._backoff = Backoff()
+        self._retry: Timer | None = None
+        """Set while the store is away."""
+        self._flush_ns = 0
+        self._bars: OrderedDict[tuple[str, str, int], Bar] = OrderedDict()
+        self._backoff = Backoff(limit=LONGEST_WAIT)
         self._alarms = Alarms(self.clock, self.logger, lambda alarm: self.tell(hub, alarm))
+        self._told: dict[str, str] = {}
         self._persisted = 0
-        self._dropped = 0
+        self._refused = 0
+        self._bars_dropped = 0
 
-    @handles(TicksPublished)
-    def collect(self, message: TicksPublished) -> None:
-        """Let the ticks wait for their batch."""
-        self._waiting.extend(message.ticks)
-        if self._store_away:
-            self._bound()
-        elif len(self._waiting) >= self._batch_rows:
-            self._write()
-        elif self._timer is None:
-            self._timer = self.after(self._batch_seconds, Flush())
+    def on_start(self) -> None:
+        """Ask the store and the journal writer how far they are; runs in the actor's thread."""
+        self.tell(self._journal_writer, PositionWanted())
+        self._set_flush()
+        self.after(MAINTENANCE_SECONDS, MaintenanceDue())
+        self._begin()
 
-    @handles(Flush)
-    def flush(self, _message: Flush) -> None:
+    @handles(JournalSynced)
+    def follow(self, message: JournalSynced) -> None:
+        """So much may be read: write it, or let it wait for its batch."""
+        if self._synced is None and not self._known:
+            self._counted_from = message.position.ticks
+        self._synced = message.position
+        self._watch_lag()
+        if self._known and self._lag() >= self._batch_rows:
+            self._begin()
+        else:
+            self._wait()
+
+    @handles(BarsPublished)
+    def keep_bars(self, message: BarsPublished) -> None:
+        """Let the newest version of each bar wait for the next write."""
+        if self._bar_store is None:
+            return
+        for bar in message.bars:
+            key = (bar.instrument.key, bar.interval, bar.start)
+            self._bars[key] = bar
+            self._bars.move_to_end(key)
+        while len(self._bars) > MOST_BARS:
+            self._bars.popitem(last=False)
+            self._bars_dropped += 1
+        self._wait()
+
+    @handles(Due)
+    def write_waiting(self, _message: Due) -> None:
         """Write what waits, however little."""
         self._timer = None
-        if self._waiting:
-            self._write()
+        self._begin()
+
+    @handles(GoOn)
+    def go_on(self, _message: GoOn) -> None:
+        """Write the next part."""
+        self._turn()
+
+    @handles(Retry)
+    def try_again(self, _message: Retry) -> None:
+        """Perhaps the store is back."""
+        self._retry = None
+        self._begin()
+
+    @handles(FlushDue)
+    def flush(self, _message: FlushDue) -> None:
+        """At the end of a trading day write everything."""
+        if self.clock.time_ns() >= self._flush_ns:
+            if self._calendar.is_trading_day(ist.date(self._flush_ns)):
+                self._begin()
+            self._set_flush()
+        else:
+            self._await_flush()
+
+    @handles(MaintenanceDue)
+    def look_after(self, _message: MaintenanceDue) -> None:
+        """Have the store make room ahead and delete what is too old."""
+        self.after(MAINTENANCE_SECONDS, MaintenanceDue())
+        if self._known:
+            self._maintain()
 
     def on_stop(self) -> None:
-        """Write what waits; runs in the actor's thread."""
-        if self._waiting:
-            self._write()
+        """Write what is synced, if the store is not away; runs in the actor's thread."""
+        end = self.clock.monotonic() + STOP_SECONDS
+        while self._step() and self._lag() > 0 and not self.fenced and self.clock.monotonic() < end:
+            pass
+        if self._lag() > 0:
+            self.logger.info("%d ticks wait in the journal for the next start", self._lag())
 
     def on_failure(self, *_exception: object) -> None:
-        """Write what waits before a successor starts empty; runs in the actor's thread."""
-        self.on_stop()
+        """A successor raises anew what is still so; runs in the actor's thread."""
         self._alarms.clear_all()
 
-    def _write(self) -> None:
+    # --- When to write
+
+    def _wait(self) -> None:
+        """Have what waits written in time."""
+        idle = self._timer is None and self._retry is None and self._goal is None
+        if idle and (self._lag() > 0 or self._bars):
+            self._timer = self.after(self._batch_seconds, Due())
+
+    def _begin(self) -> None:
+        """Write everything that is synced now, unless that is going on or the store is away."""
+        if self._goal is not None or self._retry is not None:
+            return
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        started = self.clock.monotonic()
+        self._goal = 0 if self._synced is None else self._synced.ticks
+        self._turn()
+
+    def _turn(self) -> None:
+        moved = self._step()
+        if moved and (self._stored_ticks() < (self._goal or 0) or self._lag() >= self._batch_rows):
+            # As a timer that is due, behind the control messages that wait.
+            self.after(0.0, GoOn())
+        else:
+            self._goal = None
+            self._wait()
+
+    def _set_flush(self) -> None:
+        if self._flush_at:
+            self._flush_ns = next_time_of_day(self._flush_at, self.clock.time_ns())
+            self._await_flush()
+
+    def _await_flush(self) -> None:
+        seconds = (self._flush_ns - self.clock.time_ns()) / ist.SECOND_NS
+        self.after(min(seconds, FLUSH_CHECK_SECONDS), FlushDue())
+
+    # --- Writing
+
+    def _step(self) -> bool:
+        """Write one part of what waits; True when the store's position has moved."""
         try:
-            count = self._store.write(self._waiting)
+            self._learn()
+            moved = self._write_ticks()
+            self._write_bars()
+        except PositionMoved as error:
+            self.logger.warning("goes on from where the store is: %s", error)
+            self._pause()
+            return False
         except StoreError as error:
             self._store_failed(error)
-            return
-        self._waiting = []
-        self._persisted += count
-        self._store_away = False
+            return False
         self._backoff.reset()
-        self._alarms.clear_all()
-        self.logger.info("Persisted %d ticks in %dms", count, (self.clock.monotonic() - started) * 1000)
+        self._alarms.clear("store")
+        return moved
+
+    def _learn(self) -> None:
+        """Ask the store how far it is, when that is not known."""
+        if self._known:
+            return
+        self._stored = self._store.position(self._journal_id)
+        self._counted_from = 0
+        # Before the first row: it may need room that has yet to be made.
+        self._maintain()
+        self._known = True
+        self._tell_stored()
+
+    def _write_ticks(self) -> bool:
+        if self._lag() == 0:
+            return False
+        started = self.clock.monotonic()
+        limit = max(self._batch_rows, PART_TICKS)
+        ticks, upto = self._reader.read(self._stored, self._synced, limit)
+        self._warn("journal-damage", self._reader.damage)
+        if upto is None or upto == self._stored:
+            return False
+        refused = self._store.write(ticks, self._stored, upto)
+        self._stored = upto
+        self._persisted += len(ticks) - refused
+        self._refused += refused
+        milliseconds = (self.clock.monotonic() - started) * 1000
+        self.logger.info("Persisted %d ticks in %dms", len(ticks) - refused, milliseconds)
+        self._tell_stored()
+        return True
+
+    def _write_bars(self) -> None:
+        if self._bar_store is not None and self._bars:
+            self._bar_store.write(list(self._bars.values()))
+            self._bars.clear()
+
+    def _tell_stored(self) -> None:
+        if self._stored is not None:
+            self.tell(self._journal_writer, TicksStored(self._stored))
+        self._watch_lag()
+
+    def _maintain(self) -> None:
+        try:
+            texts = self._store.maintain(self.clock.time_ns())
+        except StoreError as error:
+            texts = [str(error)]
+        self._warn("store-maintenance", texts)
+
+    # --- What is wrong
 
     def _store_failed(self, error: StoreError) -> None:
-        self._store_away = True
         self._alarms.raise_alarm("store", f"ticks cannot be stored: {error}")
-        self._bound()
-        self._timer = self.after(self._backoff.next(), Flush())
+        self._pause()
 
-    def _bound(self) -> None:
-        excess = len(self._waiting) - self._max_waiting
-        if excess > 0:
-            del self._waiting[:excess]
-            self._dropped += excess
-            self._alarms.raise_alarm("store-dropped", "ticks that waited for the store were dropped")
+    def _pause(self) -> None:
+        """Ask the store anew after a while: whether it has committed is unclear."""
+        self._known = False
+        if self._retry is None:
+            self._retry = self.after(self._backoff.next(), Retry())
+
+    def _watch_lag(self) -> None:
+        if self._lag() > self._lag_limit:
+            self._alarms.raise_alarm("store-lag", f"more than {self._lag_limit} ticks wait for the store")
+        else:
+            self._alarms.clear("store-lag")
+
+    def _warn(self, alarm: str, texts: list[str]) -> None:
+        """An alarm while there are texts; another one when they change."""
+        text = "; ".join(texts[:TEXTS]) + (f"; and {len(texts) - TEXTS} more" if len(texts) > TEXTS else "")
+        if text != self._told.get(alarm, ""):
+            self._told[alarm] = text
+            self._alarms.clear(alarm)
+            if text:
+                self._alarms.raise_alarm(alarm, text)
+
+    def _stored_ticks(self) -> int:
+        return self._counted_from if self._stored is None else self._stored.ticks
+
+    def _lag(self) -> int:
+        """How many synced ticks are not known to be stored."""
+        return 0 if self._synced is None else max(0, self._synced.ticks - self._stored_ticks())
 
     def describe(self) -> dict[str, Any]:
         """Progress and lag for ``/api/status``."""
         return {
-            "waiting": len(self._waiting),
+            "waiting": self._lag(),
             "persisted": self._persisted,
-            "dropped": self._dropped,
-            "refused": self._store.refused,
+            "refused": self._refused,
+            "position": None if self._stored is None else msgspec.structs.asdict(self._stored),
+            "bars_waiting": len(self._bars),
+            "bars_dropped": self._bars_dropped,
+            "away": self._retry is not None,
             "alarms": self._alarms.active(),
         }
+
+
+def next_time_of_day(time: str, after_ns: int) -> int:
+    """When India's clock says ``time`` ("16:00") next, in nanoseconds since 1970."""
+    hours, minutes = time.split(":")
+    wait = (int(hours) * 3600 + int(minutes) * 60 - ist.second_of_day(after_ns)) % ist.DAY_SECONDS
+    return (after_ns // ist.SECOND_NS + (wait or ist.DAY_SECONDS)) * ist.SECOND_NS

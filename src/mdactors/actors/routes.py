@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 
+from mdactors.market.candle import Bar, Interval
 from mdactors.market.instrument import Instrument
-from mdactors.market.interest import Filter, Interest, View
+from mdactors.market.interest import BarChannel, Filter, Interest, View
 from mdactors.protocol import Delivery
 
 Targets = Sequence[tuple[View, Sequence["Bucket"]]]
@@ -28,6 +29,41 @@ class Bucket:
         return Delivery(self.sessions, keys, frames, frames[0] if len(frames) == 1 else b"".join(frames))
 
 
+class ChannelRoutes:
+    """Who gets which bars.
+
+    The sessions that want all bars of one width share a bucket, so that a minute's end costs one append
+    a bar, not one per bar and session.
+    """
+
+    def __init__(self) -> None:
+        self._watchers: dict[BarChannel, dict[str, Bucket]] = {}
+        self._shared: dict[Interval, Bucket] = {}
+
+    def set(self, session: str, bucket: Bucket, before: Set[BarChannel], channels: Set[BarChannel]) -> None:
+        """Make these all the channels of a session, which had others before."""
+        for channel in before - channels:
+            watchers = self._watchers[channel]
+            del watchers[session]
+            if not watchers:
+                del self._watchers[channel]
+        for channel in channels - before:
+            self._watchers.setdefault(channel, {})[session] = bucket
+        for channel in before ^ channels:
+            if channel.token is None:
+                self._shared[channel.interval] = Bucket(tuple(self._watchers.get(channel, ())))
+
+    def targets(self, bar: Bar) -> Sequence[Bucket]:
+        """The buckets of this bar; each session is in one of them."""
+        shared = self._shared.get(bar.interval)
+        all_bars = [shared] if shared is not None and shared.sessions else []
+        named = self._watchers.get(BarChannel(bar.interval, bar.instrument.token))
+        if not named:
+            return all_bars
+        everybody = self._watchers.get(BarChannel(bar.interval), {})
+        return [*all_bars, *(bucket for session, bucket in named.items() if session not in everybody)]
+
+
 class Routes:
     """Interest by session, and from it the targets of each instrument, found once and kept.
 
@@ -42,6 +78,7 @@ class Routes:
         self._group_buckets: dict[tuple[Filter, View], Bucket] = {}
         self._wishes: dict[int, dict[str, View]] = {}
         self._found: dict[int, Targets] = {}
+        self._channels = ChannelRoutes()
 
     def __len__(self) -> int:
         return len(self._interests)
@@ -67,6 +104,7 @@ class Routes:
                 self._wishes[token][session] = view
                 self._found.pop(token, None)
         self._join_group(session, before, interest)
+        self._channels.set(session, self._buckets[session], before.channels, interest.channels)
 
     def set_all(self, interests: Mapping[str, Interest]) -> None:
         """Make these all the routes there are."""
@@ -87,6 +125,10 @@ class Routes:
         if found is None:
             found = self._found[instrument.token] = self._find(instrument)
         return found
+
+    def bar_targets(self, bar: Bar) -> Sequence[Bucket]:
+        """The buckets of this bar; each session is in one of them."""
+        return self._channels.targets(bar)
 
     def _find(self, instrument: Instrument) -> Targets:
         by_view: dict[View, list[Bucket]] = {}

@@ -12,6 +12,7 @@ from mdactors.market.tick import Tick
 from mdactors.market.view import as_snapshot, encode
 from mdactors.messages import (
     AlarmChanged,
+    BarsPublished,
     FeedStatusChanged,
     GapFound,
     NewestKnown,
@@ -23,7 +24,15 @@ from mdactors.messages import (
     SnapshotAsked,
     TicksPublished,
 )
-from mdactors.protocol import Delivery, alarm_event, frame_text, gap_event, status_event, welcome_event
+from mdactors.protocol import (
+    Delivery,
+    alarm_event,
+    candle_event,
+    frame_text,
+    gap_event,
+    status_event,
+    welcome_event,
+)
 from mdactors.runtime import Actor, Address, Context, Message, handles
 
 RECOVERY_SECONDS = 3.0
@@ -38,10 +47,11 @@ class SessionHub(Actor):
     """Owns the routes, the newest tick of each instrument and each feed's status.
 
     Receives `TicksPublished` (encodes each wanted tick once per view and hands the whole batch to the
-    event loop in one call), `RouteSet`/`RouteDropped`, status, gap and alarm events. A fresh one tells
-    the SubscriptionManager `RoutesWanted` and each Normalizer `NewestWanted`, and holds ticks and routes
-    back until it is told `RoutesKnown`, so that no client misses a tick. Its hooks run in its own
-    thread; ``deliver`` takes a batch to the event loop and returns at once.
+    event loop in one call), `BarsPublished` (the same for the channels of bars), `RouteSet`/`RouteDropped`,
+    status, gap and alarm events. A fresh one tells the SubscriptionManager `RoutesWanted` and each
+    Normalizer `NewestWanted`, and holds ticks, bars and routes back until it is told `RoutesKnown`, so that
+    no client misses a tick. Its hooks run in its own thread; ``deliver`` takes a batch to the event loop and
+    returns at once.
     """
 
     def __init__(
@@ -63,6 +73,7 @@ class SessionHub(Actor):
         self._held: list[Message] | None = []
         """What waits until the routes are known, in its order; None once they are."""
         self._ticks = 0
+        self._bars = 0
         self._encoded = 0
         self._deliveries = 0
 
@@ -109,8 +120,12 @@ class SessionHub(Actor):
                     self.announce_gap(message)
                 case AlarmChanged():
                     self.announce_alarm(message)
-        for batch in batches:
-            self.route(batch)
+        for message in held:  # in their order: a bar comes after the ticks that made it
+            match message:
+                case TicksPublished():
+                    self.route(message)
+                case BarsPublished():
+                    self.route_bars(message)
 
     @handles(TicksPublished)
     def route(self, message: TicksPublished) -> None:
@@ -134,6 +149,26 @@ class SessionHub(Actor):
         self._ticks += len(message.ticks)
         self._encoded += encoded
         self._epochs[tick.source] = tick.epoch
+        if active:
+            self._hand_over([bucket.take() for bucket in active])
+
+    @handles(BarsPublished)
+    def route_bars(self, message: BarsPublished) -> None:
+        """Encode each bar that somebody watches once, and hand the batch to the loop."""
+        if self._holds(message):
+            return
+        active: list[Bucket] = []
+        for bar in message.bars:
+            if not (buckets := self._routes.bar_targets(bar)):
+                continue
+            frame = frame_text(candle_event(bar))
+            self._encoded += 1
+            for bucket in buckets:
+                if not bucket.frames:
+                    active.append(bucket)
+                bucket.keys.append(None)  # every bar counts
+                bucket.frames.append(frame)
+        self._bars += len(message.bars)
         if active:
             self._hand_over([bucket.take() for bucket in active])
 
@@ -164,7 +199,8 @@ class SessionHub(Actor):
             keys.append(tick.instrument.token)
             frames.append(frame_text(encode(as_snapshot(tick), view)))
         if frames or message.refused:
-            self._hand_over([Delivery((session,), keys, frames, b"".join(frames), message.refused)])
+            version = message.interest.version
+            self._hand_over([Delivery((session,), keys, frames, b"".join(frames), message.refused, version)])
 
     def _snapshot(self, before: Interest | None, interest: Interest) -> Iterable[tuple[Tick, View]]:
         known = before or Interest()
@@ -239,6 +275,7 @@ class SessionHub(Actor):
             "sessions": len(self._routes),
             "instruments": len(self._newest),
             "ticks": self._ticks,
+            "bars": self._bars,
             "encoded": self._encoded,
             "deliveries": self._deliveries,
             "statuses": {source: status.status for source, status in self._statuses.items()},

@@ -100,20 +100,37 @@ class SubscriptionManager(Actor):
     @handles(SessionReported)
     def follow_session(self, message: SessionReported) -> None:
         """Place what is new of a session's interest, then route and answer."""
-        session, asked = message.session, message.interest
+        session = message.session
         before = self._interests.get(session, Interest())
+        asked, echoed = self._without_echo(message, before)
         self._interests[session] = asked
         if any(self._lacks(token, mode) for token, mode in asked.tokens.items()):
             self._place()
         reasons = {token: self._why_not(token, mode) for token, mode in asked.tokens.items()}
         refused = {token: reason for token, reason in reasons.items() if reason}
-        self._rejected[session] = refused
+        self._rejected[session] = refused | echoed
         if refused:
             self._interests[session] = _settled(asked, before, refused)
         answer = request_answer(message.request, refused) if message.request else {}
         gone = frozenset(refused) - self._interests[session].tokens.keys()
         self.tell(self._hub, RouteSet(session, self._interests[session], answer, gone))
         self._schedule()
+
+    def _without_echo(self, message: SessionReported, before: Interest) -> tuple[Interest, dict[int, str]]:
+        """The reported interest without what was refused to the session and it has not yet heard of.
+
+        It will take that out when it hears; to stream it now would be to stream what it forgets.
+        """
+        named = set(message.request.get("tokens", {}).values())
+        refused = self._rejected.get(message.session, {})
+        tokens = message.interest.tokens
+        echoed = {
+            token: reason
+            for token, reason in refused.items()
+            if token in tokens and token not in named and token not in before.tokens
+        }
+        kept = {token: mode for token, mode in tokens.items() if token not in echoed}
+        return msgspec.structs.replace(message.interest, tokens=kept), echoed
 
     @handles(SessionClosed)
     def drop_session(self, message: SessionClosed) -> None:

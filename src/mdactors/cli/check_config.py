@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,17 +26,38 @@ def describe(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Run the command; its exit code."""
-    from mdactors.plugins import make_adapters
-
     try:
         settings = read_settings(arguments.file, arguments.env_file)
-        make_adapters(settings)
+        _try_parts(settings)
     except ConfigError as error:
         print(*error.problems, sep="\n")
         return 1
     print(f"{arguments.file}: OK")
     print(_summary(settings))
     return 0
+
+
+def _try_parts(settings: Settings) -> None:
+    """Make of the settings what can be made without the outside.
+
+    Raises:
+        ConfigError: with the problems of every part.
+    """
+    from mdactors.config import load_calendar
+    from mdactors.plugins import make_adapters
+
+    parts: list[Callable[[], object]] = [
+        lambda: make_adapters(settings),
+        lambda: load_calendar(settings.calendar),
+    ]
+    problems: list[str] = []
+    for make in parts:
+        try:
+            make()
+        except ConfigError as error:
+            problems += error.problems
+    if problems:
+        raise ConfigError(problems)
 
 
 def _summary(settings: Settings) -> str:
@@ -46,6 +68,14 @@ def _summary(settings: Settings) -> str:
             f"  brokers   {', '.join(settings.brokers) or 'none'}",
             f"  server    http://{server.host}:{server.port}",
             f"  streamed  {streamed} symbols always ({settings.subscriptions.mode}), the others on demand",
-            f"  ticks     {Path(settings.data_dir) / store.path if store.ticks else 'not stored'}",
+            f"  ticks     {_place(settings) if store.ticks else 'not stored'}",
         )
     )
+
+
+def _place(settings: Settings) -> str:
+    """Where ticks are stored; a database's address may hold a secret."""
+    store = settings.store
+    if store.kind == "sqlite":
+        return str(Path(settings.data_dir) / store.path)
+    return f"{store.kind}, schema {store.schema}"

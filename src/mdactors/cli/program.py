@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from mdactors import __version__
-from mdactors.cli import adapters, check_config, decode, demo, run, simulate, watch
+from mdactors.cli import adapters, candles, check_config, decode, demo, export, journal, run, simulate, watch
 from mdactors.errors import ConfigError, MdactorsError
 
 
@@ -33,6 +33,9 @@ COMMANDS: dict[str, Command] = {
     "adapters": adapters,
     "simulate": simulate,
     "decode": decode,
+    "journal": journal,
+    "export": export,
+    "candles": candles,
 }
 
 FAILED = 1

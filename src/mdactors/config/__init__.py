@@ -3,6 +3,7 @@
 from mdactors.config.decoding import decode_section
 from mdactors.config.environment import read_env_file
 from mdactors.config.loading import load
+from mdactors.config.sessions import load_calendar
 from mdactors.config.settings import (
     AdminSettings,
     CacheSettings,
@@ -31,5 +32,6 @@ __all__ = [
     "SupervisionSettings",
     "decode_section",
     "load",
+    "load_calendar",
     "read_env_file",
 ]

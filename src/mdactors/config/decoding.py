@@ -143,6 +143,8 @@ def _read_secret(value: Any, path: str, problems: list[str]) -> Secret:
 def _problem(error: msgspec.ValidationError, value: Any, kind: Any, path: str) -> str:
     found = _AT.match(str(error))
     what, where = (found["what"], found["where"] or "") if found else (str(error), "")
+    if "matching regex" in what and (described := _description(kind)):
+        what = f"expected {described}"  # a person reads words, not patterns
     if where:
         return f"{path}{where}: {_lowered(what)}"
     choices = get_args(kind) if get_origin(kind) is Literal else ()
@@ -151,6 +153,16 @@ def _problem(error: msgspec.ValidationError, value: Any, kind: Any, path: str) -
     if "got" not in what and isinstance(value, int | float):
         what += f", got {value}"
     return f"{path}: {_lowered(what)}"
+
+
+def _description(kind: Any) -> str:
+    """What the type of a setting, or of its items, says of itself."""
+    for part in get_args(kind):
+        if isinstance(part, msgspec.Meta) and part.description:
+            return part.description
+        if said := _description(part):
+            return said
+    return ""
 
 
 def _lowered(text: str) -> str:

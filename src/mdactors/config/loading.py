@@ -30,7 +30,7 @@ def load(
     """
     missing: list[str] = []
     found: list[str] = []
-    raw = interpolate(_read(path), environ, "", missing)
+    raw = interpolate(read_yaml(path), environ, "", missing)
     settings = decode(raw, Settings, "", found)
     brokers = raw.get("brokers") if isinstance(raw, dict) else None
     if broker_settings is not None and isinstance(brokers, dict):
@@ -61,7 +61,12 @@ def _check_broker(
         decode(section, kind, f"brokers.{name}", problems)
 
 
-def _read(path: Path) -> Any:
+def read_yaml(path: Path) -> Any:
+    """What a YAML file holds.
+
+    Raises:
+        ConfigError: it cannot be read; the one problem begins with the file's name.
+    """
     try:
         return yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - it is a SafeLoader
     except OSError as error:

@@ -12,6 +12,28 @@ from mdactors.market.quote import Mode
 
 Count = Annotated[int, Meta(ge=1)]
 Seconds = Annotated[float, Meta(gt=0)]
+Origin = Annotated[
+    str,
+    Meta(
+        pattern=r"^(\*|[A-Za-z][A-Za-z0-9+.-]*://([^/?#@:\s\[\]]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?/?)$",
+        description="* or an origin like https://app.example.com:8443, without a path",
+    ),
+]
+Age = Annotated[
+    str,
+    Meta(pattern="^[1-9][0-9]*(ms|s|m|h)$", description="a length of time like 500ms, 5s, 15m or 1h"),
+]
+TimeOfDay = Annotated[
+    str,
+    Meta(pattern="^(([01][0-9]|2[0-3]):[0-5][0-9])?$", description="a time of day like 16:00, or nothing"),
+]
+SchemaName = Annotated[
+    str,
+    Meta(pattern="^[a-z_][a-z0-9_]{0,62}$", description="a name of small letters, digits and underscores"),
+]
+KeyPrefix = Annotated[
+    str, Meta(pattern="^[^ *?]*$", description="a prefix without spaces, asterisks and question marks")
+]
 
 
 class ServerSettings(msgspec.Struct, frozen=True):
@@ -20,7 +42,7 @@ class ServerSettings(msgspec.Struct, frozen=True):
     host: Annotated[str, Meta(min_length=1)] = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535)] = 8080
     """0 lets the system choose."""
-    origins: list[str] = []
+    origins: list[Origin] = []
     """Empty: the server's own origin, and any port of localhost and 127.0.0.1."""
     max_sessions: Count = 2000
     max_request_bytes: Annotated[int, Meta(ge=1024)] = 65_536
@@ -87,11 +109,11 @@ class StoreSettings(msgspec.Struct, frozen=True):
     """``postgresql://…``, also as ``jdbc:postgresql://…``."""
     username: str = ""
     password: Secret = Secret()
-    schema: Annotated[str, Meta(pattern="^[a-z_][a-z0-9_]{0,62}$")] = "public"
+    schema: SchemaName = "public"
     batch_rows: Count = 1000
-    batch_age: Annotated[str, Meta(pattern="^[1-9][0-9]*(ms|s|m|h)$")] = "5s"
+    batch_age: Age = "5s"
     """``15m`` writes every quarter of an hour."""
-    flush_at: Annotated[str, Meta(pattern="^(([01][0-9]|2[0-3]):[0-5][0-9])?$")] = "16:00"
+    flush_at: TimeOfDay = "16:00"
     """India's time on trading days; empty: never."""
     lag_limit: Count = 100_000
     retention_days: Annotated[int, Meta(ge=0)] = 0
@@ -120,7 +142,7 @@ class CacheSettings(msgspec.Struct, frozen=True):
     today_minutes: Count = 1440
     warm_minutes: Annotated[int, Meta(ge=0)] = 15
     """How much of it is read again from store and journal after a start."""
-    prefix: Annotated[str, Meta(pattern="^[^ *?]*$")] = ""
+    prefix: KeyPrefix = ""
     redis: RedisSettings = RedisSettings()
 
 

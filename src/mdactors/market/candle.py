@@ -1,4 +1,4 @@
-"""Bars of open, high, low, close and volume, and how ticks become them."""
+"""Bars of open, high, low, close and volume."""
 
 from __future__ import annotations
 

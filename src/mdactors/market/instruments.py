@@ -95,7 +95,7 @@ class InstrumentTable:
         Raises:
             StoreError: the file cannot be written.
         """
-        rows = [_Row(*msgspec.structs.astuple(instrument)) for instrument in self.by_token.values()]
+        rows = list(self.by_token.values())
         stored = _Stored(VERSION, Instrument.__struct_fields__, rows, self._tokens)
         beside = path.with_name(f"{path.name}.{os.getpid()}.new")
         try:
@@ -130,10 +130,6 @@ class InstrumentTable:
             raise StoreError(f"{path}: the file of instruments is damaged; delete it") from None
 
 
-class _Row(Instrument, frozen=True, gc=False, array_like=True):
-    """An instrument on disk: without the names of its fields, a third of the size."""
-
-
 class _Head(msgspec.Struct):
     version: int
     fields: tuple[str, ...]
@@ -142,7 +138,7 @@ class _Head(msgspec.Struct):
 class _Stored(msgspec.Struct):
     version: int
     fields: tuple[str, ...]
-    rows: list[_Row]
+    rows: list[Instrument]
     tokens: Mapping[str, Mapping[int, BrokerToken]]
 
 

@@ -7,6 +7,7 @@ from typing import Literal
 
 import msgspec
 
+from mdactors.market.candle import Interval
 from mdactors.market.instrument import Instrument, InstrumentType
 from mdactors.market.quote import Mode
 
@@ -31,6 +32,14 @@ class Filter(msgspec.Struct, frozen=True):
         return instrument.type in self.types and self.exchange in ("", instrument.exchange)
 
 
+class BarChannel(msgspec.Struct, frozen=True):
+    """A channel of bars of one width: of one instrument, or of all."""
+
+    interval: Interval
+    token: int | None = None
+    """The instrument's; None for all."""
+
+
 class Interest(msgspec.Struct, frozen=True):
     """One session's whole interest: instruments one by one, and everything streamed that a filter admits."""
 
@@ -40,6 +49,9 @@ class Interest(msgspec.Struct, frozen=True):
     shape: Shape = "tick"
     events: bool = False
     """Whether the session gets welcome, heartbeat, status, gap and alarm events."""
+    channels: frozenset[BarChannel] = frozenset()
+    version: int = 0
+    """Grows with each request of the session."""
 
     def mode_for(self, instrument: Instrument) -> Mode | None:
         """The mode in which the session wants it, as named or as part of everything; None for not at all."""

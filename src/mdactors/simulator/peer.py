@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import zlib
 from collections.abc import Callable, Sequence
 
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
@@ -24,6 +25,8 @@ class SocketPeer:
         self.conversation: Conversation | None = None
         self.unreported: dict[int, int] = {}
         """Token -> updates sent since the judge's log last collected them."""
+        self.checksums: dict[int, int] = {}
+        """Token -> CRC-32 of the content of everything sent of it, in order."""
         self._handler = handler
         self._unread = 0
         self._held: list[bytes | str] | None = None
@@ -72,9 +75,11 @@ class SocketPeer:
         if connection is not None and connection.stream is not None:
             connection.stream.close()
 
-    def count_sent(self, token: int, updates: int) -> None:
-        """Enter updates of an instrument into the judge's log."""
+    def count_sent(self, token: int, updates: int, content: bytes) -> None:
+        """Enter updates of an instrument and what they said into the judge's log."""
         self.unreported[token] = self.unreported.get(token, 0) + updates
+        if content:
+            self.checksums[token] = zlib.crc32(content, self.checksums.get(token, 0))
 
     def stall(self) -> None:
         """Send nothing and hear nothing until `resume`."""

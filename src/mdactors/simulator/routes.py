@@ -67,8 +67,8 @@ class Peer(Protocol):
     def drop(self) -> None:
         """Cut the line without a word, as a network does."""
 
-    def count_sent(self, token: int, updates: int) -> None:
-        """Enter updates of an instrument (our token) into the judge's log."""
+    def count_sent(self, token: int, updates: int, content: bytes) -> None:
+        """Enter updates of an instrument (our token) and what they said into the judge's log."""
 
 
 class Conversation(abc.ABC):
@@ -91,9 +91,12 @@ class Conversation(abc.ABC):
     def on_close(self) -> None:  # noqa: B027 - a hook that many leave empty
         """The socket is gone; nothing can be sent any more."""
 
-    def sent(self, token: int, updates: int = 1) -> None:
-        """Say that updates of an instrument (our token) were sent, snapshots included."""
-        self.peer.count_sent(token, updates)
+    def sent(self, token: int, updates: int = 1, content: bytes = b"") -> None:
+        """Say that updates of an instrument (our token) were sent, snapshots included.
+
+        ``content`` is their bytes where the log shall be able to tell whether they arrived unchanged.
+        """
+        self.peer.count_sent(token, updates, content)
 
 
 class Route(msgspec.Struct, frozen=True):

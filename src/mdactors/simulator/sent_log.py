@@ -13,9 +13,11 @@ from mdactors.simulator.peer import SocketPeer
 
 
 class SentLog:
-    """Updates sent per connection and instrument since the start; also appended to a file, second by second.
+    """Updates sent per connection and instrument since the start; also appended to a file, beat by beat.
 
-    Each line of the file is ``{"time_ms", "connection", "sent": {token: updates since the line before}}``.
+    Each line of the file is ``{"time_ms", "connection", "sent": {token: updates since the line before},
+    "checksums": {token: CRC-32 of all that was sent of it}}``; the checksums are there where the
+    broker's simulator hands the content over.
     """
 
     def __init__(self, path: str = "") -> None:
@@ -37,7 +39,8 @@ class SentLog:
             for token, updates in fresh.items():
                 total[token] = total.get(token, 0) + updates
             if self._file is not None:
-                line = {"time_ms": now_ms, "connection": peer.id, "sent": fresh}
+                sums = {token: peer.checksums[token] for token in fresh if token in peer.checksums}
+                line = {"time_ms": now_ms, "connection": peer.id, "sent": fresh, "checksums": sums}
                 self._file.write(msgspec.json.encode(line) + b"\n")
         if self._file is not None:
             self._file.flush()

@@ -27,6 +27,7 @@ Result = TypeVar("Result")
 
 _CALL_TIMEOUT = 10.0
 _BACKLOG_BEATS = 4
+_LOG_SECONDS = 0.05
 
 _logger = logging.getLogger(__name__)
 
@@ -181,7 +182,7 @@ class SimulatorServer:
 
     async def _beat_log(self) -> None:
         while True:
-            await asyncio.sleep(1.0)
+            await asyncio.sleep(_LOG_SECONDS)
             self._switchboard.collect()
 
     def _advance(self, to_ms: int) -> int:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import itertools
 import threading
+import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from mdactors.market import ist
 from mdactors.market.instrument import Instrument
-from mdactors.market.interest import View
-from mdactors.market.quote import Quote
 from mdactors.market.tick import Tick
 from mdactors.market.view import encode
-from mdactors.store.cache import Cache
+from mdactors.store.cache import OVERLAP_NS, Cache, kept_from
+from mdactors.store.packed import QUOTE, pack, unpack
+from mdactors.store.progress import Progress
 
 SLICE_NS = 60 * ist.SECOND_NS
 SLICES_OF_SIZE = 16
@@ -24,35 +25,6 @@ SLICES_OF_SIZE = 16
 PER_INSTRUMENT = 112
 """Bytes that an instrument costs a slice beside its records: an object's head and its place in a dict."""
 LENGTH_BYTES = 2
-_QUOTE = View("quote")
-
-
-class _Record(msgspec.Struct, array_like=True, gc=False):
-    """What the quote view needs of a tick.
-
-    Packed, a tick takes 140 bytes and 1.1 us; as JSON it would take 550 bytes and 2.4 us, and the live
-    objects would take 1.1 kB. Few ticks are ever asked for: those become JSON then.
-    """
-
-    source: str
-    epoch: int
-    seq: int
-    received_ns: int
-    snapshot: bool
-    repeat: bool
-    late: bool
-    exchange_time: int | None
-    last_trade_time: int | None
-    last_price: float | None
-    volume: int | None
-    open: float | None
-    high: float | None
-    low: float | None
-    previous_close: float | None
-
-
-_pack = msgspec.msgpack.Encoder().encode
-_unpack = msgspec.msgpack.Decoder(_Record).decode
 
 
 class _Slice:
@@ -69,11 +41,11 @@ class _Slice:
         self.size = 0
         self.records: dict[int, bytearray] = {}
 
-    def add(self, instrument: int, record: bytes) -> int:
+    def add(self, token: int, record: bytes) -> int:
         """Take a record; how many bytes that costs."""
-        held = self.records.get(instrument)
+        held = self.records.get(token)
         if held is None:
-            held, before = self.records.setdefault(instrument, bytearray()), -PER_INSTRUMENT
+            held, before = self.records.setdefault(token, bytearray()), -PER_INSTRUMENT
         else:
             before = held.__alloc__()
         held += len(record).to_bytes(LENGTH_BYTES) + record
@@ -81,34 +53,82 @@ class _Slice:
 
 
 class MemoryCache(Cache):
-    """Keeps the last ``minutes`` of one trading day, and never more than ``max_bytes``."""
+    """Keeps the last ``minutes`` of one trading day packed, and never more than ``max_bytes``.
 
-    def __init__(self, minutes: float, max_bytes: int = 512 * 1024 * 1024) -> None:
+    Without ``today`` it keeps each instrument's newest tick and nothing else.
+    """
+
+    def __init__(
+        self,
+        minutes: float,
+        max_bytes: int = 512 * 1024 * 1024,
+        *,
+        today: bool = True,
+        now_ns: Callable[[], int] = time.time_ns,
+    ) -> None:
+        self._minutes = minutes
         self._keep_ns = int(minutes * 60 * ist.SECOND_NS)
         self._max_bytes = max_bytes
+        self._today = today
+        self._now_ns = now_ns
         self._lock = threading.Lock()
         self._slices: deque[_Slice] = deque()
-        self._instruments: dict[int, Instrument] = {}
+        self._newest: dict[int, Tick] = {}
+        self._progress = Progress()
+        self._upto_ns: int | None = None
+        """The newest receipt; None while nothing was ever written."""
+        self._from_ns = 0
+        """Everything received from then on is held, once it is complete."""
+        self._complete = False
         self._count = 0
         self._size = 0
         self._written = 0
 
-    def write(self, ticks: Sequence[Tick]) -> None:
-        """Take the ticks of one frame."""
-        if not ticks:
-            return
-        packed = [(tick.instrument, _pack(_record(tick))) for tick in ticks]
+    def resume(self, cold_from_ns: int) -> int:
+        """Take up writing where it was left."""
         with self._lock:
-            now = self._open_slice(ticks[-1].received_ns)
-            size = 0
-            for instrument, record in packed:
-                size += now.add(instrument.token, record)
-                self._instruments[instrument.token] = instrument
-            now.size += size
-            now.count += len(packed)
-            self._size += size
-            self._count += len(packed)
-            self._written += len(packed)
+            self._complete = False
+            oldest = kept_from(self._now_ns(), self._minutes)
+            if self._upto_ns is None:
+                begin = self._from_ns = max(cold_from_ns, oldest)
+            else:
+                begin = max(self._upto_ns - OVERLAP_NS, oldest)
+                if begin > self._upto_ns:
+                    self._from_ns = begin
+            return begin
+
+    def complete(self, from_ns: int | None = None) -> None:
+        """Nothing is missing any more."""
+        with self._lock:
+            self._complete = True
+            if from_ns is not None:
+                self._from_ns = from_ns
+
+    def write(self, ticks: Sequence[Tick]) -> None:
+        """Take ticks in the order in which they came."""
+        with self._lock:
+            if self._complete:
+                self._progress.take(ticks)
+            else:
+                ticks = self._progress.fresh(ticks)
+            if not ticks:
+                return
+            for tick in ticks:
+                self._newest[tick.instrument.token] = tick
+            self._upto_ns = max(self._upto_ns or 0, ticks[-1].received_ns)
+            self._written += len(ticks)
+            if self._today:
+                self._keep(ticks)
+
+    def _keep(self, ticks: Sequence[Tick]) -> None:
+        now = self._open_slice(ticks[-1].received_ns)
+        size = 0
+        for tick in ticks:
+            size += now.add(tick.instrument.token, pack(tick))
+        now.size += size
+        now.count += len(ticks)
+        self._size += size
+        self._count += len(ticks)
 
     def _open_slice(self, received_ns: int) -> _Slice:
         """The slice to write to, after dropping what is too old or too much."""
@@ -117,7 +137,6 @@ class MemoryCache(Cache):
         if newest is not None and ist.day_number(newest.ended_ns) != ist.day_number(received_ns):
             while slices:
                 self._drop_oldest()
-            self._instruments.clear()
             newest = None
         if (
             newest is None
@@ -137,34 +156,40 @@ class MemoryCache(Cache):
         dropped = self._slices.popleft()
         self._count -= dropped.count
         self._size -= dropped.size
+        self._from_ns = max(self._from_ns, dropped.ended_ns + 1)
 
-    def today(self, token: int, since_ns: int | None = None, limit: int | None = None) -> list[bytes]:
+    def today(
+        self, instrument: Instrument, since_ns: int | None = None, limit: int | None = None
+    ) -> list[bytes]:
         """One instrument's newest ticks as JSON in the quote view, in the order in which they came."""
         since = since_ns or 0
         with self._lock:
             held = [
                 bytes(known)
                 for slice_ in self._slices
-                if slice_.ended_ns >= since and (known := slice_.records.get(token)) is not None
+                if slice_.ended_ns >= since and (known := slice_.records.get(instrument.token)) is not None
             ]
-            instrument = self._instruments.get(token)
-        if instrument is None:
-            return []
         # Unpacked is only what is asked for: of a long day few ticks are.
-        records = deque(itertools.chain.from_iterable(map(_records, held)), limit)
-        kept = (_unpack(record) for record in records)
-        return [encode(_tick(instrument, record), _QUOTE) for record in kept if record.received_ns >= since]
+        records = map(unpack, deque(itertools.chain.from_iterable(map(_records, held)), limit))
+        return [record.json(instrument) for record in records if record.received_ns >= since]
 
-    def newest(self, token: int) -> bytes | None:
+    def newest(self, instrument: Instrument) -> bytes | None:
         """The newest of them, None where there is none."""
+        tick = self._newest.get(instrument.token)
+        return None if tick is None else encode(tick, QUOTE)
+
+    def newest_ticks(self, instruments: Mapping[int, Instrument]) -> list[Tick]:
+        """The newest tick of each of these instruments that has one."""
         with self._lock:
-            instrument = self._instruments.get(token)
-            found = (known for slice_ in reversed(self._slices) if (known := slice_.records.get(token)))
-            held = bytes(next(found, b""))
-        if instrument is None or not held:
-            return None
-        *_, record = _records(held)
-        return encode(_tick(instrument, _unpack(record)), _QUOTE)
+            return [
+                msgspec.structs.replace(tick, instrument=instruments[token])
+                for token, tick in self._newest.items()
+                if token in instruments
+            ]
+
+    def covered_from(self) -> int | None:
+        """From when on every tick is here; None while older ones are still being read."""
+        return self._from_ns if self._complete and self._today else None
 
     def stats(self) -> dict[str, Any]:
         """How much is kept, and from when on."""
@@ -173,10 +198,13 @@ class MemoryCache(Cache):
                 "kind": "memory",
                 "ticks": self._count,
                 "bytes": self._size,
-                "instruments": len(self._instruments),
+                "instruments": len(self._newest),
                 "written": self._written,
                 "oldest": self._slices[0].began_ns // 1_000_000 if self._slices else 0,
             }
+
+    def close(self) -> None:
+        """Nothing to give back that the process's end would not."""
 
 
 def _records(held: bytes) -> Iterator[bytes]:
@@ -185,31 +213,3 @@ def _records(held: bytes) -> Iterator[bytes]:
         begin = at + LENGTH_BYTES
         at = begin + int.from_bytes(held[at:begin])
         yield held[begin:at]
-
-
-def _record(tick: Tick) -> _Record:
-    quote = tick.quote
-    return _Record(
-        tick.source, tick.epoch, tick.seq, tick.received_ns, tick.snapshot, tick.repeat, tick.late,
-        quote.exchange_time, quote.last_trade_time, quote.last_price, quote.volume,
-        quote.open, quote.high, quote.low, quote.previous_close,
-    )  # fmt: skip
-
-
-def _tick(instrument: Instrument, record: _Record) -> Tick:
-    quote = Quote(
-        instrument.token,
-        "quote",
-        record.last_price,
-        last_trade_time=record.last_trade_time,
-        volume=record.volume,
-        open=record.open,
-        high=record.high,
-        low=record.low,
-        previous_close=record.previous_close,
-        exchange_time=record.exchange_time,
-    )
-    return Tick(
-        instrument, quote, record.source, record.epoch, record.seq, record.received_ns,
-        record.snapshot, record.repeat, record.late,
-    )  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -16,6 +16,7 @@ from mdactors.market.tick import Tick
 SNAPSHOT, REPEAT, LATE, EXCHANGE_TIMED, ETF = 1, 2, 4, 8, 16
 """The bits of ``flags``; the fourth says that ``tick_timestamp`` is the exchange's, not the receipt."""
 NS_PER_MS = 1_000_000
+QuoteClass: TypeAlias = type[Quote]
 
 
 class StoredTick(msgspec.Struct, frozen=True, gc=False):
@@ -52,7 +53,7 @@ class StoredTick(msgspec.Struct, frozen=True, gc=False):
     flags: int
     instrument_key: str
 
-    def tick(self, quote: type[Quote]) -> Tick:
+    def tick(self, quote: QuoteClass) -> Tick:
         """The tick that was sent; ``quote`` is the class of its source's quotes, which reads its book."""
         segment = self.instrument_key.partition("|")[0]
         instrument = Instrument(

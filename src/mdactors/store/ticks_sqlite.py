@@ -4,207 +4,179 @@ from __future__ import annotations
 
 import itertools
 import logging
-import pathlib
 import sqlite3
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from functools import partial
+from operator import itemgetter
 from typing import Any
 
-from mdactors.errors import StoreError
+from mdactors.errors import PositionMoved
+from mdactors.market.ist import DAY_SECONDS
+from mdactors.market.position import Position
 from mdactors.market.tick import Tick
-from mdactors.store.ticks import COLUMNS, StoredTick, TickStore, row_of
+from mdactors.store.refusal import NotFiniteError, insert_sparing, log_refused, packed, rows_of
+from mdactors.store.sqlite import FAULTS, SqliteDatabase, savepoint
+from mdactors.store.ticks import COLUMNS, NS_PER_MS, StoredTick, TickStore
 
-SCHEMA_VERSION = 1
-LOCK_SECONDS = 5.0
-"""How long to wait for another process that holds the file."""
-
-_CREATE = f"""
-BEGIN IMMEDIATE;
-CREATE TABLE schema_version AS SELECT {SCHEMA_VERSION} AS version;
-CREATE TABLE ticks (
-    instrument_token INTEGER NOT NULL,
-    tradingsymbol TEXT NOT NULL,
-    exchange TEXT NOT NULL,
-    tick_timestamp INTEGER NOT NULL,
-    raw_tick_data BLOB NOT NULL,
-    received_at INTEGER NOT NULL,
-    epoch INTEGER NOT NULL,
-    seq INTEGER NOT NULL,
-    type TEXT NOT NULL,
-    last_price REAL,
-    volume INTEGER,
-    open REAL,
-    high REAL,
-    low REAL,
-    previous_close REAL,
-    open_interest INTEGER,
-    average_price REAL,
-    last_quantity INTEGER,
-    buy_quantity INTEGER,
-    sell_quantity INTEGER,
-    depth BLOB,
-    greeks BLOB,
-    iv REAL,
-    last_trade_time INTEGER,
-    source TEXT NOT NULL,
-    flags INTEGER NOT NULL
-);
-CREATE INDEX ticks_by_token ON ticks (instrument_token, tick_timestamp DESC);
-COMMIT;
-"""
-_COLUMNS = ", ".join(COLUMNS)
+_TOKEN = itemgetter(COLUMNS.index("instrument_token"))
 _ROW = f"({', '.join('?' * len(COLUMNS))})"
-_INSERT = f"INSERT INTO ticks ({_COLUMNS}) VALUES {_ROW}"  # noqa: S608 # our own names
+_INSERT = f"INSERT INTO ticks ({', '.join(COLUMNS)}) VALUES {_ROW}"  # noqa: S608 # our own names
 ROWS = 100
 """How many rows one statement inserts: SQLite lets go of the interpreter and takes it back once a
 statement, which hurts every other thread when it is done for each row."""
 _INSERT_ROWS = _INSERT + f", {_ROW}" * (ROWS - 1)
-_SELECT = (
-    f"SELECT {_COLUMNS} FROM ticks "  # noqa: S608 # our own names
+_WITHOUT_KEY = (
+    "CASE instrument_key WHEN '' THEN exchange || CASE type WHEN 'INDEX' THEN '_INDEX' WHEN 'STOCK' "
+    "THEN '_EQ' ELSE '_FO' END || '|' || tradingsymbol ELSE instrument_key END"
+)
+"""Rows of the first version have no key: it is made up as for an instrument whose key nobody knows."""
+_READ_COLUMNS = ", ".join(COLUMNS[:-1]) + ", " + _WITHOUT_KEY
+_PAGE = (
+    f"SELECT {_READ_COLUMNS} FROM ticks "  # noqa: S608 # our own names
     "WHERE instrument_token = ? AND tick_timestamp BETWEEN ? AND ? "
     "AND (tick_timestamp, epoch, seq) > (?, ?, ?) "
     "ORDER BY tick_timestamp, epoch, seq LIMIT ?"
 )
-_BAD_ROW = (
-    OverflowError,
-    UnicodeError,
-    sqlite3.DataError,
-    sqlite3.IntegrityError,
-    sqlite3.InterfaceError,
-    sqlite3.ProgrammingError,
+_PAGE_RECEIVED = (
+    f"SELECT {_READ_COLUMNS} FROM ticks "  # noqa: S608 # our own names
+    "WHERE received_at BETWEEN ? AND ? AND (received_at, instrument_token, epoch, seq) > (?, ?, ?, ?) "
+    "ORDER BY received_at, instrument_token, epoch, seq LIMIT ?"
 )
-"""What SQLite says of a row that it will never take; all else is the file's trouble and may pass."""
+# From token to token as in the view live_prices. Row ids grow with the receipt, and the index by token
+# holds them: what was received earlier is passed over without reading it.
+_NEWEST = f"""
+WITH RECURSIVE tokens(token) AS (
+    SELECT min(instrument_token) FROM ticks
+    UNION ALL
+    SELECT (SELECT min(instrument_token) FROM ticks WHERE instrument_token > token)
+    FROM tokens WHERE token IS NOT NULL
+)
+SELECT {_READ_COLUMNS} FROM tokens JOIN ticks ON ticks.rowid = (
+    SELECT rowid FROM ticks WHERE instrument_token = token
+    AND rowid >= (SELECT min(rowid) FROM ticks WHERE received_at >= ?1) AND received_at >= ?1
+    ORDER BY tick_timestamp DESC, epoch DESC, seq DESC LIMIT 1
+)"""  # noqa: S608 # our own names
+_POSITION = 'SELECT journal, segment, "offset", ticks FROM journal_positions WHERE journal = ?'
+_EXPIRED = (
+    "DELETE FROM ticks WHERE rowid IN (SELECT rowid FROM ticks WHERE received_at < ? "
+    "ORDER BY received_at LIMIT ?)"
+)
+SLICE_ROWS = 2000
+"""How many old rows one transaction deletes."""
+SLICES = 50
+"""How many slices one `SqliteTicks.maintain` deletes: it must not hold up the ticks for long."""
+LONG_LOG_BYTES = 256 << 20
 
 _logger = logging.getLogger(__name__)
 
 
 class SqliteTicks(TickStore):
-    """Owns one file: one connection that writes, one that only reads.
+    """Keeps ticks in a database that others may share; ``close`` closes that.
 
-    Raises:
-        StoreError: the file cannot be opened, or is not ours.
+    ``raw``: keep the broker's bytes as well. ``retention_days``: 0 keeps ticks for ever.
     """
 
-    def __init__(self, path: pathlib.Path) -> None:
-        self._path = path
-        self._write_lock = threading.Lock()
-        self._read_lock = threading.Lock()
-        with self._reported("opened"):
-            self._writer = self._connect("rwc")
-            try:
-                self._prepare()
-                self._reader = self._connect("ro")
-            except (sqlite3.Error, StoreError):
-                self._writer.close()
-                raise
+    def __init__(self, database: SqliteDatabase, *, raw: bool = True, retention_days: int = 0) -> None:
+        self._database = database
+        self._raw = raw
+        self._retention_ms = retention_days * DAY_SECONDS * 1000
 
-    def _connect(self, mode: str) -> sqlite3.Connection:
-        return sqlite3.connect(
-            f"{self._path.absolute().as_uri()}?mode={mode}",
-            uri=True,
-            timeout=LOCK_SECONDS,
-            isolation_level=None,
-            check_same_thread=False,
-        )
+    def position(self, journal: str) -> Position | None:
+        """How far this journal is stored."""
+        with self._database.reading() as connection:
+            return _position(connection, journal)
 
-    def _prepare(self) -> None:
-        known = {
-            name for (name,) in self._writer.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")
-        }
-        if "schema_version" in known:
-            versions = [version for (version,) in self._writer.execute("SELECT version FROM schema_version")]
-            if versions != [SCHEMA_VERSION]:
-                raise StoreError(
-                    f"{self._path}: schema version {versions} is not {SCHEMA_VERSION}; move the file away"
-                )
-        elif "ticks" in known:
-            raise StoreError(f"{self._path}: holds a table ticks that is not ours; choose another store.path")
-        else:
-            self._writer.executescript(_CREATE)
-        self._writer.execute("PRAGMA journal_mode = WAL")
-        self._writer.execute("PRAGMA synchronous = NORMAL")
-        # Every instrument has its own place in the index: with the default of 2 MiB most rows would
-        # read that place from the file again, and a longer log is folded in less often.
-        self._writer.execute("PRAGMA cache_size = -65536")
-        self._writer.execute("PRAGMA wal_autocheckpoint = 8000")
-
-    @contextmanager
-    def _reported(self, what: str) -> Iterator[None]:
-        try:
-            yield
-        except (sqlite3.Error, OverflowError) as error:
-            raise StoreError(f"{self._path}: cannot be {what}: {error}") from None
-
-    def write(self, ticks: Sequence[Tick]) -> int:
-        """Keep these ticks in one transaction, without those that SQLite will never take."""
-        with self._write_lock, self._reported("written"):
-            try:
-                with self._transaction():
-                    self._insert([row_of(tick) for tick in ticks])
-                return len(ticks)
-            except _BAD_ROW:
-                with self._transaction():
-                    refused = self._insert_singly(ticks)
-            self.refused += len(refused)
-        for tick, error in refused[:1]:
-            _logger.error(
-                "%s: left out %d of %d ticks that cannot be kept, the first of %s, epoch %d, seq %d: %s",
-                self._path, len(refused), len(ticks), tick.instrument.key, tick.epoch, tick.seq, error,
+    def write(self, ticks: Sequence[Tick], after: Position | None, upto: Position) -> int:
+        """Keep these ticks and ``upto`` in one transaction; what SQLite never takes goes to refused_ticks."""
+        with self._database.transaction() as connection:
+            stored = _position(connection, upto.journal)
+            if stored != after:
+                raise PositionMoved(f"{self._database.path}: stored up to {stored}, not {after}")
+            refused = insert_sparing(
+                ticks, partial(self._insert, connection), partial(savepoint, connection),
+                (*FAULTS, NotFiniteError),
             )  # fmt: skip
-        return len(ticks) - len(refused)
+            place = (upto.journal, upto.segment, upto.offset)
+            connection.executemany(
+                "INSERT INTO refused_ticks VALUES (?, ?, ?, ?, ?, ?)",
+                [(*place, why, tick.received_ns // NS_PER_MS, packed(tick)) for tick, why in refused],
+            )
+            connection.execute(
+                "INSERT OR REPLACE INTO journal_positions VALUES (?, ?, ?, ?)",
+                (*place, upto.ticks),
+            )
+        log_refused(_logger, self._database.path, refused, len(ticks))
+        return len(refused)
 
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self._writer.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-            self._writer.execute("COMMIT")
-        finally:
-            if self._writer.in_transaction:
-                self._writer.execute("ROLLBACK")
-
-    def _insert(self, rows: Sequence[tuple[Any, ...]]) -> None:
+    def _insert(self, connection: sqlite3.Connection, ticks: Sequence[Tick]) -> None:
+        # By instrument: each finds its place in the indexes once a batch, not once a tick, and who reads
+        # one instrument's ticks finds those of a batch together.
+        rows = sorted(rows_of(ticks, raw=self._raw), key=_TOKEN)
         whole = len(rows) - len(rows) % ROWS
         for start in range(0, whole, ROWS):
             values = itertools.chain.from_iterable(rows[start : start + ROWS])
-            self._writer.execute(_INSERT_ROWS, tuple(values))
-        self._writer.executemany(_INSERT, rows[whole:])
-
-    def _insert_singly(self, ticks: Sequence[Tick]) -> list[tuple[Tick, Exception]]:
-        """Insert row by row; the ticks that SQLite will never take, and why."""
-        refused: list[tuple[Tick, Exception]] = []
-        for tick in ticks:
-            try:
-                self._writer.execute(_INSERT, row_of(tick))
-            except _BAD_ROW as error:
-                refused.append((tick, error))
-        return refused
+            connection.execute(_INSERT_ROWS, tuple(values))
+        connection.executemany(_INSERT, rows[whole:])
 
     def read(
-        self,
-        token: int,
-        from_ns: int,
-        to_ns: int,
-        limit: int,
-        after: StoredTick | None = None,
+        self, token: int, from_ns: int, to_ns: int, limit: int, after: StoredTick | None = None
     ) -> list[StoredTick]:
-        """One page of an instrument's ticks, oldest first, both ends inclusive."""
-        first, last = -(-from_ns // 1_000_000), to_ns // 1_000_000
+        """One page of an instrument's ticks by ``tick_timestamp``, oldest first, both ends inclusive."""
+        first, last = _milliseconds(from_ns, to_ns)
         place = (first - 1, 0, 0) if after is None else (after.tick_timestamp, after.epoch, after.seq)
-        with self._read_lock, self._reported("read"):
-            rows = self._reader.execute(_SELECT, (token, first, last, *place, limit)).fetchall()
+        return self._rows(_PAGE, (token, first, last, *place, limit))
+
+    def received(
+        self, from_ns: int, to_ns: int, limit: int, after: StoredTick | None = None
+    ) -> list[StoredTick]:
+        """One page of all instruments' ticks by receipt, oldest first, both ends inclusive."""
+        first, last = _milliseconds(from_ns, to_ns)
+        place = (first - 1, 0, 0, 0)
+        if after is not None:
+            place = (after.received_at, after.instrument_token, after.epoch, after.seq)
+        return self._rows(_PAGE_RECEIVED, (first, last, *place, limit))
+
+    def newest(self, since_ns: int) -> list[StoredTick]:
+        """Each instrument's newest tick, by `read`'s order, among those received since then."""
+        return self._rows(_NEWEST, (-(-since_ns // NS_PER_MS),))
+
+    def _rows(self, statement: str, arguments: tuple[int, ...]) -> list[StoredTick]:
+        with self._database.reading() as connection:
+            rows: list[tuple[Any, ...]] = connection.execute(statement, arguments).fetchall()
         return [StoredTick(*row) for row in rows]
 
     def count(self) -> int:
         """How many ticks are kept; reads a whole index."""
-        with self._read_lock, self._reported("read"):
-            (count,) = self._reader.execute("SELECT count(*) FROM ticks").fetchone()
+        with self._database.reading() as connection:
+            (count,) = connection.execute("SELECT count(*) FROM ticks").fetchone()
         return int(count)
 
+    def maintain(self, now_ns: int) -> list[str]:
+        """Delete some of what is too old, in small transactions, and cut the write-ahead log."""
+        if self._retention_ms:
+            self._expire(now_ns // NS_PER_MS - self._retention_ms)
+        if self._database.log_bytes() > LONG_LOG_BYTES and not self._database.fold_log():
+            size = self._database.log_bytes() >> 20
+            return [f"{self._database.path}: a reader keeps the write-ahead log from being cut: {size} MiB"]
+        return []
+
+    def _expire(self, before_ms: int) -> None:
+        for _ in range(SLICES):
+            with self._database.transaction() as connection:
+                deleted = connection.execute(_EXPIRED, (before_ms, SLICE_ROWS)).rowcount
+            if deleted < SLICE_ROWS:
+                return
+
     def close(self) -> None:
-        """Close both connections; the last one folds the write-ahead log into the file."""
-        with self._read_lock:
-            self._reader.close()
-        with self._write_lock:
-            self._writer.close()
+        """Close the database."""
+        self._database.close()
+
+
+def _position(connection: sqlite3.Connection, journal: str) -> Position | None:
+    row = connection.execute(_POSITION, (journal,)).fetchone()
+    return None if row is None else Position(*row)
+
+
+def _milliseconds(from_ns: int, to_ns: int) -> tuple[int, int]:
+    """The first and the last whole millisecond within."""
+    return -(-from_ns // NS_PER_MS), to_ns // NS_PER_MS

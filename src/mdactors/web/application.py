@@ -22,9 +22,12 @@ from mdactors.web.handler import Parts, UnknownPath
 from mdactors.web.limited_log import LimitedLog
 from mdactors.web.origins import Origins
 from mdactors.web.paths import PATHS, RAW
+from mdactors.web.rest_candles import Candles
+from mdactors.web.rest_history import TicksOfHistory
 from mdactors.web.rest_market import MarketSnapshot
 from mdactors.web.rest_service import Health, Live, Page, Ready, Status
-from mdactors.web.rest_ticks import InstrumentsRefresh, Subscriptions, TicksOfToday
+from mdactors.web.rest_ticks import InstrumentsRefresh, Subscriptions
+from mdactors.web.rest_today import TicksOfToday
 from mdactors.web.session import SessionSocket
 from mdactors.web.sessions import Sessions
 
@@ -37,8 +40,10 @@ REST = {
     "/ready": Ready,
     "/api/status": Status,
     "/api/ticks/today/{symbol}": TicksOfToday,
+    "/api/ticks/historical": TicksOfHistory,
     "/api/ticks/subscriptions": Subscriptions,
     "/api/ticks/admin/refresh-instruments": InstrumentsRefresh,
+    "/api/candles/{symbol}": Candles,
     "/api/market/snapshot": MarketSnapshot,
 }
 PING_SECONDS = 30

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from typing import Any
 
 import msgspec
 
+from mdactors.market.calendar import Calendar
+from mdactors.market.candle import Interval
 from mdactors.market.instruments import InstrumentTable
+from mdactors.market.quote import Quote
 from mdactors.runtime import Address, Message
-
-
-class TodayCache(Protocol):
-    """The reading side of the cache of today's ticks."""
-
-    def today(self, token: int, since_ns: int | None, limit: int | None) -> list[bytes]:
-        """The newest so many ticks since a time of receipt as JSON, oldest first; may block."""
+from mdactors.store.bars import BarStore
+from mdactors.store.cache import Cache
+from mdactors.store.ticks import TickStore
 
 
 class Gateway(msgspec.Struct, frozen=True):
@@ -29,12 +28,20 @@ class Gateway(msgspec.Struct, frozen=True):
     hub: Address
     instruments: Address
     """The InstrumentMaster's."""
-    cache: TodayCache
+    cache: Cache
+    history: TickStore | None
+    """None where ticks are not stored."""
+    bars: BarStore | None
+    quotes: Mapping[str, type[Quote]]
+    """Source -> the class of its quotes, which reads the books that it packed."""
     status: Callable[[], Awaitable[Mapping[str, Any]]]
     health: Callable[[], Awaitable[tuple[bool, Mapping[str, Any]]]]
     """Whether clients can rely on the feed, with details."""
     ready: Callable[[], bool]
     """Whether the daemon can serve."""
+    calendar: Calendar = msgspec.field(default_factory=Calendar)
+    intervals: Collection[Interval] = ("1s", "1m")
+    """Which bars are stored."""
 
 
 async def ask(address: Address, question: Message, seconds: float) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 from types import TracebackType
@@ -16,6 +16,7 @@ from tornado.web import HTTPError, RequestHandler
 
 from mdactors.config import AdminSettings, ServerSettings
 from mdactors.market.instrument import Instrument
+from mdactors.market.moment import read_moment
 from mdactors.runtime import Address, Message
 from mdactors.web.gateway import Gateway, ask
 from mdactors.web.limited_log import LimitedLog
@@ -25,7 +26,7 @@ from mdactors.web.sessions import Sessions
 Result = TypeVar("Result")
 
 _LOGGED_CHARACTERS = 100
-_WHOLE = re.compile("[1-9][0-9]{0,8}")
+_WHOLE = re.compile("[1-9][0-9]{0,14}")
 
 ANSWER_SECONDS = 5.0
 """How long an actor may take to answer before the client hears that it does not."""
@@ -141,13 +142,31 @@ class Handler(RequestHandler):
             raise Failure(503, "no_answer", message) from None
 
     def whole_number(self, name: str) -> int | None:
-        """A parameter that is a whole number from 1 to 999999999; None where it is not given."""
+        """A parameter that is a whole number of at most 15 digits from 1 on; None where it is not given."""
         text = self.get_query_argument(name, None)
         if text is None:
             return None
         if not _WHOLE.fullmatch(text):
             raise Failure(400, "invalid_parameter", f"{name} must be a whole number from 1 on", field=name)
         return int(text)
+
+    def choice(self, name: str, choices: Sequence[str], default: str) -> str:
+        """A parameter that is one of these words."""
+        value = self.get_query_argument(name, default)
+        if value not in choices:
+            message = f"{name} must be one of {', '.join(choices)}"
+            raise Failure(400, "invalid_parameter", message, field=name)
+        return value
+
+    def moment(self, name: str, *, last: bool = False) -> int | None:
+        """A parameter that is a time, in nanoseconds since 1970; None where it is not given."""
+        text = self.get_query_argument(name, None)
+        if text is None:
+            return None
+        try:
+            return read_moment(text, last=last)
+        except ValueError as error:
+            raise Failure(400, "invalid_parameter", f"{name}: {error}", field=name) from None
 
     async def instrument(self, name: str, field: str) -> Instrument:
         """The instrument that is meant; none is a 404 with suggestions."""

@@ -1,45 +1,17 @@
-"""REST of ticks and subscriptions: ``/api/ticks/…``."""
+"""REST of who gets which ticks: ``/api/ticks/subscriptions`` and ``/api/ticks/admin/…``."""
 
 from __future__ import annotations
 
 import hmac
 import ipaddress
-import time
 
-from mdactors.errors import MdactorsError, StoreError
-from mdactors.market import ist
+from mdactors.errors import MdactorsError
 from mdactors.messages import RefreshInstruments
 from mdactors.web.handler import Failure, Handler
 from mdactors.web.origins import is_local_host
 
-MINUTE_NS = 60 * ist.SECOND_NS
 REFRESH_SECONDS = 60.0
 PROXY_HEADERS = ("X-Forwarded-For", "X-Real-Ip", "Forwarded")
-
-
-class TicksOfToday(Handler):
-    """``GET /api/ticks/today/{symbol}``."""
-
-    async def get(self, symbol: str) -> None:
-        """Answer today's ticks as on the websocket, oldest first."""
-        minutes = self.whole_number("lastMinutes")
-        limit = self.whole_number("limit")
-        instrument = await self.instrument(symbol, "symbol")
-        try:
-            body = await self.in_pool(self._read, instrument.token, since_ns(time.time_ns(), minutes), limit)
-        except StoreError as error:
-            raise Failure(503, "unavailable", str(error)) from error
-        self.answer_bytes(body)
-
-    def _read(self, token: int, since_ns: int, limit: int | None) -> bytes:
-        """In a thread of the pool."""
-        return b"[" + b",".join(self.parts.gateway.cache.today(token, since_ns, limit)) + b"]"
-
-
-def since_ns(now_ns: int, minutes: int | None) -> int:
-    """From when on ticks are of today, and of the last minutes where those are bounded."""
-    midnight_ns = (now_ns // ist.SECOND_NS - ist.second_of_day(now_ns)) * ist.SECOND_NS
-    return midnight_ns if minutes is None else max(midnight_ns, now_ns - minutes * MINUTE_NS)
 
 
 class Subscriptions(Handler):

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
 
 from mdactors.market.instruments import InstrumentTable
-from mdactors.market.interest import Interest
+from mdactors.market.interest import BarChannel, Interest
 from mdactors.protocol import BadRequest, ErrorCode, Request
+from mdactors.web.channels import read_channels
 from mdactors.web.paths import MARKET, Path
 
-MARKET_ONLY = ("sector", "underlying", "channels")
+NOT_YET = ("sector", "underlying")
 
 
 class Selection:
@@ -23,6 +24,10 @@ class Selection:
         self.interest = interest
         self._max_symbols = max_symbols
         self._symbols: dict[int, str] = {}
+        self._asked: dict[int, int] = {}
+        """Token -> the version of the interest in which it was asked for last."""
+        self._channels: dict[str, BarChannel] = {}
+        """By the names that were asked for."""
 
     @property
     def symbols(self) -> list[str]:
@@ -39,30 +44,55 @@ class Selection:
             BadRequest: it cannot be served; nothing is changed.
         """
         names = self._check(request, table)
+        channels = read_channels(request, table, self._channels)
         found, unknown = self._find(names, request, table)
+        version = self.interest.version + 1
         tokens = dict(self.interest.tokens)
         for token, symbol in found.values():
             if request.action == "SUBSCRIBE":
                 tokens[token] = request.mode
                 self._symbols[token] = symbol
+                self._asked[token] = version
             else:
                 tokens.pop(token, None)
-                self._symbols.pop(token, None)
-        self.interest = msgspec.structs.replace(self.interest, tokens=tokens)
+                self._forget(token)
+        self._change_channels(request, channels)
+        self.interest = msgspec.structs.replace(
+            self.interest, tokens=tokens, channels=frozenset(self._channels.values()), version=version
+        )
+        asked = {} if request.channels is None else {"channels": list(channels)}
         return {
             "event": f"{request.action.lower()}d",
             "id": request.id,
             "symbols": {name: symbol for name, (_, symbol) in found.items()},
             "tokens": {name: token for name, (token, _) in found.items()},
             "unknown": unknown,
+            **asked,
         }
 
-    def remove(self, tokens: Iterable[int]) -> None:
-        """Take out what cannot be streamed."""
+    def _change_channels(self, request: Request, channels: Mapping[str, BarChannel]) -> None:
+        if request.action == "SUBSCRIBE":
+            self._channels |= channels
+        else:
+            ended = set(channels.values())
+            self._channels = {
+                name: channel for name, channel in self._channels.items() if channel not in ended
+            }
+
+    def remove(self, tokens: Iterable[int], version: int) -> None:
+        """Take out what cannot be streamed, as was found for a version of the interest.
+
+        What was asked for again since then stays: that request has its own answer.
+        """
         for token in tokens:
-            self._symbols.pop(token, None)
+            if self._asked.get(token, 0) <= version:
+                self._forget(token)
         kept = {token: mode for token, mode in self.interest.tokens.items() if token in self._symbols}
         self.interest = msgspec.structs.replace(self.interest, tokens=kept)
+
+    def _forget(self, token: int) -> None:
+        self._symbols.pop(token, None)
+        self._asked.pop(token, None)
 
     def _check(self, request: Request, table: InstrumentTable) -> list[str]:
         """The names that the request is about."""
@@ -79,16 +109,20 @@ class Selection:
             )
         if request.type is not None and request.type not in path.carries.types:
             raise refuse(ErrorCode.WRONG_PATH, f"{path.name} carries no {request.type}; use {MARKET}", "type")
-        for field in MARKET_ONLY if path.market else ():
+        if request.channels is not None and not path.market:
+            raise refuse(ErrorCode.WRONG_PATH, f"{path.name} has no channels; use {MARKET}", "channels")
+        for field in NOT_YET if path.market else ():
             if getattr(request, field) is not None:
                 raise refuse(ErrorCode.NOT_AVAILABLE, f"{field} is not available in this version", field)
-        if request.symbols is None and not (path.market and request.keys is not None):
+        keys = request.keys if path.market else None
+        if request.symbols is None and keys is None and request.channels is None:
             hint = f"; keys and the like are understood on {MARKET}" if not path.market else ""
             raise refuse(ErrorCode.INVALID_FIELD, f"symbols must be a list of names{hint}", "symbols")
-        names = [*(request.symbols or ()), *((request.keys or ()) if path.market else ())]
-        if len(names) > self._max_symbols:
-            message = f"{len(names)} names in one request; {self._max_symbols} are allowed"
-            raise refuse(ErrorCode.TOO_MANY_SYMBOLS, message, "symbols" if request.symbols else "keys")
+        names = [*(request.symbols or ()), *(keys or ())]
+        if (count := len(names) + len(request.channels or ())) > self._max_symbols:
+            field = "symbols" if request.symbols else "keys" if keys else "channels"
+            message = f"{count} names in one request; {self._max_symbols} are allowed"
+            raise refuse(ErrorCode.TOO_MANY_SYMBOLS, message, field)
         if names and not len(table):
             raise refuse(ErrorCode.NOT_READY, "the instruments are not loaded yet; ask again in a moment")
         return list(dict.fromkeys(names))

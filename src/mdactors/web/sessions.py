@@ -161,7 +161,7 @@ class Sessions:
                     dirty.append(session.outbox)
                 fresh.append(delivery)
                 if delivery.refused:
-                    session.selection.remove(delivery.refused)
+                    session.selection.remove(delivery.refused, delivery.version)
         if idle and dirty:
             asyncio.get_running_loop().call_soon(self._flush)
 

@@ -1,0 +1,92 @@
+"""A simulated Kite as a child process, with the log that says what it sent."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from bench._sent import Sent
+from mdactors.demo import simulator
+
+BEAT_SECONDS = 0.02
+WITHIN_SECONDS = 30.0
+FOR_EVER = 1_000_000
+
+
+class Market:
+    """One running simulator."""
+
+    def __init__(self, wire: dict[str, Any], log: Path) -> None:
+        self.symbols: list[str] = wire["symbols"]
+        self.sent = Sent(log)
+        self._wire = wire
+
+    def configuration(self, data_dir: Path, **sections: Any) -> dict[str, Any]:
+        """A daemon's configuration that streams everything over one connection."""
+        return {
+            "data_dir": str(data_dir),
+            "brokers": {"kite": {**self._wire["settings"], "connections": 1}},
+            "subscriptions": {"symbols": self.symbols},
+            "calendar": {"always_open": True},
+            "log": {"level": "WARNING"},
+            **sections,
+        }
+
+    def silence(self) -> None:
+        """From now on nothing changes any more."""
+        self._ask("POST", f"/simulator/silence?seconds={FOR_EVER}")
+
+    def speak(self) -> None:
+        """Go on."""
+        self._ask("POST", "/simulator/silence?seconds=0")
+
+    def connections(self) -> list[int]:
+        """The open ones."""
+        return list(self._ask("GET", "/simulator/connections"))
+
+    def newest(self) -> int:
+        """The newest connection that was sent anything; 0 when there is none."""
+        self.sent.read()
+        return max(self.sent.beats, default=0)
+
+    def _ask(self, method: str, path: str) -> Any:
+        connection = http.client.HTTPConnection("127.0.0.1", self._wire["port"], timeout=WITHIN_SECONDS)
+        try:
+            connection.request(method, path)
+            answer = json.loads(connection.getresponse().read())
+        finally:
+            connection.close()
+        return answer["result"]
+
+
+@contextlib.contextmanager
+def market(
+    folder: Path, rate: int, instruments: int, *, beat: float = BEAT_SECONDS, seed: int = 1
+) -> Iterator[Market]:
+    """A simulator of so many updates a second that ends with the block; it logs into ``folder``."""
+    log = folder / "sent.jsonl"
+    options = {
+        "--rate": rate, "--instruments": instruments, "--beat": beat, "--seed": seed, "--sent-log": log,
+        "--packets-per-frame": 100,
+    }  # fmt: skip
+    words = [str(word) for option in options.items() for word in option]
+    with simulator("kite", *words) as wire:
+        yield Market(wire, log)
+
+
+def wait_for(condition: Callable[[], object], what: str, seconds: float = WITHIN_SECONDS) -> None:
+    """Return once it holds.
+
+    Raises:
+        RuntimeError: it did not in time.
+    """
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"not within {seconds:g} s: {what}")
+        time.sleep(0.02)

@@ -1,0 +1,140 @@
+"""The actor that makes bars of ticks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Any
+
+from mdactors.errors import StoreError
+from mdactors.market.calendar import Calendar
+from mdactors.market.candle import Bar, Interval
+from mdactors.market.candles import Candles
+from mdactors.market.ist import SECOND_NS
+from mdactors.market.tick import Tick
+from mdactors.messages import BarsPublished, TicksPublished
+from mdactors.runtime import Actor, Address, Context, Message, handles
+
+BEAT_SECONDS = 0.25
+RECOVERED_NS = 150 * SECOND_NS
+"""How much of the past a fresh builder reads: the minute that is open, that before, and some baselines."""
+LOOKS_BACK = 5
+"""So many times as long the daemon may have been away for it to find the minute that was open."""
+OVERLAP_NS = 10 * SECOND_NS
+"""Ticks that came so shortly after the last recovered one may be among the recovered."""
+
+
+class Beat(Message, frozen=True):
+    """Time to publish the bars that are over."""
+
+
+class CandleBuilder(Actor):
+    """Owns the bars that still take trades.
+
+    Receives `TicksPublished`; tells each sink `BarsPublished` on a beat: the bars whose grace is over and
+    the corrections of published ones. A fresh one reads what was received shortly before, so that the
+    open bars and the baselines of the volumes come back; what came twice counts once. A stopped one
+    publishes what is over and nothing half-finished. Its hooks run in its own thread; `on_start` blocks
+    while it reads.
+
+    Args:
+        context: from the supervisor.
+        calendar: whose sessions clip the bars.
+        sinks: who is told the bars.
+        recent: ``recent(from_ns, to_ns)``: the ticks that were received in between, in batches, oldest
+            first; may raise StoreError.
+        intervals: which of ``1s`` and ``1m`` to publish.
+        grace_seconds: how long a bar waits for late trades after its end.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        *,
+        calendar: Calendar,
+        sinks: Sequence[Address],
+        recent: Callable[[int, int], Iterable[Sequence[Tick]]],
+        intervals: Collection[Interval],
+        grace_seconds: float,
+    ) -> None:
+        super().__init__(context)
+        self._sinks = sinks
+        self._recent = recent
+        self._candles = Candles(calendar, intervals, grace_seconds)
+        self._recovered: dict[tuple[int, str], tuple[int, int]] = {}
+        """(instrument token, source) -> epoch and number of the last recovered tick."""
+        self._recovered_ns = 0
+        self._counts = dict.fromkeys(("recovered", "published", "corrections"), 0)
+
+    def on_start(self) -> None:
+        """Read what was received shortly before, and begin the beat; runs in the actor's thread."""
+        try:
+            self._recover()
+        except StoreError as error:
+            self.logger.warning("bars begin with what comes from now on: %s", error)
+        self._publish(self._candles.resume(self._now()))
+        self.after(BEAT_SECONDS, Beat())
+
+    def _recover(self) -> None:
+        now = self.clock.time_ns()
+        since = now - RECOVERED_NS
+        for _ in range(LOOKS_BACK):
+            if any(self._recent(since, now)):
+                break
+            since -= RECOVERED_NS
+        else:
+            return
+        # Where the daemon was away, its last minute may have begun before what was found.
+        if since < now - RECOVERED_NS:
+            since -= RECOVERED_NS
+        for ticks in self._recent(since, self.clock.time_ns()):
+            self._candles.add(ticks, self._now())
+            for tick in ticks:
+                self._recovered[tick.instrument.token, tick.source] = tick.epoch, tick.seq
+                self._recovered_ns = max(self._recovered_ns, tick.received_ns)
+            self._counts["recovered"] += len(ticks)
+
+    @handles(TicksPublished)
+    def build(self, message: TicksPublished) -> None:
+        """Take one frame's ticks."""
+        ticks = message.ticks
+        if self._recovered:
+            ticks = self._unseen(ticks)
+        self._candles.add(ticks, self._now())
+
+    def _unseen(self, ticks: Sequence[Tick]) -> Sequence[Tick]:
+        """What was not recovered already; nothing was that came a while later."""
+        if ticks[-1].received_ns > self._recovered_ns + OVERLAP_NS:
+            self._recovered.clear()
+            return ticks
+        seen, never = self._recovered, (0, 0)
+        return [
+            tick
+            for tick in ticks
+            if (tick.epoch, tick.seq) > seen.get((tick.instrument.token, tick.source), never)
+        ]
+
+    @handles(Beat)
+    def beat(self, _message: Beat) -> None:
+        """Publish what is over."""
+        self.after(BEAT_SECONDS, Beat())
+        self._publish(self._candles.closed(self._now()))
+
+    def on_stop(self) -> None:
+        """Publish what is over: what is open comes back from the journal. Runs in the actor's thread."""
+        self._publish(self._candles.closed(self._now()))
+
+    def _now(self) -> float:
+        return self.clock.monotonic() * 1000
+
+    def _publish(self, bars: Sequence[Bar]) -> None:
+        if not bars:
+            return
+        self._counts["published"] += len(bars)
+        self._counts["corrections"] += sum(bar.correction for bar in bars)
+        published = BarsPublished(bars)
+        for sink in self._sinks:
+            self.tell(sink, published)
+
+    def describe(self) -> dict[str, Any]:
+        """Instruments, open bars and counters for ``/api/status``."""
+        return self._candles.describe() | self._counts

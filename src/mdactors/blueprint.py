@@ -1,0 +1,227 @@
+"""Who lives in the supervision tree, and what each of them is given."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+
+from mdactors.actors.batch_persister import BatchPersister
+from mdactors.actors.broker_connection import BrokerConnection, Line
+from mdactors.actors.cache_writer import CacheWriter
+from mdactors.actors.candle_builder import CandleBuilder
+from mdactors.actors.instrument_master import Catalogue, InstrumentMaster
+from mdactors.actors.journal_writer import JournalWriter
+from mdactors.actors.normalizer import Normalizer
+from mdactors.actors.session_hub import SessionHub
+from mdactors.actors.subscription_manager import SubscriptionManager, Upstream
+from mdactors.adapter import BrokerAdapter
+from mdactors.config import Settings
+from mdactors.market.calendar import Calendar
+from mdactors.market.candle import Interval
+from mdactors.protocol import Delivery
+from mdactors.runtime import Address, ChildSpec, Intensity, MailboxPolicy, Supervisor
+from mdactors.store.archive import Archive
+
+FRAMES_WAITING = MailboxPolicy(capacity=1000, when_full="wait")
+BATCHES_WAITING = MailboxPolicy(capacity=10_000, when_full="drop_oldest")
+NEVER_DROPPED = MailboxPolicy(when_full="keep")
+SLOW_CHILD_SECONDS = 120.0
+"""The ping limit of those who download or write for long."""
+STORING_SECONDS = 15.0
+"""How long the last batches may take at the end; what is not stored then is in the journal."""
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+class Blueprint:
+    """Names every actor, and specifies the tree from the root down."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        adapters: Mapping[str, BrokerAdapter],
+        catalogue: Catalogue,
+        calendar: Calendar,
+        archive: Archive,
+    ) -> None:
+        self._settings = settings
+        self._adapters = adapters
+        self._catalogue = catalogue
+        self._calendar = calendar
+        self._archive = archive
+        self.hub = Address("session_hub", BATCHES_WAITING)
+        self.manager = Address("subscription_manager")
+        self.journal_writer = Address("journal_writer", NEVER_DROPPED)
+        self.persister = Address("batch_persister", BATCHES_WAITING)
+        self.cache_writer = Address("cache_writer", BATCHES_WAITING)
+        self.candles = Address("candle_builder", BATCHES_WAITING)
+        self.master = Address("instrument_master")
+        self.normalizers = {name: Address(f"{name}/normalizer", FRAMES_WAITING) for name in settings.brokers}
+        self.connections = {
+            name: [
+                Address(f"{name}/connection-{n}") for n in range(1, adapters[name].limits.connections + 1)
+            ]
+            for name in settings.brokers
+        }
+
+    def addresses(self) -> list[Address]:
+        """Every actor's address, supervisors apart."""
+        connections = [address for each in self.connections.values() for address in each]
+        own = [self.hub, self.manager, self.cache_writer, self.candles, self.master]
+        keeping = [self.journal_writer, self.persister] if self._archive.ticks is not None else []
+        return [*own, *keeping, *self.normalizers.values(), *connections]
+
+    def root(
+        self, deliver: Callable[[Sequence[Delivery]], None], ask_sessions: Callable[[], None]
+    ) -> ChildSpec:
+        """The whole tree.
+
+        Args:
+            deliver: takes a batch of the hub's to the event loop; returns at once.
+            ask_sessions: has the event loop report every session; returns at once.
+        """
+        brokers = self._supervisor("brokers", [self._broker(name) for name in self._settings.brokers])
+        children = [self._sinks(), self._sessions(deliver, ask_sessions), self._instruments(), brokers]
+        return self._supervisor("root", children)
+
+    def _supervisor(self, name: str, children: Sequence[ChildSpec]) -> ChildSpec:
+        supervision = self._settings.supervision
+        intensity = Intensity(
+            max_restarts=supervision.max_restarts,
+            period=supervision.period_seconds,
+            healthy_after=supervision.healthy_after_seconds,
+            limit=supervision.backoff_limit_seconds,
+        )
+        arguments = {"children": children, "strategy": "one_for_one", "intensity": intensity}
+        return ChildSpec(Address(name), Supervisor, arguments)
+
+    def _sinks(self) -> ChildSpec:
+        """Stopped in reverse: the persister goes last, when all that came is synced."""
+        keeping = [self._persister(), self._journal_writer()] if self._archive.ticks is not None else []
+        return self._supervisor("sinks", [*keeping, self._cache_writer(), self._candle_builder()])
+
+    def _journal_writer(self) -> ChildSpec:
+        arguments = {
+            "journal": self._archive.journal,
+            "persister": self.persister,
+            "hub": self.hub,
+            "sync_seconds": self._settings.journal.sync_seconds,
+        }
+        return ChildSpec(self.journal_writer, JournalWriter, arguments, drain=True)
+
+    def _persister(self) -> ChildSpec:
+        store, archive = self._settings.store, self._archive
+        assert archive.journal is not None, "ticks are stored through the journal"
+        arguments = {
+            "store": archive.ticks,
+            "bars": archive.bars,
+            "reader": archive.reader,
+            "journal_id": archive.journal.id,
+            "journal_writer": self.journal_writer,
+            "hub": self.hub,
+            "calendar": self._calendar,
+            "batch_rows": store.batch_rows,
+            "batch_seconds": seconds_of(store.batch_age),
+            "flush_at": store.flush_at,
+            "lag_limit": store.lag_limit,
+        }
+        return ChildSpec(
+            self.persister,
+            BatchPersister,
+            arguments,
+            shutdown=STORING_SECONDS,
+            ping_limit=SLOW_CHILD_SECONDS,
+            drain=True,
+        )
+
+    def _cache_writer(self) -> ChildSpec:
+        arguments = {
+            "cache": self._archive.cache,
+            "recent": self._archive.recent.between,
+            "hub": self.hub,
+            "instruments": lambda: self._catalogue.table,
+            "warm_minutes": self._settings.cache.warm_minutes,
+        }
+        return ChildSpec(self.cache_writer, CacheWriter, arguments, ping_limit=SLOW_CHILD_SECONDS, drain=True)
+
+    def _candle_builder(self) -> ChildSpec:
+        arguments = {
+            "calendar": self._calendar,
+            "sinks": [self.hub] if self._archive.ticks is None else [self.hub, self.persister],
+            "recent": self._archive.recent.between,
+            "intervals": list[Interval](["1s", "1m"]),
+            "grace_seconds": self._settings.candles.grace_seconds,
+        }
+        return ChildSpec(self.candles, CandleBuilder, arguments, ping_limit=SLOW_CHILD_SECONDS, drain=True)
+
+    def _sessions(
+        self, deliver: Callable[[Sequence[Delivery]], None], ask_sessions: Callable[[], None]
+    ) -> ChildSpec:
+        subscriptions = self._settings.subscriptions
+        manager = {
+            "upstreams": [
+                Upstream(address, self._adapters[broker])
+                for broker, addresses in self.connections.items()
+                for address in addresses
+            ],
+            "hub": self.hub,
+            "table": lambda: self._catalogue.table,
+            "ask_sessions": ask_sessions,
+            "universe": subscriptions.symbols,
+            "upstream_mode": subscriptions.mode,
+            "grace_seconds": subscriptions.grace_seconds,
+        }
+        hub = {
+            "deliver": deliver,
+            "manager": self.manager,
+            "normalizers": list(self.normalizers.values()),
+        }
+        children = [
+            ChildSpec(self.manager, SubscriptionManager, manager),
+            ChildSpec(self.hub, SessionHub, hub, drain=True),
+        ]
+        return self._supervisor("sessions", children)
+
+    def _instruments(self) -> ChildSpec:
+        names = self._settings.instruments.sources or list(self._settings.brokers)
+        arguments = {
+            "sources": [self._adapters[name] for name in names],
+            "catalogue": self._catalogue,
+            "path": self._archive.folder / "instruments.msgpack",
+            "readers": [*self.normalizers.values(), self.manager],
+            "hub": self.hub,
+        }
+        return ChildSpec(self.master, InstrumentMaster, arguments, ping_limit=SLOW_CHILD_SECONDS)
+
+    def _broker(self, name: str) -> ChildSpec:
+        adapter, feed = self._adapters[name], self._settings.feed
+        sinks = [self.cache_writer, self.candles]
+        if self._archive.ticks is not None:
+            sinks.append(self.journal_writer)
+        normalizer = {
+            "adapter": adapter,
+            "table": lambda: self._catalogue.table,
+            "hub": self.hub,
+            "sinks": sinks,
+            "connections": {address.name: address for address in self.connections[name]},
+            "calendar": self._calendar,
+            "stale_seconds": feed.stale_seconds,
+            "delayed_seconds": feed.delayed_seconds,
+        }
+        children = [ChildSpec(self.normalizers[name], Normalizer, normalizer)]
+        for number, address in enumerate(self.connections[name]):
+            connection = {
+                "adapter": adapter,
+                "line": Line(),
+                "normalizer": self.normalizers[name],
+                "manager": self.manager,
+                "hub": self.hub,
+                "spare": number > 0,
+            }
+            children.append(ChildSpec(address, BrokerConnection, connection))
+        return self._supervisor(name, children)
+
+
+def seconds_of(age: str) -> float:
+    """A length of time as the settings write it: 500ms, 5s, 15m, 1h."""
+    number, unit = re.fullmatch("([0-9]+)(ms|s|m|h)", age).groups()  # type: ignore[union-attr]  # the settings' pattern
+    return int(number) * _UNITS[unit]

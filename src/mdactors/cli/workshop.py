@@ -1,0 +1,96 @@
+"""Where stored ticks become bars again, one day and one instrument at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import chain, islice
+
+import msgspec
+from rich.progress import Progress
+
+from mdactors.market import ist
+from mdactors.market.calendar import Calendar
+from mdactors.market.candle import Bar, Interval
+from mdactors.market.candles import bars_of
+from mdactors.store.bars import BarStore
+from mdactors.store.pages import as_sent, ticks_between
+from mdactors.store.ticks import NS_PER_MS, StoredTick, TickStore
+
+DAY_NS = ist.DAY_SECONDS * ist.SECOND_NS
+_BATCH = 5_000
+
+
+class Rebuilt(msgspec.Struct):
+    """What became of one day."""
+
+    instruments: int = 0
+    ticks: int = 0
+    bars: int = 0
+
+
+class Workshop:
+    """Reads ticks, builds bars by the rules of the live ones, and puts them in the place of those stored."""
+
+    def __init__(
+        self, ticks: TickStore, bars: BarStore, calendar: Calendar, intervals: Sequence[Interval]
+    ) -> None:
+        self._ticks = ticks
+        self._bars = bars
+        self._calendar = calendar
+        self._intervals = intervals
+
+    def instruments(self, since_ns: int) -> dict[int, str]:
+        """Token -> symbol of everything that ticks were received of from a day before then on.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        return {
+            row.instrument_token: row.tradingsymbol for row in self._ticks.newest(max(0, since_ns - DAY_NS))
+        }
+
+    def rebuild(self, day: int, tokens: Collection[int], *, everything: bool, bar: Progress) -> Rebuilt:
+        """Make one day's bars (by `ist.day_number`) of these instruments again.
+
+        With ``everything`` the day's other bars are deleted; but where there are no ticks, nothing is.
+
+        Raises:
+            StoreError: the store failed; the day's bars are incomplete until it is rebuilt again.
+        """
+        begin_ns = day * DAY_NS - ist.OFFSET_SECONDS * ist.SECOND_NS
+        task = bar.add_task(ist.date(begin_ns).isoformat(), total=len(tokens))
+        rebuilt = Rebuilt()
+        for token in tokens:
+            rows = self._rows(token, begin_ns)
+            if rows:
+                if everything and not rebuilt.ticks:
+                    self._delete(begin_ns)
+                rebuilt.instruments += 1
+                rebuilt.ticks += len(rows)
+                rebuilt.bars += self._write(self._build(rows, begin_ns))
+            bar.advance(task)
+        bar.remove_task(task)
+        return rebuilt
+
+    def _rows(self, token: int, begin_ns: int) -> list[StoredTick]:
+        """A day's ticks in the order in which they came, which is the one that bars are built in."""
+        pages = ticks_between(self._ticks, token, begin_ns, begin_ns + DAY_NS - 1)
+        return sorted(chain.from_iterable(pages), key=lambda row: (row.received_at, row.epoch, row.seq))
+
+    def _delete(self, begin_ns: int) -> None:
+        begin_ms = begin_ns // NS_PER_MS
+        for interval in self._intervals:
+            self._bars.delete(interval, begin_ms, begin_ms + ist.DAY_SECONDS * 1000 - 1)
+
+    def _build(self, rows: Sequence[StoredTick], begin_ns: int) -> Iterator[Bar]:
+        for bar in bars_of(as_sent(rows, {}), self._calendar, self._intervals):
+            # The last trade of an earlier day may be said again in the morning.
+            if 0 <= bar.start * NS_PER_MS - begin_ns < DAY_NS:
+                yield bar
+
+    def _write(self, bars: Iterable[Bar]) -> int:
+        left, count = iter(bars), 0
+        while batch := list(islice(left, _BATCH)):
+            self._bars.write(batch)
+            count += len(batch)
+        return count

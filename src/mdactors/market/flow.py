@@ -1,0 +1,81 @@
+"""What time it is for a flow of trades, live or replayed at any speed, and which of its bars are over."""
+
+from __future__ import annotations
+
+from mdactors.market.forming import FormingBar
+from mdactors.market.tick import Tick
+
+LATEST_MS = 5 * 60_000
+"""A trade that lies further behind its flow comes too late for any bar."""
+LEAP_MS = 15 * 60_000
+"""A trade that lies further before its flow is not believed until others say so too."""
+_BELIEVED = 3
+"""So many trades in a row that all lie far off: it is the flow that moved."""
+
+
+class Agenda:
+    """Bars by their ends."""
+
+    __slots__ = ("_due",)
+
+    def __init__(self) -> None:
+        self._due: dict[int, list[FormingBar]] = {}
+
+    def expect(self, bar: FormingBar) -> None:
+        """Have a bar handed out when it is over."""
+        bars = self._due.get(bar.end)
+        if bars is None:
+            self._due[bar.end] = [bar]
+        else:
+            bars.append(bar)
+
+    def over(self, limit: float) -> list[FormingBar]:
+        """Hand out the bars that end by then, oldest first."""
+        ends = sorted(end for end in self._due if end <= limit)
+        return [bar for end in ends for bar in self._due.pop(end)]
+
+    def __len__(self) -> int:
+        return sum(map(len, self._due.values()))
+
+
+class Flow:
+    """The time of all trades that one kind of clock stamps: that of its newest trade.
+
+    Bars close by it, never by the wall clock. Between trades it goes on as fast as the caller's ``now``,
+    so that a quiet market's bars close too. All times are milliseconds; ``now`` may begin anywhere.
+    """
+
+    __slots__ = ("_heard", "minutes", "newest", "seconds", "strays")
+
+    def __init__(self) -> None:
+        self.newest = 0
+        """Epoch milliseconds of the newest trade; 0 before the first."""
+        self.strays: list[Tick] = []
+        """Trades that wait to be believed."""
+        self.seconds, self.minutes = Agenda(), Agenda()
+        self._heard = 0.0
+
+    def reach(self, time: int, now: float) -> bool:
+        """Move on to a trade's time; False where it lies too far ahead to be believed."""
+        if self.newest and time - self.newest > LEAP_MS + now - self._heard:
+            return False
+        self.newest = time
+        self._heard = now
+        return True
+
+    def at(self, now: float) -> float:
+        """What time it is, epoch milliseconds."""
+        return self.newest + now - self._heard
+
+    def hold(self, tick: Tick) -> list[Tick]:
+        """Let a trade that lies far off wait; all that wait once they are believed."""
+        self.strays.append(tick)
+        if len(self.strays) < _BELIEVED:
+            return []
+        return self.restart()
+
+    def restart(self) -> list[Tick]:
+        """Begin anew with the next trade, whatever its time; the trades that waited."""
+        believed, self.strays = self.strays, []
+        self.newest = 0
+        return believed

@@ -1,0 +1,77 @@
+"""Everything that keeps ticks, opened as the settings say."""
+
+from __future__ import annotations
+
+import contextlib
+import pathlib
+from collections.abc import Mapping
+
+from mdactors.config import Settings
+from mdactors.errors import StoreError
+from mdactors.market.quote import Quote
+from mdactors.store.bars import BarStore
+from mdactors.store.cache import Cache
+from mdactors.store.cache_memory import MemoryCache
+from mdactors.store.journal import Journal
+from mdactors.store.journal_reader import JournalReader
+from mdactors.store.opening import open_stores
+from mdactors.store.recent import Recent
+from mdactors.store.ticks import TickStore
+
+
+class Archive:
+    """Owns journal, stores and cache for as long as the daemon runs; actors only borrow them.
+
+    ``quotes`` names the class of each source's quotes. Without ``store.ticks`` there is neither journal nor
+    store. Used with `open` and `close`, which blocks.
+    """
+
+    def __init__(self, settings: Settings, quotes: Mapping[str, type[Quote]]) -> None:
+        self._settings = settings
+        self._undo = contextlib.ExitStack()
+        self.folder = pathlib.Path(settings.data_dir)
+        self.journal: Journal | None = None
+        self.reader: JournalReader | None = None
+        self.ticks: TickStore | None = None
+        self.bars: BarStore | None = None
+        self.cache: Cache = MemoryCache(settings.cache.today_minutes)
+        self.recent = Recent(None, self._journal_folder, quotes)
+        self._quotes = quotes
+
+    def open(self) -> None:
+        """Open all of it; `close` undoes it, also after a failure.
+
+        Raises:
+            StoreError: one of them cannot be opened.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(f"data_dir: cannot make {self.folder}: {error.strerror}") from error
+        if self._settings.cache.kind == "redis":
+            from mdactors.store.cache_redis import RedisCache
+
+            self.cache = RedisCache(self._settings.cache)
+        self._undo.callback(self.cache.close)
+        if self._settings.store.ticks:
+            self._open_stores()
+
+    def _open_stores(self) -> None:
+        journal = self._settings.journal
+        self.journal = Journal(
+            self._journal_folder, segment_bytes=journal.segment_bytes, max_bytes=journal.max_bytes
+        )
+        self._undo.callback(self.journal.close)
+        self.reader = JournalReader(self._journal_folder)
+        self._undo.callback(self.reader.close)
+        self.ticks, self.bars = open_stores(self._settings.store, self.folder)
+        self._undo.callback(self.ticks.close)
+        self.recent = Recent(self.ticks, self._journal_folder, self._quotes)
+
+    @property
+    def _journal_folder(self) -> pathlib.Path:
+        return self.folder / self._settings.journal.path
+
+    def close(self) -> None:
+        """Close them in reverse order."""
+        self._undo.close()

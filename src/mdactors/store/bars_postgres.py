@@ -1,0 +1,92 @@
+"""Bars in the PostgreSQL of the ticks."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Collection, Sequence
+from functools import partial
+
+from mdactors.errors import StoreError
+from mdactors.market.candle import Bar, Interval
+from mdactors.store.bars import TABLES, BarStore, StoredBar
+from mdactors.store.postgres import PostgresDatabase
+from mdactors.store.postgres_connection import Connection
+from mdactors.store.refusal import NotFiniteError, insert_sparing
+from mdactors.store.ticks_postgres import FAULTS
+
+# One statement with seven arrays, whatever the number of bars.
+_REPLACE = """
+INSERT INTO {} AS kept (instrument_key, ts, open, high, low, close, volume)
+SELECT key, to_timestamp(ms / 1000.0), open, high, low, close, volume
+FROM unnest(%s::text[], %s::int8[], %s::float8[], %s::float8[], %s::float8[], %s::float8[], %s::int8[])
+    AS bar (key, ms, open, high, low, close, volume)
+ON CONFLICT (instrument_key, ts) DO UPDATE SET open = excluded.open, high = excluded.high,
+    low = excluded.low, close = excluded.close, volume = excluded.volume"""
+_PAGE = (
+    "SELECT instrument_key, ts, open, high, low, close, volume FROM {} WHERE instrument_key = %s "
+    "AND ts BETWEEN to_timestamp(%s / 1000.0) AND to_timestamp(%s / 1000.0) ORDER BY ts LIMIT %s"
+)
+_DELETE = "DELETE FROM {} WHERE ts BETWEEN to_timestamp(%s / 1000.0) AND to_timestamp(%s / 1000.0)"
+
+_logger = logging.getLogger(__name__)
+
+
+class PostgresBars(BarStore):
+    """Keeps bars of these intervals in a database that others share and close."""
+
+    def __init__(self, database: PostgresDatabase, intervals: Collection[Interval]) -> None:
+        self._database = database
+        self._intervals = frozenset(intervals)
+
+    def write(self, bars: Sequence[Bar]) -> None:
+        """Keep these bars in one transaction; one that is never taken is left out with an ERROR line."""
+        # The last version of each: one statement cannot replace a row twice.
+        newest = {(bar.interval, bar.instrument.key, bar.start): bar for bar in bars}
+        kept = [bar for bar in newest.values() if bar.interval in self._intervals]
+        if not kept:
+            return
+        with self._database.transaction() as connection:
+            refused = insert_sparing(kept, partial(self._replace, connection), connection.transaction, FAULTS)
+        for bar, reason in refused[:1]:
+            _logger.error(
+                "%s: left out %d of %d bars that cannot be kept, the first of %s at %d: %s",
+                self._database.where, len(refused), len(kept), bar.instrument.key, bar.start, reason,
+            )  # fmt: skip
+
+    def _replace(self, connection: Connection, bars: Sequence[Bar]) -> None:
+        for interval in self._intervals:
+            rows = [
+                (bar.instrument.key, bar.start, bar.open, bar.high, bar.low, bar.close, bar.volume)
+                for bar in bars
+                if bar.interval == interval
+            ]
+            if rows:
+                columns = [list(column) for column in zip(*rows, strict=True)]
+                if not math.isfinite(sum(map(sum, columns[2:6]))):
+                    raise NotFiniteError("a price is not a finite number")
+                connection.execute(_REPLACE.format(TABLES[interval]), columns)
+
+    def read(
+        self, instrument_key: str, interval: Interval, from_ms: int, to_ms: int, limit: int
+    ) -> list[StoredBar]:
+        """The first so many bars that begin within these times, both ends inclusive, oldest first."""
+        statement = _PAGE.format(_table(interval))
+        with self._database.reading() as connection:
+            rows = connection.execute(
+                statement, (instrument_key, from_ms, to_ms, limit), binary=True
+            ).fetchall()
+        return [StoredBar(*row) for row in rows]
+
+    def delete(self, interval: Interval, from_ms: int, to_ms: int) -> None:
+        """Forget all bars that begin within these times, both ends inclusive."""
+        statement = _DELETE.format(_table(interval))
+        with self._database.transaction() as connection:
+            connection.execute(statement, (from_ms, to_ms))
+
+
+def _table(interval: Interval) -> str:
+    try:
+        return TABLES[interval]
+    except KeyError:
+        raise StoreError(f"bars of {interval} are not stored") from None

@@ -1,0 +1,220 @@
+"""What reads a journal, beside its writer or without one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from mdactors.errors import StoreError
+from mdactors.market.instrument import Instrument
+from mdactors.market.position import Position
+from mdactors.market.quote import Quote
+from mdactors.market.tick import Tick
+from mdactors.store.journal_segment import (
+    HEADER_BYTES,
+    Record,
+    Segment,
+    SegmentFile,
+    sealed_end,
+    segments,
+)
+from mdactors.store.journal_survey import damaged
+
+KEPT_INSTRUMENTS = 100_000
+KEPT_DAMAGE = 100
+
+
+class _Line(msgspec.Struct, gc=False, array_like=True):
+    """A `Tick` as it is read: its instrument stays packed, since most were seen before."""
+
+    instrument: msgspec.Raw
+    quote: Quote
+    source: str
+    epoch: int
+    seq: int
+    received_ns: int
+    snapshot: bool = False
+    repeat: bool = False
+    late: bool = False
+
+
+class TickDecoder:
+    """Makes ticks of a record's payload; one `Instrument` serves all its ticks."""
+
+    def __init__(self) -> None:
+        self._lines = msgspec.msgpack.Decoder(list[_Line])
+        self._line = msgspec.msgpack.Decoder(_Line)
+        self._raw = msgspec.msgpack.Decoder(list[msgspec.Raw])
+        self._instrument = msgspec.msgpack.Decoder(Instrument)
+        self._instruments: dict[bytes, Instrument] = {}
+
+    def decode(self, payload: memoryview) -> list[Tick]:
+        """The ticks of a whole payload.
+
+        Raises:
+            msgspec.MsgspecError: one of them is not what a tick should be.
+        """
+        return [self._tick(line) for line in self._lines.decode(payload)]
+
+    def decode_singly(self, payload: memoryview) -> list[Tick]:
+        """The ticks that can be read of a payload that `decode` refused."""
+        ticks = []
+        for raw in self._raw.decode(payload):
+            try:
+                ticks.append(self._tick(self._line.decode(raw)))
+            except msgspec.MsgspecError:
+                continue
+        return ticks
+
+    def _tick(self, line: _Line) -> Tick:
+        packed = bytes(line.instrument)
+        instrument = self._instruments.get(packed)
+        if instrument is None:
+            if len(self._instruments) >= KEPT_INSTRUMENTS:
+                self._instruments.clear()
+            instrument = self._instruments[packed] = self._instrument.decode(packed)
+        return Tick(
+            instrument, line.quote, line.source, line.epoch, line.seq, line.received_ns,
+            line.snapshot, line.repeat, line.late,
+        )  # fmt: skip
+
+
+class JournalReader:
+    """Reads the ticks of a journal's folder; takes no lock; one thread uses it.
+
+    Damage does not stop it: it goes on behind, and ``damage`` says what was passed over, one text a range.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._decoder = TickDecoder()
+        self.damage: list[str] = []
+        self._file: SegmentFile | None = None
+        self._offset = 0
+        self._newer: list[Segment] = []
+        """The segments behind the open one, as far as they are known."""
+        self._end = 0
+        """Where the open segment ends as far as one can say; for good once there is a newer one."""
+        self._position: Position | None = None
+        """What `read` gave last: it goes on from there."""
+
+    def read(
+        self, after: Position | None, upto: Position | None, limit: int
+    ) -> tuple[list[Tick], Position | None]:
+        """The ticks of the next whole records behind ``after``, and the position behind them.
+
+        Reads records until there are ``limit`` ticks, never one that ends behind ``upto`` (None: the last
+        whole record). ``after`` may be None or of another journal: then from the oldest segment; also
+        where its own segment was deleted. ``([], after)`` where there is nothing. Quotes are plain
+        `Quote`s.
+
+        Raises:
+            StoreError: the folder or a segment cannot be read, or ``after`` lies behind the journal's
+                newest segment.
+        """
+        try:
+            if self._file is None or after != self._position:
+                self._seek(after)
+            elif not self._newer:
+                self._look_behind(self._file, segments(self._folder))
+            ticks, position = self._read(after, upto, limit)
+        except BaseException:
+            # What was read already has reached nobody: begin at ``after`` again.
+            self.close()
+            raise
+        self._position = position
+        return ticks, position
+
+    def _read(
+        self, position: Position | None, upto: Position | None, limit: int
+    ) -> tuple[list[Tick], Position | None]:
+        ticks: list[Tick] = []
+        while len(ticks) < limit and (record := self._next(upto)) is not None:
+            assert self._file is not None, "a record comes out of a file"
+            ticks += self._decoded(record)
+            position = Position(self._file.journal, self._file.number, record.end, record.ticks)
+        return ticks, position
+
+    def close(self) -> None:
+        """Close the file that is open."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _seek(self, after: Position | None) -> None:
+        self.close()
+        found = segments(self._folder)
+        if after is None or not found or after.journal != found[0].journal:
+            self._open_first(found)
+            return
+        left = [segment for segment in found if segment.number >= after.segment]
+        if not left:
+            raise StoreError(
+                f"{self._folder}: the store holds segments up to {after.segment} of this journal, the newest "
+                f"here is {found[-1].number}: an old copy was put back; move the folder away"
+            )
+        self._open_first(left)
+        if self._file is not None and self._file.number == after.segment:
+            self._offset = max(after.offset, HEADER_BYTES)
+
+    def _open_first(self, found: list[Segment]) -> bool:
+        """Open the first of these that still exists."""
+        for segment in found:
+            try:
+                file = SegmentFile(segment)
+            except FileNotFoundError:
+                continue
+            self.close()
+            self._file, self._offset = file, HEADER_BYTES
+            self._look_behind(file, found)
+            if file.header is None and file.size() > HEADER_BYTES:
+                self._note(damaged(file.number, 0, HEADER_BYTES))
+            return True
+        return False
+
+    def _next(self, upto: Position | None) -> Record | None:
+        """The next whole record; None where there is none yet."""
+        while (file := self._file) is not None:
+            end, newer = self._end, self._newer
+            if upto is not None and upto.segment <= file.number:
+                end, newer = (upto.offset if upto.segment == file.number else 0), []
+            record = file.next(self._offset, end)
+            if record is not None:
+                self._pass_over(file, record.offset)
+                self._offset = record.end
+                return record
+            if upto is not None or newer:
+                # All up to there was written: what is not whole will never be.
+                self._pass_over(file, end)
+            if not newer or not self._open_first(newer):
+                return None
+        return None
+
+    def _look_behind(self, file: SegmentFile, found: list[Segment]) -> None:
+        """Learn what is behind the open segment, and with it where that ends."""
+        self._newer = [segment for segment in found if segment.number > file.number]
+        self._end = sealed_end(file.number, self._newer) or file.size()
+
+    def _pass_over(self, file: SegmentFile, end: int) -> None:
+        """Go on at ``end``: nothing whole lies before it."""
+        if end > self._offset:
+            if not file.deleted():
+                self._note(damaged(file.number, self._offset, end))
+            self._offset = end
+
+    def _decoded(self, record: Record) -> list[Tick]:
+        try:
+            return self._decoder.decode(record.payload)
+        except msgspec.MsgspecError as error:
+            assert self._file is not None, "a record comes out of a file"
+            ticks = self._decoder.decode_singly(record.payload)
+            self._note(
+                f"segment {self._file.number}: {record.count - len(ticks)} ticks of the record at byte "
+                f"{record.offset} cannot be read: {error}"
+            )
+            return ticks
+
+    def _note(self, damage: str) -> None:
+        if damage not in self.damage and len(self.damage) < KEPT_DAMAGE:
+            self.damage.append(damage)

@@ -1,0 +1,31 @@
+-- The columns of a tick. The next step makes the table ticks of this one: partitions or a hypertable.
+
+CREATE TABLE ticks_default (
+    instrument_token bigint NOT NULL,
+    tradingsymbol text NOT NULL,
+    exchange text NOT NULL,
+    tick_timestamp timestamptz NOT NULL,
+    raw_tick_data bytea NOT NULL,
+    received_at timestamptz NOT NULL,
+    epoch bigint NOT NULL,
+    seq bigint NOT NULL,
+    type text NOT NULL,
+    last_price double precision,
+    volume bigint,
+    open double precision,
+    high double precision,
+    low double precision,
+    previous_close double precision,
+    open_interest bigint,
+    average_price double precision,
+    last_quantity bigint,
+    buy_quantity bigint,
+    sell_quantity bigint,
+    depth bytea,
+    greeks bytea,
+    iv double precision,
+    last_trade_time timestamptz,
+    source text NOT NULL,
+    flags integer NOT NULL,
+    instrument_key text NOT NULL
+);

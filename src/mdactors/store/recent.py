@@ -1,0 +1,175 @@
+"""Ticks that were received of late, out of the store and the journal behind it."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from pathlib import Path
+
+import msgspec
+
+from mdactors.market.ist import SECOND_NS
+from mdactors.market.position import Position
+from mdactors.market.quote import Quote
+from mdactors.market.tick import Tick
+from mdactors.store.journal_reader import JournalReader
+from mdactors.store.journal_segment import segments
+from mdactors.store.progress import Progress
+from mdactors.store.ticks import StoredTick, TickStore
+
+PAGE = 5_000
+SKEW_NS = 3 * SECOND_NS
+"""No tick stands in the journal behind one that was received so much later: one broker's frames may wait
+longer to be decoded than another's."""
+
+
+class Recent:
+    """Reads ticks by their time of receipt while others write them; usable from any thread.
+
+    ``folder`` is the journal's; ``quotes`` names the class of each source's quotes, which reads its book.
+    Without a store only the journal is read.
+    """
+
+    def __init__(
+        self,
+        store: TickStore | None,
+        folder: Path,
+        quotes: Mapping[str, type[Quote]],
+        now_ns: Callable[[], int] = time.time_ns,
+    ) -> None:
+        self._store = store
+        self._folder = folder
+        self._quotes = quotes
+        self._now_ns = now_ns
+
+    def between(self, from_ns: int, to_ns: int) -> Iterator[list[Tick]]:
+        """Everything received within these times, both ends inclusive; each step blocks for one page.
+
+        The ticks of one instrument from one source come in their order, each of them once, although
+        others are stored and leave the journal meanwhile. Out of the store, times of receipt are whole
+        milliseconds.
+
+        Raises:
+            StoreError: the store or the journal cannot be read; what came before stays good.
+        """
+        with contextlib.closing(JournalReader(self._folder)) as reader:
+            reading = _Reading(self, reader, from_ns, to_ns)
+            while not reading.ended:
+                yield from reading.pages()
+
+    # --- For a reading
+
+    def stored(self) -> Position | None:
+        """How far the journal that is there is stored."""
+        found = segments(self._folder)
+        return self._store.position(found[0].journal) if found and self._store is not None else None
+
+    def rows(self, from_ns: int, to_ns: int) -> Iterator[list[Tick]]:
+        """Pages of what the store holds."""
+        after: StoredTick | None = None
+        while self._store is not None and from_ns <= to_ns:
+            rows = self._store.received(from_ns, to_ns, PAGE, after)
+            if rows:
+                yield [row.tick(self._quotes.get(row.source, Quote)) for row in rows]
+                after = rows[-1]
+            if len(rows) < PAGE:
+                return
+
+    def with_books(self, ticks: list[Tick]) -> list[Tick]:
+        """The same ticks, just read from the journal, with quotes that can read their books."""
+        for tick in ticks:
+            if (kind := self._quotes.get(tick.source)) is not None:
+                tick.quote = kind(*msgspec.structs.astuple(tick.quote))
+        return ticks
+
+    def now_ns(self) -> int:
+        """Wall time."""
+        return self._now_ns()
+
+
+class _Overtaken(Exception):
+    """What was to be read next has left the journal for the store."""
+
+
+class _Reading:
+    """One walk through store and journal."""
+
+    def __init__(self, recent: Recent, reader: JournalReader, from_ns: int, to_ns: int) -> None:
+        self.ended = False
+        self._recent = recent
+        self._reader = reader
+        self._from_ns = from_ns
+        self._to_ns = to_ns
+        self._next_ns = from_ns
+        self._progress = Progress()
+        self._stored: Position | None = None
+        """Everything before it is in the store: where the journal is taken up."""
+
+    def pages(self) -> Iterator[list[Tick]]:
+        """The pages up to the end, or to where the store overtook us: then it is to be called again."""
+        try:
+            first_ns = yield from self._settled()
+            yield from self._around(first_ns)
+            for ticks in self._tail(self._to_ns + SKEW_NS):
+                self._next_ns = max(self._next_ns, ticks[-1].received_ns)
+                yield from self._fresh(self._recent.with_books(ticks))
+            self.ended = True
+        except _Overtaken:
+            self._next_ns -= 2 * SKEW_NS
+
+    def _settled(self) -> Generator[list[Tick], None, int]:
+        """What was received long before the first tick that is not stored; returns when that was."""
+        while True:
+            self._stored = self._recent.stored()
+            head, _ = self._reader.read(self._stored, None, 1)
+            first_ns = min((tick.received_ns for tick in head), default=self._recent.now_ns())
+            until_ns = min(self._to_ns, first_ns - SKEW_NS)
+            count = 0
+            for page in self._recent.rows(self._next_ns, until_ns):
+                count += len(page)
+                yield from self._fresh(page)
+            self._next_ns = max(self._next_ns, until_ns + 1)
+            if count < PAGE:  # else this took a while, in which more was stored
+                return first_ns
+
+    def _around(self, first_ns: int) -> Iterator[list[Tick]]:
+        """What is stored around the place where the journal is taken up.
+
+        Rows that were stored since we looked are in the journal as well, and left to it: they would
+        come before ticks that they follow.
+        """
+        last_ns = min(self._to_ns, first_ns + SKEW_NS)
+        rows = [tick for page in self._recent.rows(self._next_ns, last_ns) for tick in page]
+        if not rows:
+            return
+        behind = {_number(tick) for ticks in self._tail(last_ns + SKEW_NS) for tick in ticks}
+        yield from self._fresh(tick for tick in rows if _number(tick) not in behind)
+
+    def _tail(self, until_ns: int) -> Iterator[list[Tick]]:
+        """The journal from where it is taken up, until ticks were received later than this."""
+        place, received_ns = self._stored, 0
+        while received_ns <= until_ns:
+            ticks, end = self._reader.read(place, None, PAGE)
+            if not ticks:
+                return
+            if (
+                place is not None
+                and end is not None
+                and end.ticks - place.ticks != len(ticks)
+                and self._recent.stored() != self._stored
+            ):
+                raise _Overtaken
+            place, received_ns = end, ticks[-1].received_ns
+            yield ticks
+
+    def _fresh(self, ticks: Iterable[Tick]) -> Iterator[list[Tick]]:
+        fresh = self._progress.fresh(
+            tick for tick in ticks if self._from_ns <= tick.received_ns <= self._to_ns
+        )
+        if fresh:
+            yield fresh
+
+
+def _number(tick: Tick) -> tuple[str, int, int, int]:
+    return tick.source, tick.instrument.token, tick.epoch, tick.seq

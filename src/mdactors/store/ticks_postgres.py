@@ -1,0 +1,210 @@
+"""Ticks in PostgreSQL, with TimescaleDB or without, by binary COPY."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import psycopg
+from psycopg import errors
+
+from mdactors.errors import PositionMoved
+from mdactors.market import ist
+from mdactors.market.position import Position
+from mdactors.market.tick import Tick
+from mdactors.store import timescale
+from mdactors.store.postgres import PostgresDatabase
+from mdactors.store.postgres_connection import EPOCH_MS, Connection
+from mdactors.store.refusal import NotFiniteError, insert_sparing, log_refused, packed, rows_of
+from mdactors.store.ticks import COLUMNS, NS_PER_MS, StoredTick, TickStore
+
+DAYS_AHEAD = 7
+SLICE = 1000
+"""Ticks that are packed at once: the server takes in one slice while the next is packed."""
+LAST_MS = 253_402_300_799_999
+"""The end of the year 9999: a time beyond what PostgreSQL knows may be why a tick is refused."""
+FAULTS = (
+    NotFiniteError, OverflowError, UnicodeError,
+    psycopg.DataError, psycopg.IntegrityError, errors.ProgramLimitExceeded,
+)  # fmt: skip
+"""What is said of a row that can never be kept; all else is the server's trouble and may pass."""
+_NAMES = ", ".join(COLUMNS)
+_COPY = f"COPY ticks ({_NAMES}) FROM STDIN (FORMAT BINARY)"
+# A timestamptz travels as an int8, microseconds since 2000: no datetime needs to be made of it.
+_TYPES = (
+    "int8", "text", "text", "int8", "bytea", "int8", "int8", "int8", "text", "float8", "int8",
+    "float8", "float8", "float8", "float8", "int8", "float8", "int8", "int8", "int8", "bytea", "bytea",
+    "float8", "int8", "text", "int4", "text",
+)  # fmt: skip
+_POSITION = 'SELECT journal, segment, "offset", ticks FROM journal_positions WHERE journal = %s'
+_FIRST_POSITION = "INSERT INTO journal_positions VALUES (%s, %s, %s, %s) ON CONFLICT DO NOTHING"
+_NEXT_POSITION = (
+    'UPDATE journal_positions SET segment = %s, "offset" = %s, ticks = %s '
+    'WHERE journal = %s AND segment = %s AND "offset" = %s'
+)
+_REFUSED = "INSERT INTO refused_ticks VALUES (%s, %s, %s, %s, to_timestamp(%s / 1000.0), %s)"
+_PAGE = (
+    f"SELECT {_NAMES} FROM ticks "  # noqa: S608 # our own names
+    "WHERE instrument_token = %s "
+    "AND tick_timestamp BETWEEN to_timestamp(%s / 1000.0) AND to_timestamp(%s / 1000.0) "
+    "AND (tick_timestamp, epoch, seq) > (to_timestamp(%s / 1000.0), %s, %s) "
+    "ORDER BY tick_timestamp, epoch, seq LIMIT %s"
+)
+_PAGE_RECEIVED = (
+    f"SELECT {_NAMES} FROM ticks "  # noqa: S608 # our own names
+    "WHERE received_at BETWEEN to_timestamp(%s / 1000.0) AND to_timestamp(%s / 1000.0) "
+    "AND (received_at, instrument_token, epoch, seq) > (to_timestamp(%s / 1000.0), %s, %s, %s) "
+    "ORDER BY received_at, instrument_token, epoch, seq LIMIT %s"
+)
+# From token to token as in the view live_prices; partitions that end before are never looked at.
+_NEWEST = f"""
+WITH RECURSIVE since AS (SELECT to_timestamp(%s / 1000.0) AS at), tokens(token) AS (
+    (SELECT instrument_token FROM ticks WHERE received_at >= (SELECT at FROM since)
+        ORDER BY instrument_token LIMIT 1)
+    UNION ALL
+    SELECT (
+        SELECT instrument_token FROM ticks
+        WHERE instrument_token > token AND received_at >= (SELECT at FROM since)
+        ORDER BY instrument_token LIMIT 1
+    )
+    FROM tokens WHERE token IS NOT NULL
+)
+SELECT newest.* FROM tokens CROSS JOIN LATERAL (
+    SELECT {_NAMES} FROM ticks WHERE instrument_token = token AND received_at >= (SELECT at FROM since)
+    ORDER BY tick_timestamp DESC, epoch DESC, seq DESC LIMIT 1
+) newest"""  # noqa: S608 # our own names
+
+_logger = logging.getLogger(__name__)
+
+
+class PostgresTicks(TickStore):
+    """Keeps ticks in a database that others may share; ``close`` closes that.
+
+    ``raw``: keep the broker's bytes as well. ``retention_days``: 0 keeps ticks for ever.
+    """
+
+    def __init__(self, database: PostgresDatabase, *, raw: bool = True, retention_days: int = 0) -> None:
+        self._database = database
+        self._raw = raw
+        self._retention_days = retention_days
+
+    def position(self, journal: str) -> Position | None:
+        """How far this journal is stored."""
+        with self._database.reading() as connection:
+            row = connection.execute(_POSITION, (journal,)).fetchone()
+        return None if row is None else Position(*row)
+
+    def write(self, ticks: Sequence[Tick], after: Position | None, upto: Position) -> int:
+        """Keep these ticks and ``upto`` in one transaction; what is never taken goes to refused_ticks."""
+        with self._database.transaction() as connection:
+            if not _advance(connection, after, upto):
+                raise PositionMoved(
+                    f"{self._database.where}: journal {upto.journal} is not stored up to {after}"
+                )
+            refused = insert_sparing(ticks, partial(self._copy, connection), connection.transaction, FAULTS)
+            _set_aside(connection, refused, upto)
+        log_refused(_logger, self._database.where, refused, len(ticks))
+        return len(refused)
+
+    def _copy(self, connection: Connection, ticks: Sequence[Tick]) -> None:
+        with connection.cursor() as cursor, cursor.copy(_COPY) as copy:
+            copy.set_types(_TYPES)
+            for start in range(0, len(ticks), SLICE):
+                for row in rows_of(ticks[start : start + SLICE], raw=self._raw):
+                    copy.write_row(_in_microseconds(row))
+
+    def read(
+        self, token: int, from_ns: int, to_ns: int, limit: int, after: StoredTick | None = None
+    ) -> list[StoredTick]:
+        """One page of an instrument's ticks by ``tick_timestamp``, oldest first, both ends inclusive."""
+        first, last = _milliseconds(from_ns, to_ns)
+        place = (first - 1, 0, 0)
+        if after is not None:
+            first = max(first, after.tick_timestamp)
+            place = (after.tick_timestamp, after.epoch, after.seq)
+        return self._rows(_PAGE, (token, first, last, *place, limit))
+
+    def received(
+        self, from_ns: int, to_ns: int, limit: int, after: StoredTick | None = None
+    ) -> list[StoredTick]:
+        """One page of all instruments' ticks by receipt, oldest first, both ends inclusive."""
+        first, last = _milliseconds(from_ns, to_ns)
+        place = (first - 1, 0, 0, 0)
+        if after is not None:
+            first = max(first, after.received_at)
+            place = (after.received_at, after.instrument_token, after.epoch, after.seq)
+        return self._rows(_PAGE_RECEIVED, (first, last, *place, limit))
+
+    def newest(self, since_ns: int) -> list[StoredTick]:
+        """Each instrument's newest tick, by `read`'s order, among those received since then."""
+        return self._rows(_NEWEST, (-(-since_ns // NS_PER_MS),))
+
+    def _rows(self, statement: str, arguments: tuple[int, ...]) -> list[StoredTick]:
+        with self._database.reading() as connection:
+            rows = connection.execute(statement, arguments, binary=True).fetchall()
+        return [StoredTick(*row) for row in rows]
+
+    def count(self) -> int:
+        """How many ticks are kept; reads a whole index."""
+        with self._database.reading() as connection:
+            row = connection.execute("SELECT count(*) FROM ticks").fetchone()
+        return int(row[0]) if row else 0
+
+    def maintain(self, now_ns: int) -> list[str]:
+        """Make partitions ahead and drop those that are too old, or see to TimescaleDB's policy."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                "SELECT ticks_forget(to_timestamp(%s / 1000.0), %s)",
+                (now_ns // NS_PER_MS, self._retention_days),
+            )
+        with self._database.transaction() as connection:
+            made = connection.execute("SELECT ticks_make_room(%s, %s)", (ist.date(now_ns), DAYS_AHEAD))
+            said = [line for (line,) in made]
+        if self._database.kind == "timescale":
+            with self._database.reading() as connection:
+                said += timescale.failed_jobs(connection)
+        return [f"{self._database.where}: {line}" for line in said]
+
+    def close(self) -> None:
+        """Close the database."""
+        self._database.close()
+
+
+def _advance(connection: Connection, after: Position | None, upto: Position) -> bool:
+    """Move the stored position, if it is the expected one; whoever else would waits for our commit."""
+    if after is None:
+        place = (upto.journal, upto.segment, upto.offset, upto.ticks)
+        return connection.execute(_FIRST_POSITION, place).rowcount == 1
+    moved = connection.execute(
+        _NEXT_POSITION,
+        (upto.segment, upto.offset, upto.ticks, upto.journal, after.segment, after.offset),
+    )
+    return moved.rowcount == 1
+
+
+def _set_aside(connection: Connection, refused: Sequence[tuple[Tick, str]], upto: Position) -> None:
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            _REFUSED,
+            [
+                (upto.journal, upto.segment, upto.offset, reason.replace("\0", "\\0"),
+                 min(tick.received_ns // NS_PER_MS, LAST_MS), packed(tick))
+                for tick, reason in refused
+            ],
+        )  # fmt: skip
+
+
+def _in_microseconds(row: tuple[Any, ...]) -> list[Any]:
+    values = list(row)
+    values[3] = (values[3] - EPOCH_MS) * 1000
+    values[5] = (values[5] - EPOCH_MS) * 1000
+    if values[23] is not None:
+        values[23] = (values[23] - EPOCH_MS) * 1000
+    return values
+
+
+def _milliseconds(from_ns: int, to_ns: int) -> tuple[int, int]:
+    """The first and the last whole millisecond within."""
+    return -(-from_ns // NS_PER_MS), to_ns // NS_PER_MS

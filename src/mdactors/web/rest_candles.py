@@ -1,0 +1,131 @@
+"""REST of bars, ``/api/candles/{symbol}``: stored ones, and wider ones made of minute bars when asked for."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, islice
+from typing import cast, get_args
+
+import msgspec
+
+from mdactors.market import ist
+from mdactors.market.calendar import Calendar
+from mdactors.market.candle import Bar, Interval
+from mdactors.market.instrument import Instrument
+from mdactors.market.interval import WIDTHS_MS, combine
+from mdactors.market.tick_formats import CONTENT_TYPES, json_array
+from mdactors.market.view import NS_PER_MS
+from mdactors.store.bars import BarStore
+from mdactors.store.pages import bars_between
+from mdactors.web.handler import Failure
+from mdactors.web.streamed import StreamedHandler
+
+SETTLED_MS = 10_000
+"""How long after its end a wider bar is answered: its last minute waits for late ticks, and to be stored."""
+_BATCH = 1_000
+
+_encode = msgspec.json.Encoder().encode
+
+
+class _Candle(msgspec.Struct, gc=False):
+    time: str
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: int
+
+
+class Candles(StreamedHandler):
+    """``GET /api/candles/{symbol}?interval=&from=&to=``."""
+
+    async def get(self, symbol: str) -> None:
+        """Answer the bars that begin within a range of time, oldest first, without the one still open."""
+        interval = cast(Interval, self.choice("interval", get_args(Interval), "1m"))
+        limit = self.whole_number("limit")
+        now_ns = time.time_ns()
+        from_ms, to_ms = self._range(now_ns)
+        instrument = await self.instrument(symbol, "symbol")
+        shelf = Shelf(self._store(interval), self.parts.gateway.calendar, instrument)
+        bars = shelf.bars(interval, from_ms, to_ms, now_ns // NS_PER_MS)
+        bars = bars if limit is None else _newest(bars, limit)
+        await self.stream(json_array(_batches(map(_json, bars))), CONTENT_TYPES["json"])
+
+    def _range(self, now_ns: int) -> tuple[int, int]:
+        """Begin and end, both inclusive, in epoch milliseconds; by default today until now."""
+        from_ns = self.moment("from")
+        if from_ns is None:
+            from_ns = (now_ns // ist.SECOND_NS - ist.second_of_day(now_ns)) * ist.SECOND_NS
+        to_ns = self.moment("to", last=True)
+        to_ns = now_ns if to_ns is None else to_ns
+        if from_ns > to_ns:
+            message = "from, by default today's begin, is after to, by default now"
+            raise Failure(400, "invalid_parameter", message, field="from")
+        return -(-from_ns // NS_PER_MS), to_ns // NS_PER_MS
+
+    def _store(self, interval: Interval) -> BarStore:
+        gateway = self.parts.gateway
+        if gateway.bars is None:
+            raise Failure(503, "unavailable", "bars are not stored here: see store.ticks")
+        kept: Interval = "1s" if interval == "1s" else "1m"
+        if kept not in gateway.intervals:
+            message = f"{interval} wants bars of {kept}, which are not stored here: see store.bars"
+            raise Failure(400, "invalid_parameter", message, field="interval")
+        return gateway.bars
+
+
+class Shelf:
+    """One instrument's stored bars, and the wider ones made of them; read page by page, blocks."""
+
+    def __init__(self, store: BarStore, calendar: Calendar, instrument: Instrument) -> None:
+        self._store = store
+        self._calendar = calendar
+        self._instrument = instrument
+
+    def bars(self, interval: Interval, from_ms: int, to_ms: int, now_ms: int) -> Iterator[Bar]:
+        """The bars that begin within these times, both inclusive, oldest first; at ``now_ms`` none is open.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        if interval in ("1s", "1m"):
+            return self._stored(interval, from_ms, to_ms)
+        # A bar that begins within may end behind, and one that begins before may hold minutes within.
+        minutes = self._stored("1m", _midnight_ms(from_ms), to_ms + WIDTHS_MS[interval])
+        wider = combine(minutes, interval, self._calendar)
+        return (
+            bar for bar in wider if from_ms <= bar.start <= to_ms and self._end_ms(bar) + SETTLED_MS <= now_ms
+        )
+
+    def _stored(self, interval: Interval, from_ms: int, to_ms: int) -> Iterator[Bar]:
+        pages = bars_between(self._store, self._instrument.key, interval, from_ms, to_ms)
+        for row in chain.from_iterable(pages):
+            yield Bar(
+                self._instrument, interval, row.ts, row.open, row.high, row.low, row.close, row.volume
+            )  # fmt: skip
+
+    def _end_ms(self, bar: Bar) -> int:
+        end = bar.start + WIDTHS_MS[bar.interval]
+        session = self._calendar.session(self._instrument.segment, bar.start * NS_PER_MS)
+        return end if session is None else min(end, session.close_ns // NS_PER_MS)
+
+
+def _newest(bars: Iterator[Bar], limit: int) -> Iterator[Bar]:
+    """The last so many; like the bars themselves, made when they are asked for."""
+    yield from deque(bars, limit)
+
+
+def _batches(rows: Iterable[bytes]) -> Iterator[Sequence[bytes]]:
+    left = iter(rows)
+    while batch := list(islice(left, _BATCH)):
+        yield batch
+
+
+def _json(bar: Bar) -> bytes:
+    return _encode(_Candle(ist.iso(bar.start), bar.open, bar.high, bar.low, bar.close, bar.volume))
+
+
+def _midnight_ms(at_ms: int) -> int:
+    return at_ms - at_ms % 1000 - ist.second_of_day(at_ms * NS_PER_MS) * 1000

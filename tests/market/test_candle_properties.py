@@ -1,0 +1,138 @@
+"""What holds of the bars of any ticks."""
+
+from __future__ import annotations
+
+import random
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mdactors.market.calendar import Calendar
+from mdactors.market.candle import Bar
+from mdactors.market.candles import Candles, bars_of
+from mdactors.market.instrument import Instrument
+from mdactors.market.quote import Quote
+from mdactors.market.tick import Tick
+
+SHARE = Instrument(738561, "RELIANCE", "NSE", "NSE_EQ", "STOCK", "NSE_EQ|INE002A01018")
+TEN_MS = 1_790_656_200_000
+"""10:00 on a trading day."""
+GRACE_MS = 1_500
+
+Trade = tuple[int, float, int]
+"""Milliseconds after the one before, price, quantity."""
+prices = st.integers(1, 10_000).map(lambda paise: paise * 0.05)
+trades = st.lists(st.tuples(st.integers(1, 4_000), prices, st.integers(1, 100)), min_size=1, max_size=40)
+times = st.none() | st.integers(TEN_MS - 10**7, TEN_MS + 10**7) | st.integers(0, 2**53)
+anything = st.lists(
+    st.builds(
+        lambda price, traded, volume, snapshot, received: Tick(
+            SHARE, Quote(1, "full", price, last_trade_time=traded, volume=volume), "test", 1, 1,
+            received * 1_000_000, snapshot,
+        ),
+        st.none() | prices, times, st.none() | st.integers(0, 10**9), st.booleans(),
+        st.integers(TEN_MS - 10**6, TEN_MS + 10**8),
+    ),
+    max_size=40,
+)  # fmt: skip
+
+
+def ticks_of(trades: list[Trade]) -> list[Tick]:
+    ticks, time, volume = [], TEN_MS, 1_000
+    for wait, price, quantity in trades:
+        time, volume = time + wait, volume + quantity
+        quote = Quote(SHARE.token, "full", price, last_trade_time=time, volume=volume)
+        ticks.append(Tick(SHARE, quote, "test", 1, len(ticks) + 1, time * 1_000_000))
+    return ticks
+
+
+def final(ticks: list[Tick]) -> dict[tuple[str, int], Bar]:
+    bars = list(bars_of(ticks, Calendar(), ["1s", "1m"]))
+    made = {(bar.interval, bar.start): bar for bar in bars}
+    assert len(made) == len(bars), "each bar once"
+    return made
+
+
+def live(ticks: list[Tick]) -> tuple[dict[tuple[str, int], Bar], int]:
+    """The last word on each bar when they are handed out at every tick, and how many were corrections."""
+    candles = Candles(Calendar(), ["1s", "1m"], GRACE_MS / 1000)
+    words: dict[tuple[str, int], Bar] = {}
+    corrections = 0
+    for tick in [*ticks, None]:
+        if tick is not None:
+            candles.add([tick], 0)
+        for bar in candles.closed(0) if tick is not None else candles.rest():
+            assert bar.correction == ((bar.interval, bar.start) in words), "corrected only what is known"
+            words[bar.interval, bar.start] = bar
+            corrections += bar.correction
+    return words, corrections
+
+
+def prices_of(bars: dict[tuple[str, int], Bar]) -> dict[tuple[str, int], tuple[float, ...]]:
+    return {key: (bar.open, bar.high, bar.low, bar.close) for key, bar in bars.items()}
+
+
+@given(anything)
+def test_bars_of_anything_are_possible_bars(ticks: list[Tick]) -> None:
+    for bar in bars_of(ticks, Calendar(), ["1s", "1m"]):
+        assert bar.low <= min(bar.open, bar.close) <= max(bar.open, bar.close) <= bar.high
+        assert bar.volume >= 0
+        assert not bar.correction
+
+
+@given(trades)
+def test_the_volumes_add_up_to_what_the_days_figure_rose_by(trades: list[Trade]) -> None:
+    ticks = ticks_of(trades)
+    volumes = [tick.quote.volume or 0 for tick in ticks]
+    for interval in ("1s", "1m"):
+        bars = [bar for bar in final(ticks).values() if bar.interval == interval]
+        assert sum(bar.volume for bar in bars) == volumes[-1] - volumes[0]
+
+
+@given(trades)
+def test_live_bars_of_ticks_in_order_are_the_final_ones_and_need_no_correction(trades: list[Trade]) -> None:
+    ticks = ticks_of(trades)
+    words, corrections = live(ticks)
+    assert words == final(ticks)
+    assert corrections == 0
+
+
+@given(trades, st.randoms())
+def test_ticks_that_come_late_within_the_grace_change_no_price_and_correct_nothing(
+    trades: list[Trade], chance: random.Random
+) -> None:
+    ticks = ticks_of(trades)
+    late = [(tick.received_ns / 1e6 + chance.uniform(0, GRACE_MS - 1), tick) for tick in ticks[1:]]
+    shuffled = ticks[:1] + [tick for _, tick in sorted(late, key=lambda pair: pair[0])]
+    words, corrections = live(shuffled)
+    assert prices_of(words) == prices_of(final(ticks))
+    assert corrections == 0
+    volumes = [bar.volume for bar in words.values() if bar.interval == "1m"]
+    assert min(volumes) >= 0
+    assert sum(volumes) == (ticks[-1].quote.volume or 0) - (ticks[0].quote.volume or 0)
+
+
+@given(trades, st.randoms())
+def test_ticks_that_come_later_than_the_grace_are_put_right_by_corrections(
+    trades: list[Trade], chance: random.Random
+) -> None:
+    ticks = ticks_of(trades)
+    late = [(tick.received_ns / 1e6 + chance.uniform(0, 10 * GRACE_MS), tick) for tick in ticks[1:]]
+    shuffled = ticks[:1] + [tick for _, tick in sorted(late, key=lambda pair: pair[0])]
+    words, _ = live(shuffled)
+    assert prices_of(words) == prices_of(final(ticks))
+    assert words == {key: msgspec_same(bar, words[key]) for key, bar in final(shuffled).items()}
+
+
+def msgspec_same(bar: Bar, like: Bar) -> Bar:
+    """The bar with the other's mark of a correction."""
+    return Bar(
+        bar.instrument, bar.interval, bar.start, bar.open, bar.high, bar.low, bar.close, bar.volume,
+        like.correction,
+    )  # fmt: skip
+
+
+@given(trades, st.integers(0, 39))
+def test_ticks_that_come_twice_change_no_price_and_no_volume(trades: list[Trade], again: int) -> None:
+    ticks = ticks_of(trades)
+    assert final([*ticks, *ticks[again:]]) == final(ticks)

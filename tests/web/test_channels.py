@@ -1,0 +1,98 @@
+"""Channels of bars on the market's path."""
+
+from __future__ import annotations
+
+import pytest
+
+from mdactors.market.interest import BarChannel
+
+MINUTES, SECONDS = BarChannel("1m"), BarChannel("1s")
+RELIANCE, RELIANCE_BSE = 738561, 128083204
+
+
+def channels(stage):
+    return stage.told[-1].interest.channels
+
+
+def test_a_channel_is_asked_for_by_its_name_alone_and_answered(stage, ask):
+    stage.start()
+    client = stage.connect("/ws/market")
+    assert ask(client, action="SUBSCRIBE", channels=["candles"], id=3) == {
+        "event": "subscribed",
+        "id": 3,
+        "symbols": {},
+        "unknown": [],
+        "rejected": [],
+        "channels": ["candles"],
+    }
+    assert channels(stage) == {MINUTES}
+
+
+@pytest.mark.parametrize(
+    ("name", "channel"),
+    [
+        ("candles", MINUTES),
+        ("candles:1m", MINUTES),
+        ("candles:1s", SECONDS),
+        ("candles:1m:RELIANCE", BarChannel("1m", RELIANCE)),
+        ("candles:1s:reliance", BarChannel("1s", RELIANCE)),
+        ("candles:1m:BSE:RELIANCE", BarChannel("1m", RELIANCE_BSE)),
+        ("candles:1m:BSE_EQ|INE002A01018", BarChannel("1m", RELIANCE_BSE)),
+        ("candles:1m:NIFTY", BarChannel("1m", 256265)),
+        (" candles:1m:738561 ", BarChannel("1m", RELIANCE)),
+    ],
+)
+def test_a_channel_has_a_width_and_any_name_of_an_instrument(stage, ask, name, channel):
+    stage.start()
+    assert ask(stage.connect("/ws/market"), action="SUBSCRIBE", channels=[name])["channels"] == [name]
+    assert channels(stage) == {channel}
+
+
+def test_symbols_and_channels_go_together_and_without_channels_none_are_answered(stage, ask):
+    stage.start()
+    client = stage.connect("/ws/market")
+    answer = ask(client, action="SUBSCRIBE", symbols=["INFY"], channels=["candles", "candles:1s"])
+    assert (answer["symbols"], answer["channels"]) == ({"INFY": "INFY"}, ["candles", "candles:1s"])
+    assert "channels" not in ask(client, action="SUBSCRIBE", symbols=["RELIANCE"])
+    assert channels(stage) == {MINUTES, SECONDS}
+    assert set(stage.told[-1].interest.tokens) == {408065, RELIANCE}
+
+
+def test_unsubscribe_ends_a_channel_by_any_of_its_names_and_only_that(stage, ask):
+    stage.start()
+    client = stage.connect("/ws/market")
+    ask(client, action="SUBSCRIBE", channels=["candles", "candles:1s", "candles:1m:RELIANCE"])
+    answer = ask(client, action="UNSUBSCRIBE", channels=["candles:1m"])
+    assert (answer["event"], answer["channels"]) == ("unsubscribed", ["candles:1m"])
+    assert channels(stage) == {SECONDS, BarChannel("1m", RELIANCE)}
+    ask(client, action="UNSUBSCRIBE", channels=["candles:1m:NSE:RELIANCE", "candles:1s"])
+    assert channels(stage) == frozenset()
+
+
+def test_a_channel_of_what_expired_since_can_still_be_ended(stage, ask):
+    stage.start()
+    client = stage.connect("/ws/market")
+    ask(client, action="SUBSCRIBE", channels=["candles:1m:NIFTY26NOVFUT"])
+    stage.table = type(stage.table).build({"x": [(stage.table.by_token[265], 265)]})
+    assert ask(client, action="SUBSCRIBE", channels=["candles:1m:NIFTY26NOVFUT"])["code"] == "invalid_field"
+    assert ask(client, action="UNSUBSCRIBE", channels=["candles:1m:NIFTY26NOVFUT"])["event"] == "unsubscribed"
+    assert channels(stage) == frozenset()
+
+
+def test_one_bad_channel_refuses_the_whole_request(stage, ask):
+    stage.start()
+    client = stage.connect("/ws/market")
+    error = ask(client, action="SUBSCRIBE", symbols=["INFY"], channels=["candles", "trades"], id=1)
+    assert (error["code"], error["field"], error["id"]) == ("invalid_field", "channels", 1)
+    assert "candles:1s" in error["message"]
+    ask(client, action="SUBSCRIBE", symbols=[])
+    assert stage.told[-1].interest.tokens == {}
+    assert channels(stage) == frozenset()
+
+
+def test_before_the_instruments_are_loaded_only_channels_of_all_can_be_had(stage, ask):
+    stage.table = type(stage.table).build({})
+    stage.start()
+    client = stage.connect("/ws/market")
+    assert ask(client, action="SUBSCRIBE", channels=["candles:1m:INFY"])["code"] == "not_ready"
+    assert ask(client, action="SUBSCRIBE", channels=["candles:1m"])["event"] == "subscribed"

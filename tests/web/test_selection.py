@@ -1,0 +1,61 @@
+"""One session's interest, changed by requests and by what cannot be streamed."""
+
+from __future__ import annotations
+
+from mdactors.market.instrument import Instrument
+from mdactors.market.instruments import InstrumentTable
+from mdactors.market.interest import Interest
+from mdactors.protocol import Request
+from mdactors.web.paths import PATHS
+from mdactors.web.selection import Selection
+
+SHARES = [
+    Instrument((n << 8) | 1, name, "NSE", "NSE_EQ", "STOCK", f"NSE_EQ|{name}", series="EQ")
+    for n, name in enumerate(("INFY", "TCS"), 1)
+]
+TABLE = InstrumentTable.build({"x": [(share, share.token) for share in SHARES]})
+INFY, TCS = (share.token for share in SHARES)
+(STOCKS,) = (path for path in PATHS if path.name == "/ws/stocks")
+
+
+def selection() -> Selection:
+    return Selection(STOCKS, Interest(), 10)
+
+
+def subscribe(chosen: Selection, *names: str) -> int:
+    """Ask for these; the version of the interest afterwards."""
+    chosen.change(Request("SUBSCRIBE", symbols=list(names)), TABLE)
+    return chosen.interest.version
+
+
+def test_what_cannot_be_streamed_is_taken_out() -> None:
+    chosen = selection()
+    version = subscribe(chosen, "INFY", "TCS")
+    chosen.remove([INFY], version)
+    assert (set(chosen.interest.tokens), chosen.symbols) == ({TCS}, ["TCS"])
+
+
+def test_what_was_asked_for_again_while_the_refusal_was_under_way_stays() -> None:
+    chosen = selection()
+    first = subscribe(chosen, "INFY")
+    second = subscribe(chosen, "INFY")
+    chosen.remove([INFY], first)
+    assert chosen.symbols == ["INFY"]
+    chosen.remove([INFY], second)
+    assert chosen.symbols == []
+
+
+def test_a_request_for_something_else_does_not_keep_what_was_refused() -> None:
+    chosen = selection()
+    first = subscribe(chosen, "INFY")
+    subscribe(chosen, "TCS")
+    chosen.remove([INFY], first)
+    assert chosen.symbols == ["TCS"]
+
+
+def test_a_refusal_of_what_was_unsubscribed_since_changes_nothing() -> None:
+    chosen = selection()
+    version = subscribe(chosen, "INFY", "TCS")
+    chosen.change(Request("UNSUBSCRIBE", symbols=["INFY"]), TABLE)
+    chosen.remove([INFY], version)
+    assert chosen.symbols == ["TCS"]
