@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from bench._market import market, wait_for
-from bench._program import Program, program
+from bench._program import DATA, Program, program
 from bench._ticks import ticks_of_one
 from mdactors.config import StoreSettings, decode_section
 from mdactors.market.position import Position
@@ -30,11 +30,11 @@ def history(folder: Path, settings: dict[str, Any]) -> dict[str, float]:
     """``first_byte_ms`` and ``total_ms``, medians of some questions to a running daemon.
 
     Args:
-        folder: an empty one.
+        folder: for data and logs of the daemon, without any yet.
         settings: the section ``store``; the store is empty.
     """
     ticks = ticks_of_one(SYMBOL, TICKS)
-    data_dir = folder / "data"
+    data_dir = folder / DATA
     data_dir.mkdir()
     store, _ = open_stores(decode_section(settings, StoreSettings, "store"), data_dir)
     store.maintain(time.time_ns())
@@ -42,7 +42,7 @@ def history(folder: Path, settings: dict[str, Any]) -> dict[str, float]:
     store.close()
     with (
         market(folder, FEW_PER_SECOND, 0) as source,
-        program(folder, source.configuration(data_dir, store=settings)) as daemon,
+        program(folder, source.configuration(folder, store=settings)) as daemon,
     ):
         daemon.wait_until_up()
         wait_for(source.newest, "ticks flow")

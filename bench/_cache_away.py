@@ -37,14 +37,17 @@ class Window(msgspec.Struct):
     rest_failures: int
 
 
-def cache_away(folder: Path, server: Redis, pairs: int, seconds: float) -> dict[str, float]:
+def cache_away(
+    folder: Path, server: Redis, pairs: int, seconds: float, rate: int = TICKS_PER_SECOND
+) -> dict[str, float]:
     """Kill and hang the server in turn, each time after an undisturbed stretch of the same length.
 
     Args:
-        folder: an empty one, for the daemon's data and logs.
+        folder: for data and logs of the daemon and the simulator, without any yet.
         server: running and empty.
         pairs: how many pairs of stretches of each kind.
         seconds: the length of a stretch.
+        rate: ticks a second.
 
     Returns:
         For each kind the medians of the publishing p99 (from receipt to client) and of what it took of
@@ -53,8 +56,8 @@ def cache_away(folder: Path, server: Redis, pairs: int, seconds: float) -> dict[
     cache = {"kind": "redis", "redis": {"port": server.port}}
     pairs_of: dict[Kind, list[tuple[Window, Window]]] = {kind: [] for kind in KINDS}
     with (
-        market(folder, TICKS_PER_SECOND, INSTRUMENTS) as source,
-        program(folder, source.configuration(folder / "data", cache=cache)) as daemon,
+        market(folder, rate, INSTRUMENTS) as source,
+        program(folder, source.configuration(folder, cache=cache)) as daemon,
     ):
         daemon.wait_until_up()
         wait_for(source.newest, "ticks flow")
@@ -108,7 +111,7 @@ def _missing(source: Market, server: Redis) -> int:
     sent = source.sent.of(TOKEN)
     time.sleep(0.5)
     with contextlib.closing(Client(port=server.port, socket_timeout=5)) as client:
-        return sent - sum(client.llen(key) for key in client.scan_iter(f"ticks:*:{SYMBOL}"))
+        return sent - sum(client.llen(key) for key in client.scan_iter(f"ticks:????-??-??:{SYMBOL}"))
 
 
 def _missing_at_rest(source: Market, server: Redis) -> int:

@@ -16,6 +16,7 @@ import tornado.websocket
 from mdactors.actors.session_hub import SessionHub
 from mdactors.actors.subscription_manager import SubscriptionManager, Upstream
 from mdactors.config import AdminSettings, ServerSettings
+from mdactors.market.calendar import Calendar
 from mdactors.market.instrument import Instrument
 from mdactors.market.instruments import InstrumentTable
 from mdactors.market.interest import View
@@ -99,6 +100,8 @@ class Ours:
             history=None,
             bars=None,
             quotes={},
+            calendar=Calendar(),
+            intervals=(),
             status=status,
             health=health,
             ready=lambda: True,

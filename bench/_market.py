@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from bench._program import DATA
 from bench._sent import Sent
 from mdactors.demo import simulator
 
@@ -26,10 +27,10 @@ class Market:
         self.sent = Sent(log)
         self._wire = wire
 
-    def configuration(self, data_dir: Path, **sections: Any) -> dict[str, Any]:
-        """A daemon's configuration that streams everything over one connection."""
+    def configuration(self, folder: Path, **sections: Any) -> dict[str, Any]:
+        """The configuration of a daemon in ``folder`` that streams everything over one connection."""
         return {
-            "data_dir": str(data_dir),
+            "data_dir": str(folder / DATA),
             "brokers": {"kite": {**self._wire["settings"], "connections": 1}},
             "subscriptions": {"symbols": self.symbols},
             "calendar": {"always_open": True},

@@ -17,6 +17,8 @@ from typing import Any
 from bench._servers import free_port
 from mdactors.simulator.parent import die_with
 
+DATA = "kept"
+"""Where a daemon keeps its data, below the folder of its measurement."""
 ANSWERS_WITHIN = 30.0
 STOPS_WITHIN = 60.0
 ASK_SECONDS = 10.0

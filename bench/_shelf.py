@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import psycopg
 
 from bench._judge import Row
+from bench._program import DATA
 
 _ROWS = "SELECT epoch, instrument_token, seq, raw_tick_data FROM ticks ORDER BY 1, 2, 3"
 _COUNT = "SELECT count(*) FROM ticks"
@@ -31,11 +32,11 @@ class Shelf(Protocol):
 
 
 class SqliteShelf:
-    """A file below the data folder."""
+    """A file among the data of a daemon that runs in ``folder``."""
 
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(self, folder: Path) -> None:
         self.settings: dict[str, Any] = {"kind": "sqlite"}
-        self._path = data_dir / "ticks.db"
+        self._path = folder / DATA / "ticks.db"
 
     def rows(self) -> Iterator[Row]:
         """All of it, in the judge's order."""

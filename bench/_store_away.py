@@ -23,7 +23,7 @@ def store_away(folder: Path, server: Postgres, seconds: float) -> dict[str, floa
     """Stop the server for so long under 5,000 ticks/s, start it again, and judge what is stored.
 
     Args:
-        folder: an empty one, for the daemon's data and logs.
+        folder: for data and logs of the daemon and the simulator, without any yet.
         server: running and empty; it runs again afterwards.
         seconds: how long it is away.
 
@@ -35,7 +35,7 @@ def store_away(folder: Path, server: Postgres, seconds: float) -> dict[str, floa
     # What the memory cache keeps of the day grows by design: memory is watched without it.
     sections = {"store": shelf.settings, "cache": {"today": "off"}}
     with market(folder, TICKS_PER_SECOND, INSTRUMENTS) as source:
-        with program(folder, source.configuration(folder / "data", **sections)) as daemon:
+        with program(folder, source.configuration(folder, **sections)) as daemon:
             daemon.wait_until_up()
             wait_for(source.newest, "ticks flow")
             with crowd(daemon.port, source.symbols) as clients:

@@ -37,13 +37,13 @@ WARM_SECONDS = 1.5
 class Seen(msgspec.Struct):
     """What a parsing client reads of a tick."""
 
-    instrumentToken: int = 0  # noqa: N815 - the wire's name
+    instrumentToken: int = 0  # noqa: N815 # the wire's name
     epoch: int = 0
     seq: int = 0
     volume: int = 0
     event: str = ""
     snapshot: bool = False
-    receivedAt: dt.datetime | None = None  # noqa: N815
+    receivedAt: dt.datetime | None = None  # noqa: N815 # the wire's name
 
 
 class Client:

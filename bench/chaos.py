@@ -63,11 +63,11 @@ def measure() -> dict[str, object]:
     """The verdicts on both stores."""
     figures: dict[str, object] = {"rounds": ROUNDS, "seed": SEED}
     with tempfile.TemporaryDirectory() as folder:
-        data_dir = Path(folder, "data")
-        figures |= _figures("sqlite", torment(Path(folder), SqliteShelf(data_dir), plan(ROUNDS, SEED)))
+        embedded = SqliteShelf(Path(folder))
+        figures |= _figures("sqlite", torment(Path(folder), embedded, plan(ROUNDS, SEED)))
     with tempfile.TemporaryDirectory() as folder, postgres(Path(folder)) as server:
-        shelf = PostgresShelf(server.dsn)
-        figures |= _figures("postgres", torment(Path(folder), shelf, plan(ROUNDS, SEED + 1)))
+        served = PostgresShelf(server.dsn)
+        figures |= _figures("postgres", torment(Path(folder), served, plan(ROUNDS, SEED + 1)))
     return figures
 
 
@@ -86,7 +86,7 @@ def torment(folder: Path, shelf: Shelf, rounds: list[Round]) -> Verdict:
     """Run and kill the daemon by plan, stop it well, and judge what it stored.
 
     Args:
-        folder: an empty folder; the daemon's data go to ``data`` below it.
+        folder: for data and logs of the daemon and the simulator, without any yet.
         shelf: its store, empty.
         rounds: how each life ends.
 
@@ -130,7 +130,7 @@ def _live_on(folder: Path, source: Market, shelf: Shelf) -> Run:
 
 def _configuration(folder: Path, source: Market, shelf: Shelf, more: dict[str, Any]) -> dict[str, Any]:
     sections = {**more, "store": {**shelf.settings, **more.get("store", {})}}
-    return source.configuration(folder / "data", **sections)
+    return source.configuration(folder, **sections)
 
 
 def _alive(must_live: Callable[[], None], condition: Callable[[], bool]) -> Callable[[], bool]:

@@ -18,6 +18,7 @@ from mdactors.protocol import Delivery
 from mdactors.runtime import Address, SystemClock, Tree, start_tree
 from mdactors.status import Status
 from mdactors.store.archive import Archive
+from mdactors.store.opening import stored_intervals
 from mdactors.web.application import WebServer
 from mdactors.web.gateway import Gateway
 
@@ -33,8 +34,8 @@ class Daemon:
         self._catalogue = Catalogue()
         quotes = {name: adapter.quote for name, adapter in adapters.items()}
         self._archive = Archive(settings, quotes)
-        calendar = load_calendar(settings.calendar)
-        self._blueprint = Blueprint(settings, adapters, self._catalogue, calendar, self._archive)
+        self._calendar = load_calendar(settings.calendar)
+        self._blueprint = Blueprint(settings, adapters, self._catalogue, self._calendar, self._archive)
         self._quotes = quotes
         self._started = self._clock.monotonic()
         self._undo = contextlib.AsyncExitStack()
@@ -132,6 +133,8 @@ class Daemon:
             history=archive.ticks,
             bars=archive.bars,
             quotes=self._quotes,
+            calendar=self._calendar,
+            intervals=stored_intervals(self._settings.store),
             status=self._describe,
             health=self._health,
             ready=self._ready,

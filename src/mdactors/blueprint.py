@@ -27,6 +27,8 @@ BATCHES_WAITING = MailboxPolicy(capacity=10_000, when_full="drop_oldest")
 NEVER_DROPPED = MailboxPolicy(when_full="keep")
 SLOW_CHILD_SECONDS = 120.0
 """The ping limit of those who download or write for long."""
+SYNCING_SECONDS = 30.0
+"""The ping limit of one that waits for the disk."""
 STORING_SECONDS = 15.0
 """How long the last batches may take at the end; what is not stored then is in the journal."""
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -106,7 +108,14 @@ class Blueprint:
             "hub": self.hub,
             "sync_seconds": self._settings.journal.sync_seconds,
         }
-        return ChildSpec(self.journal_writer, JournalWriter, arguments, drain=True)
+        return ChildSpec(
+            self.journal_writer,
+            JournalWriter,
+            arguments,
+            shutdown=STORING_SECONDS,
+            ping_limit=SYNCING_SECONDS,
+            drain=True,
+        )
 
     def _persister(self) -> ChildSpec:
         store, archive = self._settings.store, self._archive

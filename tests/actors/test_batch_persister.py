@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from mdactors.actors import batch_persister
+from mdactors.actors import waiting_bars
 from mdactors.actors.batch_persister import BatchPersister, next_time_of_day
 from mdactors.errors import StoreError
 from mdactors.market import ist
@@ -504,7 +504,7 @@ def test_bars_are_written_on_the_same_occasions_with_their_corrections(
 def test_bars_wait_for_a_store_that_is_away_the_newest_of_them(
     rig: Rig, wait_until: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(batch_persister, "MOST_BARS", 3)
+    monkeypatch.setattr(waiting_bars, "MOST_BARS", 3)
     with rig.store_away():
         rig.tell(12)
         wait_until(lambda: rig.counters()["away"])

@@ -7,12 +7,12 @@ from bench import _servers as servers
 
 
 @pytest.fixture
-def postgres(tmp_path):
-    with servers.postgres(tmp_path) as server:
+def postgres(tmp_path_factory):
+    with servers.postgres(tmp_path_factory.mktemp("postgres")) as server:
         yield server
 
 
 @pytest.fixture
-def redis(tmp_path):
-    with servers.redis(tmp_path) as server:
+def redis(tmp_path_factory):
+    with servers.redis(tmp_path_factory.mktemp("redis")) as server:
         yield server

@@ -11,7 +11,7 @@ import pytest
 from bench._crowd import crowd
 from bench._judge import Run, judge
 from bench._market import market, wait_for
-from bench._program import program, wall_ms
+from bench._program import DATA, program, wall_ms
 from bench._shelf import PostgresShelf, SqliteShelf
 
 TICKS_PER_SECOND = 2_000
@@ -67,21 +67,21 @@ def namespaces_are_allowed(folder):
 
 @pytest.fixture(params=["small disk", "file limit"])
 def disk_and_shelf(request, tmp_path):
-    journal = tmp_path / "data" / "journal"
+    journal = tmp_path / DATA / "journal"
     journal.mkdir(parents=True)
     if request.param == "file limit":
         # Else the limit would hit SQLite's file as well.
         return FileLimit(), PostgresShelf(request.getfixturevalue("postgres").dsn)
     if not namespaces_are_allowed(journal):
         pytest.skip("this machine allows no user namespaces")
-    return SmallDisk(journal), SqliteShelf(tmp_path / "data")
+    return SmallDisk(journal), SqliteShelf(tmp_path)
 
 
 def test_a_full_disk_is_an_alarm_and_what_was_dropped_is_told_exactly(tmp_path, disk_and_shelf):
     disk, shelf = disk_and_shelf
     with market(tmp_path, TICKS_PER_SECOND, INSTRUMENTS) as source:
         sections = {"store": {**shelf.settings, "batch_age": "200ms"}, "journal": {"segment_bytes": 1 << 18}}
-        configuration = source.configuration(tmp_path / "data", **sections)
+        configuration = source.configuration(tmp_path, **sections)
         with program(tmp_path, configuration, before=disk.before) as daemon:
             daemon.wait_until_up()
             wait_for(source.newest, "ticks flow")

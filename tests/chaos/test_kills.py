@@ -10,7 +10,7 @@ LONGEST_SECONDS = 1.2
 
 
 def test_sqlite_holds_what_was_sent_up_to_a_second_before_each_kill(tmp_path):
-    verdict = torment(tmp_path, SqliteShelf(tmp_path / "data"), plan(ROUNDS, 1, LONGEST_SECONDS))
+    verdict = torment(tmp_path, SqliteShelf(tmp_path), plan(ROUNDS, 1, LONGEST_SECONDS))
     assert not verdict.guilty, verdict
     assert verdict.runs == ROUNDS + 1
     assert verdict.worst_tail_seconds <= 1.0

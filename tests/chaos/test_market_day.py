@@ -1,4 +1,4 @@
-"""A recorded day of the market, played through the whole program as fast as it takes it."""
+"""Recorded days of the market, played through the whole program as fast as it takes them."""
 
 from __future__ import annotations
 
@@ -15,65 +15,97 @@ from bench._program import program
 from mdactors.plugins import load_simulator
 from mdactors.simulator import Replay, SimulatorOptions, SimulatorServer
 
-DAY = "nse_minute_2024-02-27_nifty50.csv.gz"
-STEP_SECONDS = 15.0
-"""The recording's bars are played as four trades each, so far apart."""
-STEPS = 375 * 4
+STOCKS = "nse_minute_2024-02-27_nifty50.csv.gz"
+INDICES = "nse_minute_2026-06-08_11_index.csv.gz"
 MINUTES = 375
+DAYS = 4
+"""The days of the indices' recording."""
+TRADES_A_BAR = 4
+STEP_SECONDS = 15.0
+"""A recorded bar is played as its four trades, so far apart."""
+AFTER_HOURS = "15:41:00+05:30"
+"""Later trades end the last bar at once, and belong to none."""
 
 
 @pytest.fixture
-def recorded(shared_data):
-    """Symbol -> its minute bars, begin in ms first, as they were recorded."""
-    bars = defaultdict(list)
-    with gzip.open(shared_data / DAY, "rt", newline="") as text:
-        for row in csv.DictReader(text):
-            begin = round(dt.datetime.fromisoformat(row["timestamp"]).timestamp() * 1000)
-            prices = (float(row[name]) for name in ("open", "high", "low", "close"))
-            bars[row["symbol"]].append((begin, *prices, int(float(row["volume"]))))
-    return bars
+def play(shared_data, tmp_path, wait_until):
+    """``play(file)``: the recorded rows; and key -> minute bars that the program stored of them."""
+
+    def through(file):
+        with gzip.open(shared_data / file, "rt", newline="") as text:
+            rows = list(csv.DictReader(text))
+        venue = Replay(with_trades_after_hours(rows, tmp_path / "day.csv"))
+        simulator = load_simulator("kite")(venue, SimulatorOptions(beat=0, speed=1e6))
+        with SimulatorServer(simulator) as server:
+            play_whole(server, venue, tmp_path, wait_until)
+        with closing(sqlite3.connect(tmp_path / "data" / "ticks.db")) as database:
+            return rows, bars_of(database)
+
+    return through
 
 
-@pytest.mark.realdata
-def test_a_real_day_gives_exactly_its_minute_bars(shared_data, recorded, tmp_path, wait_until):
-    venue = Replay(shared_data / DAY)
-    symbols = {each.instrument.key: each.instrument.symbol for each in venue.states.values()}
-    simulator = load_simulator("kite")(venue, SimulatorOptions(beat=0, speed=1e6))
-    with SimulatorServer(simulator) as server:
-        configuration = {
-            "data_dir": str(tmp_path / "data"),
-            "brokers": {"kite": {**server.settings(), "connections": 1}},
-            "subscriptions": {"symbols": list(symbols.values())},
-            "calendar": {"always_open": True},
-            "log": {"level": "WARNING"},
-        }
-        with program(tmp_path, configuration) as daemon:
-            daemon.wait_until_up()
-            snapshots = 2 * len(symbols)  # in mode quote, then in mode full
-            wait_until(lambda: sum(map(updates_of, server.sent().values())) == snapshots, 10)
-            for _ in range(STEPS):
-                server.step(STEP_SECONDS)
-            assert venue.ended
-            sent = sum(map(updates_of, server.sent().values()))
-            assert sent == snapshots + STEPS * len(symbols)
-            wait_until(lambda: daemon.counters("kite/normalizer").get("ticks") == sent, 30)
-            daemon.stop()
-    with closing(sqlite3.connect(tmp_path / "data" / "ticks.db")) as database:
-        stored = bars_of(database, symbols)
-    assert set(stored) == set(recorded)
-    assert {symbol: len(bars) for symbol, bars in stored.items()} == dict.fromkeys(recorded, MINUTES)
-    assert stored == recorded
+def with_trades_after_hours(rows, path):
+    last = {row["symbol"]: row for row in rows}
+    extra = [{**row, "timestamp": row["timestamp"][:11] + AFTER_HOURS} for row in last.values()]
+    with path.open("w", newline="") as text:
+        writer = csv.DictWriter(text, rows[0])
+        writer.writeheader()
+        writer.writerows(rows + extra)
+    return path
 
 
-def updates_of(counts):
-    return sum(counts.values())
+def play_whole(server, venue, folder, wait_until):
+    """Step through all that was recorded while a daemon listens; until everything is stored."""
+    symbols = [f"{each.exchange}:{each.symbol}" for each in venue.instruments]
+    configuration = {
+        "data_dir": str(folder / "data"),
+        "brokers": {"kite": {**server.settings(), "connections": 1}},
+        "subscriptions": {"symbols": symbols},
+        "log": {"level": "WARNING"},
+    }
+
+    def sent():
+        return sum(sum(counts.values()) for counts in server.sent().values())
+
+    with program(folder, configuration) as daemon:
+        daemon.wait_until_up()
+        wait_until(lambda: sent() == 2 * len(symbols), 10)  # the snapshots in mode quote and in mode full
+        while not venue.ended:
+            server.step(STEP_SECONDS)
+        wait_until(lambda: daemon.counters("kite/normalizer").get("ticks") == sent(), 30)
+        daemon.stop()
 
 
-def bars_of(database, symbols):
-    """Symbol -> its stored minute bars in the order of time."""
+def bars_of(database):
+    """Instrument key -> its stored minute bars in the order of time."""
     bars = defaultdict(list)
     for key, *bar in database.execute(
         "SELECT instrument_key, ts, open, high, low, close, volume FROM market_ohlc_1m ORDER BY ts"
     ):
-        bars[symbols[key]].append(tuple(bar))
+        bars[key].append(tuple(bar))
     return bars
+
+
+def bar_of(row, volume):
+    begin = round(dt.datetime.fromisoformat(row["timestamp"]).timestamp() * 1000)
+    return (begin, *(float(row[name]) for name in ("open", "high", "low", "close")), volume)
+
+
+@pytest.mark.realdata
+def test_a_real_day_of_stocks_gives_exactly_its_minute_bars(play):
+    rows, stored = play(STOCKS)
+    recorded = defaultdict(list)
+    for row in rows:
+        # Kite knows no other keys.
+        recorded[f"NSE_EQ|{row['symbol']}"].append(bar_of(row, int(float(row["volume"]))))
+    assert {key: len(bars) for key, bars in stored.items()} == dict.fromkeys(recorded, MINUTES)
+    assert stored == recorded
+
+
+@pytest.mark.realdata
+def test_real_days_of_indices_give_exactly_their_minute_bars_without_volume(play):
+    rows, stored = play(INDICES)
+    for symbol, key in {"NIFTY 50": "NSE_INDEX|Nifty 50", "SENSEX": "BSE_INDEX|SENSEX"}.items():
+        recorded = [bar_of(row, 0) for row in rows if row["symbol"] == symbol]
+        assert len(recorded) == DAYS * MINUTES
+        assert stored[key] == recorded

@@ -114,7 +114,7 @@ LONGEST_SILENCE = 0.5
 @pytest.fixture
 def loaded(mdactors, configuration, tmp_path, wait_until):
     """A daemon process that publishes thousands of ticks a second and stores none."""
-    with demo.simulator("kite", "--beat", "0.02", "--rate", "4000", "--packets-per-frame", "50") as wire:
+    with demo.simulator("kite", "--beat", "0.02", "--rate", "2500", "--packets-per-frame", "50") as wire:
         raw = configuration(
             {"kite": wire["settings"]},
             subscriptions={"symbols": wire["symbols"]},

@@ -601,3 +601,55 @@ def test_a_full_disk_stops_no_start(open_journal: Open) -> None:
         assert segments(journal.folder) == []
     appender.append(ticks(2, 1))
     assert read_all(journal.folder, None, appender.sync()) == [2]
+
+
+ON_A_SMALL_DISK = """
+import itertools, os, pathlib, sys
+from mdactors.errors import JournalFull
+from mdactors.market.instrument import Instrument
+from mdactors.market.quote import Quote
+from mdactors.market.tick import Tick
+from mdactors.store.journal import Journal
+from mdactors.store.journal_reader import JournalReader
+
+share = Instrument(257, "A", "NSE", "NSE_EQ", "STOCK", "A")
+
+def batch(first):
+    quote = Quote(257, "ltp", 1.0, raw=bytes(400))
+    return [Tick(share, quote, "t", 1, n, n) for n in range(first, first + 20)]
+
+def seqs():
+    found, at = reader.read(None, appender.sync(), 1_000_000)
+    return [tick.seq for tick in found], at
+
+folder = pathlib.Path(sys.argv[1]) / "journal"
+journal = Journal(folder, segment_bytes=1 << 26, max_bytes=1 << 33)
+appender, reader = journal.appender(), JournalReader(folder)
+for first in itertools.count(1, 20):
+    try:
+        appender.append(batch(first))
+    except JournalFull as error:
+        assert str(error).endswith("No space left on device"), error
+        break
+found, end = seqs()
+assert found == list(range(1, first)), "all that fitted, and nothing of what did not"
+journal.release(end)  # all is stored: the journal gives back the whole disk, the open reader's file too
+appender.append(batch(7))
+found, _ = reader.read(end, appender.sync(), 1000)
+assert [tick.seq for tick in found] == list(range(7, 27))
+assert not reader.damage
+print("first", first)
+"""
+
+
+def test_a_disk_that_is_really_full_is_written_again_once_all_is_stored(tmp_path: Path) -> None:
+    mount = 'mount -t tmpfs -o size=2m tmpfs "$0" && exec "$@"'
+    in_namespace = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", mount, tmp_path]
+    try:
+        subprocess.run([*in_namespace, "true"], check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        pytest.skip(f"no file system of one's own here: {error}")
+    script = [sys.executable, "-c", ON_A_SMALL_DISK, tmp_path]
+    run = subprocess.run([*in_namespace, *script], capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    assert int(run.stdout.split()[1]) > 1000

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -19,6 +20,7 @@ from mdactors.market.tick import Tick
 from mdactors.store import postgres as postgres_module
 from mdactors.store.postgres import PostgresDatabase
 from mdactors.store.ticks_postgres import SLICE, PostgresTicks
+from mdactors.store.timescale import failed_jobs
 
 Query = Callable[[str], list[tuple[Any, ...]]]
 RELIANCE = Instrument(738561, "RELIANCE", "NSE", "NSE_EQ", "STOCK", "NSE_EQ|INE002A01018")
@@ -48,7 +50,7 @@ def write(store: PostgresTicks, *ticks: Tick) -> int:
     return store.write(ticks, at, Position("j", 1, at.offset + 1 if at else 1, len(ticks)))
 
 
-# Partitions
+# --- Partitions
 
 
 def test_each_of_indias_days_has_its_partition(store: PostgresTicks, query: Query):
@@ -112,12 +114,12 @@ def test_a_reader_in_the_way_makes_maintenance_fail_for_now_only(
     assert store.maintain(NOON * MS) == []
 
 
-# What is refused
+# --- What is refused
 
 
 def test_what_the_server_refuses_is_set_aside_and_the_rest_is_kept(store: PostgresTicks, query: Query):
     torn = Instrument(738561, "RELI\0ANCE", "NSE", "NSE_EQ", "STOCK", "NSE_EQ|INE002A01018")
-    huge = Instrument(738561, "R" * 20_000_000, "NSE", "NSE_EQ", "STOCK", "NSE_EQ|INE002A01018")
+    huge = Instrument(738561, secrets.token_hex(20_000), "NSE", "NSE_EQ", "STOCK", "NSE_EQ|INE002A01018")
     late = tick(5, 10**17)  # the year 3,170,843
     large = tick(4)
     large.quote.volume = 2**63
@@ -139,7 +141,7 @@ def test_a_batch_of_many_slices_is_one_transaction(store: PostgresTicks, query: 
     assert store.count() == 3 * SLICE
 
 
-# Position
+# --- Position
 
 
 def test_of_two_who_store_the_same_journal_one_is_told(
@@ -190,7 +192,7 @@ def test_a_connection_lost_while_committing_leaves_all_or_nothing(store: Postgre
     assert store.count() == 2
 
 
-# Reading
+# --- Reading
 
 
 def test_pages_use_the_index_and_receipts_only_their_days(store: PostgresTicks, query: Query):
@@ -229,3 +231,33 @@ def test_the_views_are_there_for_others(store: PostgresTicks, query: Query):
     assert [name for (name,) in columns] == [
         "instrument_token", "tradingsymbol", "exchange", "tick_timestamp", "raw_tick_data",
     ]  # fmt: skip
+
+
+def test_a_failed_job_of_timescaledb_is_one_line(postgres_database: PostgresDatabase, query: Query):
+    """TimescaleDB's views as its documents have them; test_timescale.py asks the real ones."""
+    query(
+        """
+        CREATE SCHEMA timescaledb_information
+            CREATE TABLE jobs (job_id integer, proc_name name, hypertable_schema name)
+            CREATE TABLE job_stats (job_id integer, hypertable_schema name, last_run_started_at timestamptz,
+                last_run_status text, total_runs bigint, total_failures bigint)"""
+    )
+    with postgres_database.reading() as connection:
+        assert failed_jobs(connection) == []
+        query(
+            f"""
+            INSERT INTO timescaledb_information.jobs VALUES
+                (1000, 'policy_compression', '{postgres_database.schema}'),
+                (1001, 'policy_retention', 'theirs'),
+                (1002, 'policy_retention', '{postgres_database.schema}');
+            INSERT INTO timescaledb_information.job_stats VALUES
+                (1000, '{postgres_database.schema}', '2026-09-29 12:00+05:30', 'Failed', 4, 3),
+                (1001, 'theirs', '2026-09-29 12:00+05:30', 'Failed', 4, 3),
+                (1002, '{postgres_database.schema}', '2026-09-29 12:00+05:30', 'Success', 4, 3)"""
+        )
+        (line,) = failed_jobs(connection)
+    query("DROP SCHEMA timescaledb_information CASCADE")
+    assert line.startswith(
+        "TimescaleDB's job 1000 (policy_compression) failed at its last run, 2026-09-29T12:00:00.000+05:30; "
+        "3 of 4 runs failed"
+    )

@@ -178,7 +178,8 @@ def test_hours_and_days_are_made_of_the_minutes(database: PostgresDatabase, besi
     for view in ("market_ohlc_1h", "market_ohlc_1d"):
         beside.execute(f"CALL refresh_continuous_aggregate('{view}', NULL, NULL)")
     hours = beside.execute(
-        "SELECT extract(epoch FROM bucket)::bigint * 1000, open, close, volume FROM market_ohlc_1h ORDER BY bucket"
+        "SELECT extract(epoch FROM bucket)::bigint * 1000, open, close, volume "
+        "FROM market_ohlc_1h ORDER BY bucket"
     ).fetchall()
     assert hours[0] == (opening, 100.0, 160.0, 600)
     assert [volume for *_, volume in hours] == [600] * 6 + [150]

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from typing import Any
 
 import msgspec
 
 from mdactors.actors.alarms import Alarms
+from mdactors.actors.waiting_bars import WaitingBars
 from mdactors.errors import PositionMoved, StoreError
 from mdactors.market import ist
 from mdactors.market.calendar import Calendar
-from mdactors.market.candle import Bar
 from mdactors.market.position import Position
 from mdactors.messages import BarsPublished, JournalSynced, PositionWanted, TicksStored
 from mdactors.runtime import Actor, Address, Backoff, Context, Message, Timer, handles
@@ -21,8 +20,6 @@ from mdactors.store.ticks import TickStore
 
 PART_TICKS = 10_000
 """How many ticks of a backlog one turn writes: then whoever asks gets an answer."""
-MOST_BARS = 100_000
-"""How many bars wait for a store that is away; then the oldest are dropped."""
 MAINTENANCE_SECONDS = 300.0
 LONGEST_WAIT = 10.0
 """Seconds between two attempts at most: a store that returns is soon used."""
@@ -105,13 +102,12 @@ class BatchPersister(Actor):
         self._retry: Timer | None = None
         """Set while the store is away."""
         self._flush_ns = 0
-        self._bars: OrderedDict[tuple[str, str, int], Bar] = OrderedDict()
+        self._bars = WaitingBars()
         self._backoff = Backoff(limit=LONGEST_WAIT)
         self._alarms = Alarms(self.clock, self.logger, lambda alarm: self.tell(hub, alarm))
         self._told: dict[str, str] = {}
         self._persisted = 0
         self._refused = 0
-        self._bars_dropped = 0
 
     def on_start(self) -> None:
         """Ask the store and the journal writer how far they are; runs in the actor's thread."""
@@ -135,16 +131,9 @@ class BatchPersister(Actor):
     @handles(BarsPublished)
     def keep_bars(self, message: BarsPublished) -> None:
         """Let the newest version of each bar wait for the next write."""
-        if self._bar_store is None:
-            return
-        for bar in message.bars:
-            key = (bar.instrument.key, bar.interval, bar.start)
-            self._bars[key] = bar
-            self._bars.move_to_end(key)
-        while len(self._bars) > MOST_BARS:
-            self._bars.popitem(last=False)
-            self._bars_dropped += 1
-        self._wait()
+        if self._bar_store is not None:
+            self._bars.add(message.bars)
+            self._wait()
 
     @handles(Due)
     def write_waiting(self, _message: Due) -> None:
@@ -278,7 +267,7 @@ class BatchPersister(Actor):
 
     def _write_bars(self) -> None:
         if self._bar_store is not None and self._bars:
-            self._bar_store.write(list(self._bars.values()))
+            self._bar_store.write(self._bars.all())
             self._bars.clear()
 
     def _tell_stored(self) -> None:
@@ -335,7 +324,7 @@ class BatchPersister(Actor):
             "refused": self._refused,
             "position": None if self._stored is None else msgspec.structs.asdict(self._stored),
             "bars_waiting": len(self._bars),
-            "bars_dropped": self._bars_dropped,
+            "bars_dropped": self._bars.dropped,
             "away": self._retry is not None,
             "alarms": self._alarms.active(),
         }

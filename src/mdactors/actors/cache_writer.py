@@ -302,5 +302,5 @@ class _Held:
 
 def _sliced(pages: Iterable[Sequence[Tick]], size: int = SLICE) -> Iterator[Sequence[Tick]]:
     for page in pages:
-        for begin in range(0, len(page), size):
+        for begin in range(0, len(page) or 1, size):  # of an empty page nothing, too: time to answer others
             yield page[begin : begin + size]

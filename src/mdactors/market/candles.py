@@ -1,15 +1,7 @@
-"""Ticks become bars of a second and of a minute: what is a trade, when it was, what volume it added.
+"""Ticks become bars of a second and of a minute: which trades they take, and when they are handed out.
 
-A *trade* is an update, no snapshot, that names a price and says one of these: its last trade time
-moved; the day's volume moved beyond the highest seen; it is an index, of which every update counts; it
-has neither time nor volume (a last price alone), so that every update is an observation. Anything else
-is the book's news. Its time is the last trade time, for an index also the exchange's time of the update,
-else the receipt.
-
-Only trades within the calendar's continuous session, the open included and the close not, make bars. A
-bar's *volume* is what the day's cumulative figure rose by; the first figure is the baseline, and so is the
-last one before the session: what a pre-open auction traded is in no bar. A figure that steps back adds
-nothing, and nothing is added again before it is beyond the highest seen.
+Only trades within the calendar's continuous session, the open included and the close not, make bars; what
+a trade is, says `Tape`. A bar is over when its flow is a grace past its end (`Flow`).
 """
 
 from __future__ import annotations
@@ -17,108 +9,20 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import islice
 
-from mdactors.market.calendar import Calendar, Session
+from mdactors.market.calendar import Calendar
 from mdactors.market.candle import Bar, Interval
 from mdactors.market.flow import LATEST_MS, Flow
-from mdactors.market.forming import FormingBar, Row
+from mdactors.market.forming import FormingBar
 from mdactors.market.interval import MINUTE_MS, NS_PER_MS
+from mdactors.market.tape import Tape
 from mdactors.market.tick import Tick
 
 HANDOVER_MS = 10_000
 """Bars that closed so shortly before their builder was replaced are published once more."""
 _FRESH_MS = 2_000
 """The first that is heard of an instrument is a trade unless it lies further behind the flow."""
-_UNKNOWN = -1
 _CHUNK = 1_000
-
-
-class Track:
-    """What is remembered of one instrument."""
-
-    __slots__ = ("by_receipt", "closes", "is_index", "minutes", "opens", "seconds", "traded", "volume")
-
-    def __init__(self, *, is_index: bool) -> None:
-        self.is_index = is_index
-        self.seconds, self.minutes = Row("1s"), Row("1m")
-        self.by_receipt = False
-        """Whether its last trade is timed by the receipt, for want of anything better."""
-        self.traded: int | None = None
-        """The last trade time that was said."""
-        self.volume = _UNKNOWN
-        """The highest of the day's figure, or its baseline."""
-        self.opens = self.closes = 0
-        """The session that it is in, epoch milliseconds; 0 before the first, and when its day is over."""
-
-    def trade_time(self, tick: Tick) -> int | None:
-        """When the trade was of which an update tells; None where it tells of none. Epoch milliseconds."""
-        quote = tick.quote
-        if not quote.last_price:
-            return None
-        traded = quote.last_trade_time
-        if self.is_index:
-            time = traded or quote.exchange_time
-        else:
-            volume = quote.volume
-            if traded is not None:
-                if traded == self.traded and (volume is None or volume <= self.volume):
-                    return None
-            elif volume is not None and volume <= self.volume:
-                if volume < self.volume:
-                    self._fall(tick, volume)
-                return None
-            time = traded
-        self.by_receipt = not time
-        return time or tick.received_ns // NS_PER_MS
-
-    def _fall(self, tick: Tick, volume: int) -> None:
-        """The figure fell without a trade: outside of the session, a new day has begun."""
-        told = tick.quote.exchange_time or tick.received_ns // NS_PER_MS
-        if not self.opens <= told < self.closes:
-            self.volume = volume
-            self.opens = self.closes = 0
-
-    def note(self, tick: Tick) -> None:
-        """Take the first figure, or a snapshot's, as the baseline of what comes.
-
-        What was traded while nobody listened counts with the next trade if it is of the same minute as
-        the last one; else nobody knows whose it is, and it is in no bar.
-        """
-        quote = tick.quote
-        volume = quote.volume
-        told = quote.exchange_time or tick.received_ns // NS_PER_MS
-        if volume is not None and not self.is_index:
-            if told >= self.closes:
-                self.volume = volume
-                self.opens = self.closes = 0
-            elif (quote.last_trade_time or told) // MINUTE_MS != self._newest() // MINUTE_MS:
-                self.volume = max(self.volume, volume)
-        self.traded = quote.last_trade_time
-
-    def _newest(self) -> int:
-        return self.seconds.bar.closed if self.seconds.bar is not None else 0
-
-    def gain(self, volume: int | None) -> int:
-        """What a trade's figure adds to the volume."""
-        before = self.volume
-        if volume is None or volume <= before or self.is_index:
-            return 0
-        self.volume = volume
-        return volume - before if before != _UNKNOWN else 0
-
-    def enter(self, session: Session, time: int, volume: int | None) -> bool:
-        """Take a trade out of the session so far; whether it lies within ``session``, that of its date."""
-        opens, closes = session.open_ns // NS_PER_MS, session.close_ns // NS_PER_MS
-        if opens < self.opens:
-            return False
-        figure = _UNKNOWN if volume is None else volume
-        if opens > self.opens:
-            # The figure of an earlier day tells nothing, but that of a quiet morning is the baseline.
-            if self.closes or figure < self.volume:
-                self.volume = figure
-            self.opens, self.closes = opens, closes
-        if time < opens and self._newest() < opens:
-            self.volume = figure
-        return opens <= time < closes
+_NEVER = float("-inf")
 
 
 class Candles:
@@ -139,29 +43,27 @@ class Candles:
         self._calendar = calendar
         self._wanted = frozenset(intervals)
         self._grace_ms = grace_seconds * 1000
-        self._tracks: dict[int, Track] = {}
+        self._tapes: dict[int, Tape] = {}
         self._exchange = Flow()
         """Trades with the exchange's time; its clock and ours may be seconds apart."""
         self._receipts = Flow()
         self._flows = (self._exchange, self._receipts)
-        self._since = 0
-        """Before it, what a predecessor built is better than what is known here."""
         self._finished: list[FormingBar] = []
         self._touched: list[FormingBar] = []
         """Bars that late trades may have changed."""
 
     def add(self, ticks: Iterable[Tick], now: float) -> None:
         """Take ticks in the order in which they came; ``now``: steady milliseconds. The hot loop."""
-        tracks = self._tracks
+        tapes = self._tapes
         for tick in ticks:
-            track = tracks.get(tick.instrument.token) or self._meet(tick)
+            tape = tapes.get(tick.instrument.token) or self._meet(tick)
             if tick.snapshot:
-                track.note(tick)
+                tape.note(tick)
                 continue
-            time = track.trade_time(tick)
+            time = tape.trade_time(tick)
             if time is None:
                 continue
-            flow = self._receipts if track.by_receipt else self._exchange
+            flow = self._receipts if tape.by_receipt else self._exchange
             newest = flow.newest
             if not newest - LATEST_MS <= time <= newest and not self._follow(flow, tick, time, now):
                 continue
@@ -169,13 +71,13 @@ class Candles:
                 self.refused += len(flow.strays)
                 flow.strays.clear()
             quote = tick.quote
-            track.traded = quote.last_trade_time
-            if not track.opens <= time < track.closes and not self._enter(track, tick, time):
+            tape.traded = quote.last_trade_time
+            if not tape.opens <= time < tape.closes and not self._enter(tape, tick, time):
                 continue
             price = quote.last_price
             assert price is not None, "a trade has a price"
-            gain = track.gain(quote.volume)
-            row = track.seconds
+            gain = tape.gain(quote.volume)
+            row = tape.seconds
             bar = row.bar
             if bar is None or time >= bar.end:
                 bar = row.of_trade(tick.instrument, time, price, gain)
@@ -184,16 +86,16 @@ class Candles:
             elif time >= bar.start and not bar.published:
                 bar.take(time, price, gain)
             else:
-                self._take_late(track, flow, row.of_trade(tick.instrument, time, price, gain))
+                self._take_late(tape, flow, row.of_trade(tick.instrument, time, price, gain))
 
-    def _meet(self, tick: Tick) -> Track:
-        """Begin the track of an instrument with the first tick of it."""
-        track = self._tracks[tick.instrument.token] = Track(is_index=tick.instrument.type == "INDEX")
+    def _meet(self, tick: Tick) -> Tape:
+        """Begin an instrument's tape with the first tick of it."""
+        tape = self._tapes[tick.instrument.token] = Tape(is_index=tick.instrument.type == "INDEX")
         traded = tick.quote.last_trade_time
-        track.note(tick)
+        tape.note(tick)
         if traded is not None and traded >= self._exchange.newest - _FRESH_MS:
-            track.traded = None
-        return track
+            tape.traded = None
+        return tape
 
     def _follow(self, flow: Flow, tick: Tick, time: int, now: float) -> bool:
         """Whether a trade at the edge of its flow belongs to it, and moves it on."""
@@ -206,26 +108,26 @@ class Candles:
             self.add(believed, now)
         return False
 
-    def _enter(self, track: Track, tick: Tick, time: int) -> bool:
+    def _enter(self, tape: Tape, tick: Tick, time: int) -> bool:
         session = self._calendar.session(tick.instrument.segment, time * NS_PER_MS)
-        return session is not None and track.enter(session, time, tick.quote.volume)
+        return session is not None and tape.enter(session, time, tick.quote.volume)
 
-    def _take_late(self, track: Track, flow: Flow, late: FormingBar) -> None:
-        if late.opened < self._since:
+    def _take_late(self, tape: Tape, flow: Flow, late: FormingBar) -> None:
+        if late.opened < flow.since:
             self.refused += 1
             return
-        bar = track.seconds.find(late.opened)
+        bar = tape.seconds.find(late.opened)
         if bar is not None:
             self._merge(bar, late)
-        elif track.seconds.insert(late):
+        elif tape.seconds.insert(late):
             flow.seconds.expect(late)
             return
         if bar is None or bar.published:  # its second is forgotten, or has been added to the minute
-            self._widen(track, flow, late)
+            self._widen(tape, flow, late)
 
-    def _widen(self, track: Track, flow: Flow, second: FormingBar) -> None:
+    def _widen(self, tape: Tape, flow: Flow, second: FormingBar) -> None:
         """Add a second that is over to its minute."""
-        row = track.minutes
+        row = tape.minutes
         bar = row.find(second.start)
         if bar is not None:
             self._merge(bar, second)
@@ -246,7 +148,7 @@ class Candles:
         for flow, limit in zip(self._flows, limits, strict=True):
             for second in flow.seconds.over(limit):
                 second.published = True
-                self._widen(self._tracks[second.instrument.token], flow, second)
+                self._widen(self._tapes[second.instrument.token], flow, second)
                 over.append(second)
         for flow, limit in zip(self._flows, limits, strict=True):
             for minute in flow.minutes.over(limit):
@@ -260,7 +162,7 @@ class Candles:
     def _begin_anew(self) -> None:
         """Time went back, as when a recorded day is played again: what was is over."""
         self._finished += self._over([float("inf")] * len(self._flows))
-        self._tracks.clear()
+        self._tapes.clear()
 
     def closed(self, now: float) -> list[Bar]:
         """The bars whose grace is over, each once, and published ones that changed since, as corrections."""
@@ -285,15 +187,20 @@ class Candles:
 
         The bars that closed just before may not have got through: they are handed out as corrections.
         """
-        limits = self._limits(now)
-        if not any(limit > 0 for limit in limits):
-            return []
-        since = min(limit for limit in limits if limit > 0) - HANDOVER_MS
-        self._since = int(since) - MINUTE_MS
-        again = [bar for bar in self._over(limits) if bar.end > since and bar.interval in self._wanted]
+        bars: list[Bar] = []
+        for flow in self._flows:
+            limit = flow.at(now) - self._grace_ms
+            flow.since = limit - HANDOVER_MS
+            over = self._over([limit if each is flow else _NEVER for each in self._flows])
+            bars += [
+                bar.bar(correction=True)
+                for bar in over
+                if bar.end > flow.since and bar.interval in self._wanted
+            ]
+            flow.since -= MINUTE_MS
         self._corrections()
         self._finished = []
-        return [bar.bar(correction=True) for bar in again]
+        return bars
 
     def rest(self) -> list[Bar]:
         """Every bar that is still open, as it is: nothing more comes."""
@@ -305,7 +212,7 @@ class Candles:
     def describe(self) -> dict[str, int]:
         """How many instruments were met, how many bars are open, and how many trades were refused."""
         return {
-            "instruments": len(self._tracks),
+            "instruments": len(self._tapes),
             "open": sum(len(flow.seconds) + len(flow.minutes) for flow in self._flows),
             "refused": self.refused,
         }

@@ -45,11 +45,13 @@ class Flow:
     so that a quiet market's bars close too. All times are milliseconds; ``now`` may begin anywhere.
     """
 
-    __slots__ = ("_heard", "minutes", "newest", "seconds", "strays")
+    __slots__ = ("_heard", "minutes", "newest", "seconds", "since", "strays")
 
     def __init__(self) -> None:
         self.newest = 0
         """Epoch milliseconds of the newest trade; 0 before the first."""
+        self.since = float("-inf")
+        """What was before it is known in part only: a predecessor knew it better."""
         self.strays: list[Tick] = []
         """Trades that wait to be believed."""
         self.seconds, self.minutes = Agenda(), Agenda()
@@ -64,8 +66,8 @@ class Flow:
         return True
 
     def at(self, now: float) -> float:
-        """What time it is, epoch milliseconds."""
-        return self.newest + now - self._heard
+        """What time it is, epoch milliseconds; minus infinity before the first trade."""
+        return self.newest + now - self._heard if self.newest else float("-inf")
 
     def hold(self, tick: Tick) -> list[Tick]:
         """Let a trade that lies far off wait; all that wait once they are believed."""
@@ -78,4 +80,5 @@ class Flow:
         """Begin anew with the next trade, whatever its time; the trades that waited."""
         believed, self.strays = self.strays, []
         self.newest = 0
+        self.since = float("-inf")
         return believed

@@ -14,8 +14,8 @@ from psycopg import sql
 from mdactors.adapter import Secret
 from mdactors.errors import StoreError
 from mdactors.store import postgres_schema
-from mdactors.store.postgres_connection import Connection, Connections, MillisecondsLoader
-from mdactors.store.postgres_url import parameters, place
+from mdactors.store.postgres_connection import WAIT_SECONDS, Connection, Connections, MillisecondsLoader
+from mdactors.store.postgres_url import CONNECT_SECONDS, parameters, place
 
 WRITERS = 2
 READERS = 4
@@ -95,21 +95,28 @@ class PostgresDatabase:
     def _prepare(self) -> postgres_schema.Kind:
         """Bring the schema up to date, once."""
         if self._kind is None:
-            with self._migration_lock:
+            if not self._migration_lock.acquire(timeout=WAIT_SECONDS):
+                raise StoreError(f"{self.where}: another thread still waits for it to be opened")
+            try:
                 if self._kind is None:
                     self._kind = postgres_schema.migrate(self._connect, self.schema)
+            except StoreError as error:
+                raise StoreError(f"{self.where}: {error}") from None
+            finally:
+                self._migration_lock.release()
         return self._kind
 
     def _connect(self) -> Connection:
         connection = Connection.connect(**self._parameters, autocommit=True)  # type: ignore[arg-type] # all are texts
         try:
-            connection.deadline = time.monotonic() + SECONDS
+            connection.deadline = time.monotonic() + CONNECT_SECONDS
             connection.adapters.register_loader("timestamptz", MillisecondsLoader)
             for name, value in _SETTINGS.items():
                 connection.execute("SELECT set_config(%s, %s, false)", (name, value))
             # Last and least: pg_temp, where anybody may put tables of our names.
             path = sql.SQL("{}, pg_temp").format(sql.Identifier(self.schema)).as_string(connection)
             connection.execute("SELECT set_config('search_path', %s, false)", (path,))
+            connection.deadline = time.monotonic() + SECONDS
         except BaseException:
             connection.close()
             raise

@@ -16,8 +16,6 @@ from psycopg.abc import Buffer, PQGen
 from psycopg.adapt import Loader
 from psycopg.pq import Format
 
-from mdactors.errors import StoreError
-
 Value = TypeVar("Value")
 EPOCH_MS = 946_684_800_000
 """PostgreSQL's zero of time, 2000-01-01, in epoch milliseconds."""
@@ -83,11 +81,10 @@ class Connections:
         """A connection for this block, which may wait for the server no longer than ``seconds`` in all.
 
         Raises:
-            StoreError: all are in use, or these are closed.
-            psycopg.Error: the server cannot be reached.
+            psycopg.Error: the server cannot be reached, all are in use, or these are closed.
         """
         if not self._free.acquire(timeout=WAIT_SECONDS):
-            raise StoreError("all connections are in use")
+            raise psycopg.OperationalError("all connections are in use")
         try:
             connection = self._take() or self._connect()
             connection.deadline = time.monotonic() + seconds
@@ -103,7 +100,7 @@ class Connections:
     def _take(self) -> Connection | None:
         with self._lock:
             if self._closed:
-                raise StoreError("it is closed")
+                raise psycopg.OperationalError("it is closed")
             while self._idle:
                 connection = self._idle.pop()
                 if connection.silent():

@@ -48,7 +48,7 @@ class Recent:
 
         The ticks of one instrument from one source come in their order, each of them once, although
         others are stored and leave the journal meanwhile. Out of the store, times of receipt are whole
-        milliseconds.
+        milliseconds. Pages may be empty: much may have to be read to find little.
 
         Raises:
             StoreError: the store or the journal cannot be read; what came before stays good.
@@ -153,22 +153,14 @@ class _Reading:
             ticks, end = self._reader.read(place, None, PAGE)
             if not ticks:
                 return
-            if (
-                place is not None
-                and end is not None
-                and end.ticks - place.ticks != len(ticks)
-                and self._recent.stored() != self._stored
-            ):
+            before = 0 if place is None else place.ticks
+            if end is not None and end.ticks - before != len(ticks) and self._recent.stored() != self._stored:
                 raise _Overtaken
             place, received_ns = end, ticks[-1].received_ns
             yield ticks
 
     def _fresh(self, ticks: Iterable[Tick]) -> Iterator[list[Tick]]:
-        fresh = self._progress.fresh(
-            tick for tick in ticks if self._from_ns <= tick.received_ns <= self._to_ns
-        )
-        if fresh:
-            yield fresh
+        yield self._progress.fresh(tick for tick in ticks if self._from_ns <= tick.received_ns <= self._to_ns)
 
 
 def _number(tick: Tick) -> tuple[str, int, int, int]:

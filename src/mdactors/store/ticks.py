@@ -77,7 +77,10 @@ COLUMNS = StoredTick.__struct_fields__
 
 
 class TickStore(abc.ABC):
-    """Keeps ticks on disk, and with them how far a journal was stored. Safe to use from any thread; blocks."""
+    """Keeps ticks on disk, and with them how far a journal was stored.
+
+    Safe to use from any thread; every method blocks.
+    """
 
     @abc.abstractmethod
     def position(self, journal: str) -> Position | None:
@@ -121,7 +124,9 @@ class TickStore(abc.ABC):
     def received(
         self, from_ns: int, to_ns: int, limit: int, after: StoredTick | None = None
     ) -> list[StoredTick]:
-        """One page of all instruments' ticks by (received_at, instrument_token, epoch, seq), both ends inclusive.
+        """One page of all instruments' ticks by time of receipt, both ends inclusive.
+
+        The order is (received_at, instrument_token, epoch, seq).
 
         Raises:
             StoreError: the store cannot be read.

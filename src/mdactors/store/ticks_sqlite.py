@@ -42,8 +42,9 @@ _PAGE_RECEIVED = (
     "WHERE received_at BETWEEN ? AND ? AND (received_at, instrument_token, epoch, seq) > (?, ?, ?, ?) "
     "ORDER BY received_at, instrument_token, epoch, seq LIMIT ?"
 )
-# From token to token as in the view live_prices. Row ids grow with the receipt, and the index by token
-# holds them: what was received earlier is passed over without reading it.
+# From token to token as in the view live_prices. Row ids grow from batch to batch, and the index by token
+# holds them: what was stored earlier is passed over without reading it. The plus keeps SQLite from looking
+# for the smallest one by reading the table from its begin.
 _NEWEST = f"""
 WITH RECURSIVE tokens(token) AS (
     SELECT min(instrument_token) FROM ticks
@@ -53,7 +54,7 @@ WITH RECURSIVE tokens(token) AS (
 )
 SELECT {_READ_COLUMNS} FROM tokens JOIN ticks ON ticks.rowid = (
     SELECT rowid FROM ticks WHERE instrument_token = token
-    AND rowid >= (SELECT min(rowid) FROM ticks WHERE received_at >= ?1) AND received_at >= ?1
+    AND rowid >= (SELECT min(+rowid) FROM ticks WHERE received_at >= ?1) AND received_at >= ?1
     ORDER BY tick_timestamp DESC, epoch DESC, seq DESC LIMIT 1
 )"""  # noqa: S608 # our own names
 _POSITION = 'SELECT journal, segment, "offset", ticks FROM journal_positions WHERE journal = ?'
@@ -63,8 +64,9 @@ _EXPIRED = (
 )
 SLICE_ROWS = 2000
 """How many old rows one transaction deletes."""
-SLICES = 50
-"""How many slices one `SqliteTicks.maintain` deletes: it must not hold up the ticks for long."""
+SLICES = 30
+"""How many slices one `SqliteTicks.maintain` deletes: it must not hold up the ticks for long.
+Every five minutes so many are 17 million rows a day."""
 LONG_LOG_BYTES = 256 << 20
 
 _logger = logging.getLogger(__name__)

@@ -71,11 +71,14 @@ def add_to_path(connection: _Connection) -> None:
 
 
 def failed_jobs(connection: _Connection) -> list[str]:
-    """The background jobs whose last run failed, one line each for a person."""
+    """The background jobs whose last run failed, one line each for a person.
+
+    The connection is one of `store.postgres`, which reads times as epoch milliseconds.
+    """
     return [
         f"TimescaleDB's job {job} ({name}) failed at its last run, {_moment(started)}; "
         f"{failures} of {runs} runs failed: see timescaledb_information.job_errors, or CALL run_job({job})"
-        for job, name, started, failures, runs in connection.execute(_FAILED)
+        for job, name, started, failures, runs in connection.execute(_FAILED, binary=True)
     ]
 
 

@@ -34,14 +34,14 @@ class Gateway(msgspec.Struct, frozen=True):
     bars: BarStore | None
     quotes: Mapping[str, type[Quote]]
     """Source -> the class of its quotes, which reads the books that it packed."""
+    calendar: Calendar
+    intervals: Collection[Interval]
+    """Which bars are stored."""
     status: Callable[[], Awaitable[Mapping[str, Any]]]
     health: Callable[[], Awaitable[tuple[bool, Mapping[str, Any]]]]
     """Whether clients can rely on the feed, with details."""
     ready: Callable[[], bool]
     """Whether the daemon can serve."""
-    calendar: Calendar = msgspec.field(default_factory=Calendar)
-    intervals: Collection[Interval] = ("1s", "1m")
-    """Which bars are stored."""
 
 
 async def ask(address: Address, question: Message, seconds: float) -> Any:

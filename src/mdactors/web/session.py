@@ -43,9 +43,9 @@ class SessionSocket(Handler, WebSocketHandler):
         super().prepare()
         self._interest = Interest(
             everything=self._path.carries if self._path.everything else None,
-            everything_mode=cast(Mode, self._choice("mode", get_args(Mode), "quote")),
-            shape=cast(Shape, self._choice("shape", get_args(Shape), "tick")),
-            events=self._path.market or self._choice("events", ("0", "1"), "0") == "1",
+            everything_mode=cast(Mode, self.choice("mode", get_args(Mode), "quote")),
+            shape=cast(Shape, self.choice("shape", get_args(Shape), "tick")),
+            events=self._path.market or self.choice("events", ("0", "1"), "0") == "1",
         )
 
     async def get(self, *arguments: Any, **named: Any) -> None:
@@ -56,13 +56,6 @@ class SessionSocket(Handler, WebSocketHandler):
             message = f"{self._path.name} is a websocket: connect to it with ws:// or wss://"
             raise Failure(400, "upgrade_required", message)
         await super().get(*arguments, **named)
-
-    def _choice(self, name: str, choices: tuple[str, ...], default: str) -> str:
-        value = self.get_query_argument(name, default)
-        if value not in choices:
-            message = f"{name} must be one of {', '.join(choices)}"
-            raise Failure(400, "invalid_parameter", message, field=name)
-        return value
 
     def open(self, *_args: str, **_kwargs: str) -> None:
         """The client is connected."""
