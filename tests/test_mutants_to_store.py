@@ -22,9 +22,11 @@ from mdactors.adapter import BrokerToken, Decoded
 from mdactors.market.instrument import Instrument, InstrumentType
 from mdactors.market.interest import View
 from mdactors.market.numbering import Numbering
+from mdactors.market.position import Position
 from mdactors.market.quote import MODES
 from mdactors.market.tick import Tick
 from mdactors.market.view import encode
+from mdactors.store.sqlite import SqliteDatabase
 from mdactors.store.ticks_sqlite import SqliteTicks
 
 FRAMES = 2500
@@ -179,8 +181,9 @@ def test_what_a_mutant_says_is_valid_for_every_client_and_kept_whole(
     tokens = sorted(make_tokens(), key=str)
     table: Mapping[BrokerToken, Instrument] = {token: instrument(token, n) for n, token in enumerate(tokens)}
     numbering = Numbering("broker", 7, table)
-    store = SqliteTicks(tmp_path / "ticks.db")
+    store = SqliteTicks(SqliteDatabase(tmp_path / "ticks.db"))
     published = bad = 0
+    at: Position | None = None
     try:
         for number, frame in enumerate(make_frames(random.Random(2026))):
             decoded: Decoded = codec.decode(frame)
@@ -188,11 +191,12 @@ def test_what_a_mutant_says_is_valid_for_every_client_and_kept_whole(
             ticks = numbering.number(decoded.quotes, NOON_NS + number)
             for tick in ticks:
                 check_words(tick)
-            assert store.write(ticks) == len(ticks)
             published += len(ticks)
+            upto = Position("journal", 1, number + 1, published)
+            assert store.write(ticks, at, upto) == 0
+            at = upto
         kept = [row for one in table.values() for row in store.read(one.token, -(2**80), 2**80, 10**6)]
         assert len(kept) == store.count() == published
-        assert store.refused == 0
     finally:
         store.close()
     assert published > FRAMES
@@ -209,9 +213,9 @@ def test_the_end_of_kites_clock_in_the_year_2106_does_no_harm(tmp_path: Path) ->
     check_words(ticks[0])
     written = strictly_parsed(encode(ticks[0], View("full")))
     assert written["timestamp"] == written["lastTradeTime"] == "2106-02-07T11:58:15.000+05:30"
-    store = SqliteTicks(tmp_path / "ticks.db")
+    store = SqliteTicks(SqliteDatabase(tmp_path / "ticks.db"))
     try:
-        store.write(ticks)
+        assert store.write(ticks, None, Position("journal", 1, 1, 1)) == 0
         (row,) = store.read(0, 0, 2**62, 10)
         assert row.tick_timestamp == row.last_trade_time == (2**32 - 1) * 1000
     finally:

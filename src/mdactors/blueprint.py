@@ -59,9 +59,7 @@ class Blueprint:
         self.master = Address("instrument_master")
         self.normalizers = {name: Address(f"{name}/normalizer", FRAMES_WAITING) for name in settings.brokers}
         self.connections = {
-            name: [
-                Address(f"{name}/connection-{n}") for n in range(1, adapters[name].limits.connections + 1)
-            ]
+            name: [Address(f"{name}/connection-{n}") for n in range(1, adapters[name].limits.connections + 1)]
             for name in settings.brokers
         }
 
@@ -123,7 +121,7 @@ class Blueprint:
         arguments = {
             "store": archive.ticks,
             "bars": archive.bars,
-            "reader": archive.reader,
+            "journal": archive.journal.folder,
             "journal_id": archive.journal.id,
             "journal_writer": self.journal_writer,
             "hub": self.hub,

@@ -115,6 +115,16 @@ def test_a_locked_file_is_a_store_error_and_works_again_afterwards(impatient: No
     store.close()
 
 
+def test_a_file_can_be_opened_and_read_while_another_process_writes(
+    impatient: None, database: SqliteDatabase, store: SqliteTicks, path: Path
+) -> None:
+    store.write([tick(1)], None, END)
+    with database.transaction():
+        second = SqliteTicks(SqliteDatabase(path))
+        assert second.count() == 1
+        second.close()
+
+
 def test_a_thread_that_hangs_in_a_write_is_a_store_error_for_the_next(
     impatient: None, database: SqliteDatabase, store: SqliteTicks
 ) -> None:
@@ -226,7 +236,7 @@ def test_kill_9_at_any_moment_leaves_rows_and_position_in_step(
         if (child := os.fork()) == 0:
             write_until_killed(path)
         store = SqliteTicks(SqliteDatabase(path))
-        wait_until(lambda store=store, goal=goal: store.count() >= goal)
+        wait_until(lambda store=store, goal=goal: store.count() >= goal, 30)
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
         position = store.position("journal")

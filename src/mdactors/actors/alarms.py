@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from mdactors.market import ist
 from mdactors.messages import AlarmChanged
 from mdactors.runtime import Clock
+
+TEXTS = 5
+"""How many texts one alarm holds."""
 
 
 class Alarms:
@@ -30,6 +33,14 @@ class Alarms:
         self._active[alarm] = {"id": alarm, "since": since, "text": text}
         self._logger.error("alarm %s: %s", alarm, text)
         self._announce(AlarmChanged(alarm, text, since=since))
+
+    def show(self, alarm: str, texts: Sequence[str]) -> None:
+        """Have it on while there are texts; on anew when they change."""
+        text = "; ".join(texts[:TEXTS]) + (f"; and {len(texts) - TEXTS} more" if len(texts) > TEXTS else "")
+        if text != self._active.get(alarm, {}).get("text", ""):
+            self.clear(alarm)
+            if text:
+                self.raise_alarm(alarm, text)
 
     def clear(self, alarm: str) -> None:
         """Turn it off, where it is on."""

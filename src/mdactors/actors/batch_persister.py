@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pathlib
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -21,12 +23,12 @@ from mdactors.store.ticks import TickStore
 PART_TICKS = 10_000
 """How many ticks of a backlog one turn writes: then whoever asks gets an answer."""
 MAINTENANCE_SECONDS = 300.0
+BAR_SECONDS = 5.0
+"""How long bars wait at most, however long ticks may."""
 LONGEST_WAIT = 10.0
 """Seconds between two attempts at most: a store that returns is soon used."""
 STOP_SECONDS = 10.0
 """How long the end may take; what is not written by then waits in the journal for the next start."""
-TEXTS = 5
-"""How many texts an alarm holds."""
 FLUSH_CHECK_SECONDS = 600.0
 """The wall clock may be set while a timer runs: it is looked at so often."""
 
@@ -37,6 +39,10 @@ class GoOn(Message, frozen=True):
 
 class Due(Message, frozen=True):
     """The oldest that waits has waited long enough."""
+
+
+class BarsDue(Message, frozen=True):
+    """The bars have waited long enough."""
 
 
 class FlushDue(Message, frozen=True):
@@ -69,7 +75,7 @@ class BatchPersister(Actor):
         *,
         store: TickStore,
         bars: BarStore | None,
-        reader: JournalReader,
+        journal: pathlib.Path,
         journal_id: str,
         journal_writer: Address,
         hub: Address,
@@ -82,7 +88,7 @@ class BatchPersister(Actor):
         super().__init__(context)
         self._store = store
         self._bar_store = bars
-        self._reader = reader
+        self._reader = JournalReader(journal)
         self._journal_id = journal_id
         self._journal_writer = journal_writer
         self._calendar = calendar
@@ -101,11 +107,11 @@ class BatchPersister(Actor):
         self._timer: Timer | None = None
         self._retry: Timer | None = None
         """Set while the store is away."""
+        self._bars_timer: Timer | None = None
         self._flush_ns = 0
         self._bars = WaitingBars()
         self._backoff = Backoff(limit=LONGEST_WAIT)
         self._alarms = Alarms(self.clock, self.logger, lambda alarm: self.tell(hub, alarm))
-        self._told: dict[str, str] = {}
         self._persisted = 0
         self._refused = 0
 
@@ -133,7 +139,15 @@ class BatchPersister(Actor):
         """Let the newest version of each bar wait for the next write."""
         if self._bar_store is not None:
             self._bars.add(message.bars)
-            self._wait()
+            self._await_bars()
+
+    @handles(BarsDue)
+    def write_bars(self, _message: BarsDue) -> None:
+        """Write the bars that wait: unlike ticks they stand in no journal, so that they go soon."""
+        self._bars_timer = None
+        if self._retry is None:
+            self._attempt(self._write_bars)
+        self._await_bars()
 
     @handles(Due)
     def write_waiting(self, _message: Due) -> None:
@@ -172,22 +186,29 @@ class BatchPersister(Actor):
     def on_stop(self) -> None:
         """Write what is synced, if the store is not away; runs in the actor's thread."""
         end = self.clock.monotonic() + STOP_SECONDS
-        while self._step() and self._lag() > 0 and not self.fenced and self.clock.monotonic() < end:
+        self._attempt(self._write_bars)
+        while self._attempt(self._write_ticks) and not self.fenced and self.clock.monotonic() < end:
             pass
         if self._lag() > 0:
             self.logger.info("%d ticks wait in the journal for the next start", self._lag())
+        self._reader.close()
 
     def on_failure(self, *_exception: object) -> None:
         """A successor raises anew what is still so; runs in the actor's thread."""
         self._alarms.clear_all()
+        self._reader.close()
 
     # --- When to write
 
     def _wait(self) -> None:
         """Have what waits written in time."""
         idle = self._timer is None and self._retry is None and self._goal is None
-        if idle and (self._lag() > 0 or self._bars):
+        if idle and self._lag() > 0:
             self._timer = self.after(self._batch_seconds, Due())
+
+    def _await_bars(self) -> None:
+        if self._bars_timer is None and self._bars:
+            self._bars_timer = self.after(min(self._batch_seconds, BAR_SECONDS), BarsDue())
 
     def _begin(self) -> None:
         """Write everything that is synced now, unless that is going on or the store is away."""
@@ -200,7 +221,7 @@ class BatchPersister(Actor):
         self._turn()
 
     def _turn(self) -> None:
-        moved = self._step()
+        moved = self._attempt(self._write_ticks)
         if moved and (self._stored_ticks() < (self._goal or 0) or self._lag() >= self._batch_rows):
             # As a timer that is due, behind the control messages that wait.
             self.after(0.0, GoOn())
@@ -210,7 +231,7 @@ class BatchPersister(Actor):
 
     def _set_flush(self) -> None:
         if self._flush_at:
-            self._flush_ns = next_time_of_day(self._flush_at, self.clock.time_ns())
+            self._flush_ns = ist.next_time(self._flush_at, self.clock.time_ns())
             self._await_flush()
 
     def _await_flush(self) -> None:
@@ -219,12 +240,11 @@ class BatchPersister(Actor):
 
     # --- Writing
 
-    def _step(self) -> bool:
-        """Write one part of what waits; True when the store's position has moved."""
+    def _attempt(self, write: Callable[[], bool]) -> bool:
+        """Write something; whether there was any, and no trouble."""
         try:
             self._learn()
-            moved = self._write_ticks()
-            self._write_bars()
+            wrote = write()
         except PositionMoved as error:
             self.logger.warning("goes on from where the store is: %s", error)
             self._pause()
@@ -234,7 +254,7 @@ class BatchPersister(Actor):
             return False
         self._backoff.reset()
         self._alarms.clear("store")
-        return moved
+        return wrote
 
     def _learn(self) -> None:
         """Ask the store how far it is, when that is not known."""
@@ -248,12 +268,13 @@ class BatchPersister(Actor):
         self._tell_stored()
 
     def _write_ticks(self) -> bool:
+        """Write one part of the ticks that wait; True when the store's position has moved."""
         if self._lag() == 0:
             return False
         started = self.clock.monotonic()
         limit = max(self._batch_rows, PART_TICKS)
         ticks, upto = self._reader.read(self._stored, self._synced, limit)
-        self._warn("journal-damage", self._reader.damage)
+        self._alarms.show("journal-damage", self._reader.damage)
         if upto is None or upto == self._stored:
             return False
         refused = self._store.write(ticks, self._stored, upto)
@@ -265,10 +286,12 @@ class BatchPersister(Actor):
         self._tell_stored()
         return True
 
-    def _write_bars(self) -> None:
-        if self._bar_store is not None and self._bars:
-            self._bar_store.write(self._bars.all())
-            self._bars.clear()
+    def _write_bars(self) -> bool:
+        if self._bar_store is None or not self._bars:
+            return False
+        self._bar_store.write(self._bars.all())
+        self._bars.clear()
+        return True
 
     def _tell_stored(self) -> None:
         if self._stored is not None:
@@ -280,7 +303,7 @@ class BatchPersister(Actor):
             texts = self._store.maintain(self.clock.time_ns())
         except StoreError as error:
             texts = [str(error)]
-        self._warn("store-maintenance", texts)
+        self._alarms.show("store-maintenance", texts)
 
     # --- What is wrong
 
@@ -299,15 +322,6 @@ class BatchPersister(Actor):
             self._alarms.raise_alarm("store-lag", f"more than {self._lag_limit} ticks wait for the store")
         else:
             self._alarms.clear("store-lag")
-
-    def _warn(self, alarm: str, texts: list[str]) -> None:
-        """An alarm while there are texts; another one when they change."""
-        text = "; ".join(texts[:TEXTS]) + (f"; and {len(texts) - TEXTS} more" if len(texts) > TEXTS else "")
-        if text != self._told.get(alarm, ""):
-            self._told[alarm] = text
-            self._alarms.clear(alarm)
-            if text:
-                self._alarms.raise_alarm(alarm, text)
 
     def _stored_ticks(self) -> int:
         return self._counted_from if self._stored is None else self._stored.ticks
@@ -328,10 +342,3 @@ class BatchPersister(Actor):
             "away": self._retry is not None,
             "alarms": self._alarms.active(),
         }
-
-
-def next_time_of_day(time: str, after_ns: int) -> int:
-    """When India's clock says ``time`` ("16:00") next, in nanoseconds since 1970."""
-    hours, minutes = time.split(":")
-    wait = (int(hours) * 3600 + int(minutes) * 60 - ist.second_of_day(after_ns)) % ist.DAY_SECONDS
-    return (after_ns // ist.SECOND_NS + (wait or ist.DAY_SECONDS)) * ist.SECOND_NS

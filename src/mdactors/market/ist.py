@@ -46,3 +46,10 @@ def date(at_ns: int) -> dt.date:
 def second_of_day(at_ns: int) -> int:
     """Seconds since India's midnight."""
     return (at_ns // SECOND_NS + OFFSET_SECONDS) % DAY_SECONDS
+
+
+def next_time(time: str, after_ns: int) -> int:
+    """When India's clock says ``time`` ("16:00") next, in nanoseconds since 1970."""
+    hours, minutes = time.split(":")
+    wait = (int(hours) * 3600 + int(minutes) * 60 - second_of_day(after_ns)) % DAY_SECONDS
+    return (after_ns // SECOND_NS + (wait or DAY_SECONDS)) * SECOND_NS

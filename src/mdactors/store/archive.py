@@ -13,7 +13,6 @@ from mdactors.store.bars import BarStore
 from mdactors.store.cache import Cache
 from mdactors.store.cache_memory import MemoryCache
 from mdactors.store.journal import Journal
-from mdactors.store.journal_reader import JournalReader
 from mdactors.store.opening import open_stores
 from mdactors.store.recent import Recent
 from mdactors.store.ticks import TickStore
@@ -31,7 +30,6 @@ class Archive:
         self._undo = contextlib.ExitStack()
         self.folder = pathlib.Path(settings.data_dir)
         self.journal: Journal | None = None
-        self.reader: JournalReader | None = None
         self.ticks: TickStore | None = None
         self.bars: BarStore | None = None
         self.cache: Cache = MemoryCache(settings.cache.today_minutes)
@@ -62,8 +60,6 @@ class Archive:
             self._journal_folder, segment_bytes=journal.segment_bytes, max_bytes=journal.max_bytes
         )
         self._undo.callback(self.journal.close)
-        self.reader = JournalReader(self._journal_folder)
-        self._undo.callback(self.reader.close)
         self.ticks, self.bars = open_stores(self._settings.store, self.folder)
         self._undo.callback(self.ticks.close)
         self.recent = Recent(self.ticks, self._journal_folder, self._quotes)

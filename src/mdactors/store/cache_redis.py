@@ -151,8 +151,8 @@ class RedisCache(Cache):
         last = self._last
         for batch in batches:
             name = f"{self._process}:{next(self._numbers)}"
-            keys, arguments = batch.command(last, name, self._from_ns, self._upto_ns)
-            pipeline.eval(_SCRIPT, len(keys), *keys, *arguments)
+            from_ns = 0 if self._keys.today == "off" else self._from_ns
+            pipeline.eval(_SCRIPT, 1, self._keys.written, *batch.packed(last, name, from_ns, self._upto_ns))
             last = name
         with self._breaker.call():
             answers = cast("list[bytes | Exception]", pipeline.execute(raise_on_error=False))

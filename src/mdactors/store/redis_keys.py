@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Literal
 
@@ -25,8 +26,7 @@ NS_PER_MS = 1_000_000
 
 _FLAT = View(shape="flat")
 _depth_json: Callable[[Depth], bytes] = msgspec.json.Encoder().encode
-
-Argument = str | bytes | int
+_pack = msgspec.msgpack.Encoder().encode
 
 
 class Keys:
@@ -110,7 +110,7 @@ class Batch:
 
     def __init__(self, keys: Keys, ticks: Sequence[Tick]) -> None:
         self._keys = keys
-        self._fields: dict[str, bytes | int] = {
+        self._fields = {
             f"{tick.source}:{tick.instrument.token}": pack(tick)
             for tick in {(tick.source, tick.instrument.token): tick for tick in ticks}.values()
         }
@@ -125,17 +125,21 @@ class Batch:
         for tick in ticks:
             self._values.update(self._keys.values(tick))
 
-    def command(self, before: str, name: str, from_ns: int, upto_ns: int) -> tuple[list[str], list[Argument]]:
-        """The script's keys and arguments, see there; ``before`` names the batch that must be the last."""
-        fields = {**self._fields, "@from": from_ns if self._keys.today != "off" else 0, "@upto": upto_ns}
-        arguments: list[Argument] = [before, name, len(fields)]
-        for field, value in fields.items():
-            arguments += (field, value)
-        arguments += (LIST_SECONDS, len(self._lists))
-        for key, elements in self._lists.items():
-            arguments += (self._keys.limits(key), len(elements), *elements)
-        arguments += self._values.values()
-        return [self._keys.written, *self._lists, *self._values], arguments
+    def packed(self, before: str, name: str, from_ns: int, upto_ns: int) -> tuple[bytes, bytes]:
+        """The script's arguments, see there; ``before`` names the batch that must be the last."""
+        # Two arguments for all: the client takes longer for each than all the rest of a tick does.
+        fields = {
+            "@batch": name.encode(), "@from": b"%d" % from_ns, "@upto": b"%d" % upto_ns, **self._fields,
+        }  # fmt: skip
+        plan = (
+            before,
+            [(field, len(value)) for field, value in fields.items()],
+            LIST_SECONDS,
+            [(key, self._keys.limits(key), list(map(len, held))) for key, held in self._lists.items()],
+            [(key, len(value)) for key, value in self._values.items()],
+        )
+        elements = itertools.chain.from_iterable(self._lists.values())
+        return _pack(plan), b"".join((*fields.values(), *elements, *self._values.values()))
 
 
 def _name(instrument: Instrument) -> str:

@@ -125,13 +125,12 @@ def migrate(connection: sqlite3.Connection) -> None:
         StoreError: it is newer than this program, or holds something of our names that is not ours.
         sqlite3.Error: it cannot be read or written.
     """
-    done = -1
-    while done < len(MIGRATIONS):
-        # Another process may be at it as well: the version is read under the lock.
+    # Without a lock at first: who opens a file that is up to date does not wait for its writer.
+    while _version(connection) < len(MIGRATIONS):
         connection.execute("BEGIN IMMEDIATE")
         try:
-            done = _version(connection)
-            if done < len(MIGRATIONS):
+            # Another process may be at it as well.
+            if (done := _version(connection)) < len(MIGRATIONS):
                 _step(connection, done)
             connection.execute("COMMIT")
         finally:
