@@ -24,8 +24,8 @@ INSTRUMENTS = 500
 SYMBOL, TOKEN = "RELIANCE", 738561
 ASKS_SECONDS = 0.5
 SETTLES_SECONDS = 3.0
-REFILLED_WITHIN = 120.0
-"""While ticks go on, and again when they have stopped."""
+REFILLED_WITHIN, AT_REST_WITHIN = 30.0, 300.0
+"""How long we wait for it while ticks go on, and once they have stopped."""
 ALLOWED_SHARE, ALLOWED_MS = 0.2, 2.0
 """A publishing p99 may be so much above the undisturbed one's, whichever is more."""
 
@@ -129,7 +129,7 @@ def _refilled(source: Market, server: Redis) -> float:
 def _missing_at_rest(source: Market, server: Redis) -> int:
     """How many are missing, or there twice, when nothing comes any more."""
     source.silence()
-    deadline = time.monotonic() + REFILLED_WITHIN
+    deadline = time.monotonic() + AT_REST_WITHIN
     while (missing := _missing(source, server)) and time.monotonic() < deadline:
         time.sleep(0.5)
     return abs(missing)

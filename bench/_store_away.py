@@ -44,8 +44,11 @@ def store_away(folder: Path, server: Postgres, seconds: float) -> dict[str, floa
                 server.stop()
                 _watch(daemon, seconds, memory)
                 server.start()
-                drained = _drain(source, shelf, daemon, memory)
+                returned = time.monotonic()
+                _watch(daemon, SETTLES_SECONDS, memory)
                 noticed = clients.leave()
+            _drain(source, shelf, daemon, memory)
+            drained = time.monotonic() - returned
             daemon.stop()
             run = Run(daemon.started_ms, wall_ms(), clean=True)
         source.sent.read()
@@ -69,20 +72,18 @@ def _watch(daemon: Program, seconds: float, memory: list[float]) -> None:
         daemon.get("/live")
 
 
-def _drain(source: Market, shelf: Shelf, daemon: Program, memory: list[float]) -> float:
-    """Wait until everything sent is stored; the seconds that it took since the server's return."""
-    returned = time.monotonic()
-    _watch(daemon, SETTLES_SECONDS, memory)
+def _drain(source: Market, shelf: Shelf, daemon: Program, memory: list[float]) -> None:
+    """Let the market fall silent and wait until everything sent is stored."""
+    deadline = time.monotonic() + DRAINED_WITHIN
     source.silence()
     _watch(daemon, 1.0, memory)
     source.sent.read()
     sent = source.sent.updates()
     while shelf.count() < sent:
         daemon.must_live()
-        if time.monotonic() > returned + DRAINED_WITHIN:
+        if time.monotonic() > deadline:
             raise RuntimeError(f"{shelf.count():,} of {sent:,} ticks are stored after {DRAINED_WITHIN:g} s")
-        _watch(daemon, 0.5, memory)
-    return time.monotonic() - returned
+        _watch(daemon, 1.0, memory)
 
 
 def _found(verdict: Verdict) -> dict[str, float]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import random
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -159,6 +160,8 @@ def _received(counters: dict[str, Any]) -> int:
 
 
 def _figures(store: str, verdict: Verdict) -> dict[str, object]:
+    for finding in verdict.findings:
+        print(f"{store}: {finding}", file=sys.stderr)
     figures: dict[str, object] = {"rows": verdict.rows, "worst_missing_tail_s": verdict.worst_tail_seconds}
     figures |= {wrong: getattr(verdict, wrong) for wrong in WRONG[:-1]} | {"findings": len(verdict.findings)}
     return {f"{store}_{name}": value for name, value in figures.items()}

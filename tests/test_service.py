@@ -19,10 +19,13 @@ from pathlib import Path
 
 import pytest
 
-from mdactors.app import Daemon
+from mdactors.actors.instrument_master import Catalogue
+from mdactors.blueprint import Blueprint
 from mdactors.config import LogSettings, Settings, decode_section
+from mdactors.market.calendar import Calendar
 from mdactors.plugins import make_adapters
 from mdactors.service import Notifier, Watchdog, log_stacks, raise_file_limit, set_up_logging
+from mdactors.store.archive import Archive
 
 DAEMON = '''
 """A stand-in for the daemon: it listens to signals and to its service manager."""
@@ -336,10 +339,12 @@ def test_the_unit_gives_the_actors_the_time_that_their_tree_may_take_to_stop(tmp
     settings = decode_section(
         {"data_dir": str(tmp_path), "brokers": {"kite": {"api_key": "k"}}}, Settings, ""
     )
-    daemon = Daemon(settings, make_adapters(settings))
-    daemon._open_stores()
-    longest = daemon._root().stop_limit
-    asyncio.run(daemon.stop())
+    adapters = make_adapters(settings)
+    archive = Archive(settings, {})
+    archive.open()
+    blueprint = Blueprint(settings, adapters, Catalogue(), Calendar(), archive)
+    longest = blueprint.root(lambda _deliveries: None, lambda: None).stop_limit
+    archive.close()
     unit = (Path(__file__).resolve().parent.parent / "systemd" / "mdactors.service").read_text()
     (given,) = re.findall(r"^TimeoutStopSec=(\d+)$", unit, re.MULTILINE)
     assert int(given) >= longest + 10

@@ -138,7 +138,7 @@ def test_a_fresh_builder_goes_on_with_the_open_bars_and_the_volume_of_the_dead_o
     rig.shelf.ticks.append(tick(20.2, 110.0, 1_006))
     rig.address.tell(Kill())
     rig.address.tell(TicksPublished([tick(20.2, 110.0, 1_006), tick(22, 105.0, 1_010)]))
-    assert rig.counters()["recovered"] == 3
+    wait_until(lambda: rig.counters()["recovered"] == 3)
     rig.tell(tick(63, 100.0, 1_020))
     rig.clock.advance(0.25)
     wait_until(lambda: len(rig.bars("1m")) == 1)

@@ -30,7 +30,7 @@ class SmallDisk:
 
     def _ballast(self, pid):
         # Only the daemon sees that disk: the way there leads through its eyes.
-        return Path(f"/proc/{pid}/root{self._journal}/ballast")
+        return Path("/proc", str(pid), "root", *self._journal.parts[1:], "ballast")
 
     def fill(self, pid):
         with self._ballast(pid).open("ab", buffering=0) as ballast:

@@ -15,8 +15,8 @@ from mdactors.simulator import Exchange
 
 UPDATES_PER_SECOND = 1000.0
 ACTORS = (
-    "session_hub", "subscription_manager", "instrument_master", "batch_persister", "cache_writer",
-    "normalizer", "connection-1",
+    "session_hub", "subscription_manager", "instrument_master", "journal_writer", "batch_persister",
+    "cache_writer", "candle_builder", "normalizer", "connection-1",
 )  # fmt: skip
 OF_A_BROKER = ACTORS[-2:]
 LONGEST_SILENCE = 1.0
@@ -42,7 +42,7 @@ def daemon(broker, server, configuration, run_daemon, wait_until):
     raw = configuration(
         {broker: server.settings()},
         subscriptions={"symbols": everything},
-        store={"batch_seconds": 0.2},
+        store={"batch_age": "200ms"},
     )
     daemon = run_daemon(raw)
     wait_until(lambda: daemon.get("/ready")[0] == 200)

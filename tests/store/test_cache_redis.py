@@ -211,9 +211,9 @@ def test_two_who_write_the_same_keys_do_not_double_anything(
     cache: RedisCache, make: Callable[..., RedisCache], look: client.Redis
 ) -> None:
     other = ready(make())
-    cache.write([tick(1)])
     with pytest.raises(CacheAway, match="somebody else"):
-        other.write([tick(1)])
+        cache.write([tick(1)])
+    other.write([tick(1)])
     assert seqs(look.lrange(LIST, 0, -1)) == [1]
 
 
@@ -233,6 +233,19 @@ def test_a_server_that_was_emptied_is_noticed_by_the_next_write(
     cache.write([tick(1), tick(2)])
     cache.complete()
     assert seqs(look.lrange(LIST, 0, -1)) == [1, 2]
+
+
+def test_an_emptied_server_is_given_the_newest_of_what_ticks_no_more(
+    cache: RedisCache, look: client.Redis
+) -> None:
+    cache.write([tick(1), tick(1, instrument=NIFTY)])
+    look.flushall()
+    cache.resume(NOON)
+    cache.write([tick(1), tick(2)])
+    assert not look.exists("LIVE:TICK:NSE_EQ|RELIANCE")
+    cache.complete()
+    assert json.loads(str(look.get("LIVE:TICK:NSE_EQ|RELIANCE")))["seq"] == 2
+    assert json.loads(str(look.get("LIVE:TICK:NSE_INDEX|NIFTY 50")))["seq"] == 1
 
 
 def test_a_killed_server_costs_one_call_and_then_nothing(

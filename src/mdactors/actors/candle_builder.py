@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 from mdactors.errors import StoreError
@@ -23,6 +23,14 @@ OVERLAP_NS = 10 * SECOND_NS
 """Ticks that came so shortly after the last recovered one may be among the recovered."""
 
 
+MOST_HELD = 200_000
+"""How many live ticks are held while the past is read; more, and the rest of it is given up."""
+
+
+class ReadDue(Message, frozen=True):
+    """Time to read the next page of the past."""
+
+
 class Beat(Message, frozen=True):
     """Time to publish the bars that are over."""
 
@@ -33,8 +41,8 @@ class CandleBuilder(Actor):
     Receives `TicksPublished`; tells each sink `BarsPublished` on a beat: the bars whose grace is over and
     the corrections of published ones. A fresh one reads what was received shortly before, so that the
     open bars and the baselines of the volumes come back; what came twice counts once. A stopped one
-    publishes what is over and nothing half-finished. Its hooks run in its own thread; `on_start` blocks
-    while it reads.
+    publishes what is over and nothing half-finished. It reads page by page between other messages and
+    holds live ticks meanwhile. Its hooks run in its own thread.
 
     Args:
         context: from the supervisor.
@@ -63,18 +71,33 @@ class CandleBuilder(Actor):
         self._recovered: dict[tuple[int, str], tuple[int, int]] = {}
         """(instrument token, source) -> epoch and number of the last recovered tick."""
         self._recovered_ns = 0
+        self._past = self._read_past()
+        self._held: list[Tick] = []
+        """What came while the past was read."""
+        self._is_live = False
         self._counts = dict.fromkeys(("recovered", "published", "corrections"), 0)
 
     def on_start(self) -> None:
-        """Read what was received shortly before, and begin the beat; runs in the actor's thread."""
+        """Begin to read what was received shortly before; runs in the actor's thread."""
+        self.after(0.0, ReadDue())
+
+    @handles(ReadDue)
+    def read_on(self, _message: ReadDue) -> None:
+        """Take one page of the past; after the last one, what came meanwhile."""
+        began = self.clock.monotonic()
         try:
-            self._recover()
+            ticks = next(self._past, None)
         except StoreError as error:
             self.logger.warning("bars begin with what comes from now on: %s", error)
-        self._publish(self._candles.resume(self._now()))
-        self.after(BEAT_SECONDS, Beat())
+            ticks = None
+        if ticks is None or len(self._held) > MOST_HELD:
+            self._go_live()
+            return
+        self._take_past(ticks)
+        # Live ticks need the processor as well.
+        self.after(self.clock.monotonic() - began, ReadDue())
 
-    def _recover(self) -> None:
+    def _read_past(self) -> Iterator[Sequence[Tick]]:
         now = self.clock.time_ns()
         since = now - RECOVERED_NS
         for _ in range(LOOKS_BACK):
@@ -86,17 +109,30 @@ class CandleBuilder(Actor):
         # Where the daemon was away, its last minute may have begun before what was found.
         if since < now - RECOVERED_NS:
             since -= RECOVERED_NS
-        for ticks in self._recent(since, self.clock.time_ns()):
-            self._candles.add(ticks, self._now())
-            for tick in ticks:
-                self._recovered[tick.instrument.token, tick.source] = tick.epoch, tick.seq
-                self._recovered_ns = max(self._recovered_ns, tick.received_ns)
-            self._counts["recovered"] += len(ticks)
+        yield from self._recent(since, self.clock.time_ns())
+
+    def _take_past(self, ticks: Sequence[Tick]) -> None:
+        self._candles.add(ticks, self._now())
+        for tick in ticks:
+            self._recovered[tick.instrument.token, tick.source] = tick.epoch, tick.seq
+            self._recovered_ns = max(self._recovered_ns, tick.received_ns)
+        self._counts["recovered"] += len(ticks)
+
+    def _go_live(self) -> None:
+        self._is_live = True
+        if self._held:
+            self._candles.add(self._unseen(self._held), self._now())
+            self._held = []
+        self._publish(self._candles.resume(self._now()))
+        self.after(BEAT_SECONDS, Beat())
 
     @handles(TicksPublished)
     def build(self, message: TicksPublished) -> None:
-        """Take one frame's ticks."""
+        """Take one frame's ticks, or hold them while the past is still read."""
         ticks = message.ticks
+        if not self._is_live:
+            self._held += ticks
+            return
         if self._recovered:
             ticks = self._unseen(ticks)
         self._candles.add(ticks, self._now())
@@ -121,6 +157,8 @@ class CandleBuilder(Actor):
 
     def on_stop(self) -> None:
         """Publish what is over: what is open comes back from the journal. Runs in the actor's thread."""
+        if not self._is_live:
+            self._go_live()
         self._publish(self._candles.closed(self._now()))
 
     def _now(self) -> float:

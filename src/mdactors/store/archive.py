@@ -32,7 +32,7 @@ class Archive:
         self.journal: Journal | None = None
         self.ticks: TickStore | None = None
         self.bars: BarStore | None = None
-        self.cache: Cache = MemoryCache(settings.cache.today_minutes)
+        self.cache: Cache = MemoryCache(settings.cache.today_minutes, today=settings.cache.today != "off")
         self.recent = Recent(None, self._journal_folder, quotes)
         self._quotes = quotes
 

@@ -68,6 +68,8 @@ class RedisCache(Cache):
         self._restored: dict[int, Packed] = {}
         self._shown: dict[int, int] = {}
         """Token -> receipt of the newest value that is written."""
+        self._pending: dict[int, Tick] = {}
+        """Newest ticks that were read again."""
         self._refused: set[bytes] = set()
         self._written = 0
 
@@ -83,9 +85,12 @@ class RedisCache(Cache):
             from_ns, upto_ns = int(held.pop(b"@from", b"") or 0), int(held.pop(b"@upto", b"") or 0)
             self._restore(held)
             self._shown.clear()
+            self._pending.clear()
             oldest = kept_from(self._now_ns(), self._minutes)
             self._upto_ns = upto_ns
-            if from_ns == 0:
+            if upto_ns == 0:
+                self._pending.update(self._newest)
+            if upto_ns == 0 or (from_ns == 0 and self._keys.today != "off"):
                 begin = from_ns = max(cold_from_ns, oldest)
             else:
                 begin = max(upto_ns - OVERLAP_NS, oldest)
@@ -107,51 +112,65 @@ class RedisCache(Cache):
                 self._restored[token] = record
 
     def complete(self, from_ns: int | None = None) -> None:
-        """Nothing is missing any more."""
+        """Nothing is missing any more; newest values that were read again are written now."""
         with self._lock:
             if from_ns is not None:
                 self._from_ns = from_ns
-                self._send([Batch(self._keys, [])])
+            unshown = self._unshown(self._pending.values())
+            self._pending.clear()
+            parts = range(0, len(unshown) or 1, TICKS_OF_BATCH)
+            self._send([Batch(self._keys, (), unshown[part : part + TICKS_OF_BATCH]) for part in parts])
             self._complete = True
 
     def write(self, ticks: Sequence[Tick]) -> None:
-        """Write them in one round trip: each to its list, the newest of each instrument as newest value."""
+        """Write them in one round trip: each to its list, the newest of each instrument as newest value.
+
+        Until it is complete, the newest values wait for that: they would be written again and again.
+        """
         with self._lock:
             fresh = ticks if self._complete else self._progress.fresh(ticks)
             if not fresh:
                 return
             self._upto_ns = max(self._upto_ns, max(tick.received_ns for tick in fresh))
-            parts = range(0, len(fresh), TICKS_OF_BATCH)
+            *parts, last = range(0, len(fresh), TICKS_OF_BATCH)
             batches = [Batch(self._keys, fresh[part : part + TICKS_OF_BATCH]) for part in parts]
-            batches[-1].show(self._unshown(fresh))
-            self._send(batches)
+            unshown: Sequence[Tick] = ()
+            if self._complete:
+                unshown = self._unshown(fresh)
+            else:
+                self._pending.update({tick.instrument.token: tick for tick in fresh})
+            self._send([*batches, Batch(self._keys, fresh[last:], unshown)])
             self._written += len(fresh)
 
     def show(self, ticks: Iterable[Tick]) -> None:
         """Write newest values alone."""
         with self._lock:
             if unshown := self._unshown(ticks):
-                batch = Batch(self._keys, [])
-                batch.show(unshown)
-                self._send([batch])
+                self._send([Batch(self._keys, (), unshown)])
 
     def _unshown(self, ticks: Iterable[Tick]) -> list[Tick]:
         """The newest of each instrument, where no newer one is shown."""
         newest = {tick.instrument.token: tick for tick in ticks}
-        self._newest.update(newest)
         shown = self._shown
-        unshown = [tick for token, tick in newest.items() if tick.received_ns >= shown.get(token, 0)]
-        shown.update({tick.instrument.token: tick.received_ns for tick in unshown})
-        return unshown
+        unshown = {token: tick for token, tick in newest.items() if tick.received_ns >= shown.get(token, 0)}
+        shown.update({token: tick.received_ns for token, tick in unshown.items()})
+        self._newest.update(unshown)
+        return list(unshown.values())
 
     def _send(self, batches: Sequence[Batch]) -> None:
-        written = self._complete
-        self._complete = False  # until the answer is there, nobody knows what is written
+        try:
+            self._last = self._run(batches)
+        except CacheAway:
+            self._complete = False
+            raise
+
+    def _run(self, batches: Sequence[Batch]) -> str:
+        """Run the script for each; the name of the last."""
         pipeline = self._writer.pipeline(transaction=False)
+        from_ns = 0 if self._keys.today == "off" else self._from_ns
         last = self._last
         for batch in batches:
             name = f"{self._process}:{next(self._numbers)}"
-            from_ns = 0 if self._keys.today == "off" else self._from_ns
             pipeline.eval(_SCRIPT, 1, self._keys.written, *batch.packed(last, name, from_ns, self._upto_ns))
             last = name
         with self._breaker.call():
@@ -162,8 +181,7 @@ class RedisCache(Cache):
         if b"0" in answers:
             raise CacheAway(f"{self._what}: lost what was written, or somebody else writes the same keys")
         self._note_refused(cast("list[bytes]", answers))
-        self._last = last
-        self._complete = written
+        return last
 
     def _note_refused(self, answers: Sequence[bytes]) -> None:
         """Lists that cannot be pushed to: somebody else's keys."""

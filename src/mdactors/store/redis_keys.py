@@ -108,7 +108,7 @@ class Keys:
 class Batch:
     """What one run of the script writes: ticks to their lists, newest values, and that it was written."""
 
-    def __init__(self, keys: Keys, ticks: Sequence[Tick]) -> None:
+    def __init__(self, keys: Keys, ticks: Sequence[Tick], shown: Iterable[Tick] = ()) -> None:
         self._keys = keys
         self._fields = {
             f"{tick.source}:{tick.instrument.token}": pack(tick)
@@ -119,11 +119,8 @@ class Batch:
         if keys.today != "off":
             for tick in ticks:
                 self._lists.setdefault(keys.list_of(tick), []).append(keys.element(tick))
-
-    def show(self, ticks: Iterable[Tick]) -> None:
-        """Have these as newest values, too."""
-        for tick in ticks:
-            self._values.update(self._keys.values(tick))
+        for tick in shown:
+            self._values.update(keys.values(tick))
 
     def packed(self, before: str, name: str, from_ns: int, upto_ns: int) -> tuple[bytes, bytes]:
         """The script's arguments, see there; ``before`` names the batch that must be the last."""
