@@ -22,13 +22,11 @@ from pathlib import Path
 
 from bench._answers import history
 from bench._frames import kite_frame
-from bench._servers import postgres, redis
+from bench._servers import postgres
 from bench._ticks import TICKS_A_FRAME, frames_of_ticks
 from bench._ways import Ways, carry
-from mdactors.config import CacheSettings, decode_section
 from mdactors.market.position import Position
 from mdactors.market.tick import Tick
-from mdactors.store.cache_redis import RedisCache
 from mdactors.store.journal import Journal
 from mdactors.store.sqlite import SqliteDatabase
 from mdactors.store.ticks_sqlite import SqliteTicks
@@ -60,7 +58,6 @@ def measure() -> dict[str, object]:
         figures |= _journal(Path(folder), frames, machine)
         figures |= _postgres(Path(folder), frames)
         figures |= _sqlite(Path(folder), frames)
-        figures |= _redis(Path(folder), frames)
     with tempfile.TemporaryDirectory() as folder:
         figures |= {f"rest_sqlite_{name}": ms for name, ms in history(Path(folder), {}).items()}
     with tempfile.TemporaryDirectory() as folder, postgres(Path(folder)) as server:
@@ -153,34 +150,6 @@ def _sqlite(folder: Path, frames: Frames) -> dict[str, object]:
     store.close()
     figures: dict[str, object] = {"sqlite_persister_rows_per_second": statistics.median(speeds)}
     return figures | {"sqlite_batch_of_100000_s": large} | _sizes("sqlite", sizes[True], sizes[False])
-
-
-def _redis(folder: Path, frames: Frames) -> dict[str, object]:
-    """Memory that a tick of today takes, in a cache of 2,000 instruments whose lists have begun."""
-    from redis import Redis as Client
-
-    figures: dict[str, object] = {}
-    for today in ("json", "packed"):
-        place = folder / f"redis-{today}"
-        place.mkdir()
-        with redis(place) as server, Client(port=server.port) as client:
-            section = {"kind": "redis", "today": today, "redis": {"port": server.port}}
-            settings = decode_section(section, CacheSettings, "cache")
-            cache = RedisCache(settings)
-            cache.resume(0)
-            cache.complete()
-            middle = len(frames) // 3
-            for frame in frames[:middle]:
-                cache.write(frame)
-            before = client.info("memory")["used_memory"]
-            for frame in frames[middle:]:
-                cache.write(frame)
-            grown = client.info("memory")["used_memory"] - before
-            cache.close()
-        per_tick = grown / sum(map(len, frames[middle:]))
-        figures[f"redis_{today}_bytes_per_tick"] = per_tick
-        figures[f"redis_{today}_gb_a_day"] = per_tick * DAY / 1e9
-    return figures
 
 
 def _sizes(store: str, with_raw: float, without: float) -> dict[str, object]:

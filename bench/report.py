@@ -10,7 +10,7 @@ import pathlib
 import platform
 import sys
 
-NAMES = ("decode", "fanout", "load", "kills", "persist", "chaos", "outages")
+NAMES = ("decode", "fanout", "load", "kills", "persist", "cache", "chaos", "outages")
 PAGE = pathlib.Path(__file__).parent.parent / "docs" / "measurements.md"
 COMPARE = {">=": operator.ge, "<=": operator.le}
 

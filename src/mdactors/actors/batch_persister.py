@@ -34,7 +34,7 @@ FLUSH_CHECK_SECONDS = 600.0
 
 
 class GoOn(Message, frozen=True):
-    """More waits than one turn writes."""
+    """Rested since the last part was written; perhaps more waits."""
 
 
 class Due(Message, frozen=True):
@@ -157,8 +157,11 @@ class BatchPersister(Actor):
 
     @handles(GoOn)
     def go_on(self, _message: GoOn) -> None:
-        """Write the next part."""
-        self._turn()
+        """Write the next part, if there is one."""
+        if self._stored_ticks() < (self._goal or 0) or self._lag() >= self._batch_rows:
+            self._turn()
+        else:
+            self._rest()
 
     @handles(Retry)
     def try_again(self, _message: Retry) -> None:
@@ -221,13 +224,16 @@ class BatchPersister(Actor):
         self._turn()
 
     def _turn(self) -> None:
-        moved = self._attempt(self._write_ticks)
-        if moved and (self._stored_ticks() < (self._goal or 0) or self._lag() >= self._batch_rows):
-            # As a timer that is due, behind the control messages that wait.
-            self.after(0.0, GoOn())
+        began = self.clock.monotonic()
+        if self._attempt(self._write_ticks):
+            # Rests as long as it worked: the journal can wait, live ticks need the processor.
+            self.after(self.clock.monotonic() - began, GoOn())
         else:
-            self._goal = None
-            self._wait()
+            self._rest()
+
+    def _rest(self) -> None:
+        self._goal = None
+        self._wait()
 
     def _set_flush(self) -> None:
         if self._flush_at:
