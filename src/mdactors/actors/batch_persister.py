@@ -326,7 +326,7 @@ class BatchPersister(Actor):
     def _watch_lag(self) -> None:
         if self._lag() > self._lag_limit:
             self._alarms.raise_alarm("store-lag", f"more than {self._lag_limit} ticks wait for the store")
-        else:
+        elif self._lag() <= self._lag_limit // 2:
             self._alarms.clear("store-lag")
 
     def _stored_ticks(self) -> int:
