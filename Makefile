@@ -2,7 +2,7 @@
 #
 #   make demo [ARGS="--broker kite --port 9000"]   live ticks from a simulated broker
 #   make test [ARGS="-k supervisor"]               lint, then every test
-#   make soak                                      load and faults for an hour, into docs/measurements.md
+#   make soak [SOAK="chaos kills"]                 load and faults for an hour, into docs/measurements.md
 #   make bench [NAME=fanout ARGS=--json]           one benchmark; decode and fanout if none is named
 #   make lint, make format, make proto             check the code, format it, compile the schema
 #   make constraints                               pin the packages anew
@@ -34,7 +34,7 @@ test: lint
 	@$(BIN)/python -m pytest $(ARGS)
 
 soak: $(READY)
-	@MDACTORS_LONG_OUTAGE=600 $(BIN)/python -m bench report
+	@MDACTORS_SOAK="$(SOAK)" $(BIN)/python -m bench report
 
 bench: $(READY)
 	@for name in $(NAME); do $(BIN)/python -m bench $$name $(ARGS) || exit 1; done
