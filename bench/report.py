@@ -40,7 +40,7 @@ def measure() -> dict[str, object]:
             figures: dict[str, object] = module.measure()
         except (RuntimeError, AssertionError, OSError) as error:
             traceback.print_exc()
-            figures = {"ended_early": f"{type(error).__name__}: {error}"}
+            figures = {}
             missed[f"{name}: ended early"] = str(error)
         sections[name] = _section(name, module.__doc__ or "", figures, module.GOALS)
         missed |= {
@@ -80,12 +80,12 @@ def _section(name: str, text: str, figures: dict[str, object], goals: dict[str, 
     lines = [f"## {name}\n", text.strip() + "\n", _origin() + "\n"]
     lines += ["| figure | measured | goal | met |", "|---|--:|--:|---|"]
     for figure, value in figures.items():
-        shown = (
-            f"{value:,.3f}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else value
-        )
+        shown = f"{value:,.3f}" if isinstance(value, float) else f"{value:,}"
         goal, met = "", ""
         if figure in goals:
             goal = f"{goals[figure][0]} {goals[figure][1]:g}"
             met = "yes" if _met(figures, figure, goals) else "**no**"
         lines.append(f"| {figure.replace('_', ' ')} | {shown} | {goal} | {met} |")
+    if not figures:
+        lines.append("| it ended early | | | **no** |")
     return "\n".join(lines) + "\n"
