@@ -130,15 +130,19 @@ class CacheWriter(Actor):
         try:
             if self._state == "reading":
                 self._cache.show(waiting)
-            elif self.address.mailbox.dropped == self._mailbox_dropped:
-                self._cache.write(waiting)
-            else:
+            elif self._has_dropped():
                 self._held.add(self.clock.monotonic(), waiting)
                 self._resume()
+            else:
+                self._cache.write(waiting)
         except CacheAway as error:
             if self._state == "live":
                 self._held.add(self.clock.monotonic(), waiting)
             self._lose(error)
+
+    def _has_dropped(self) -> bool:
+        """Whether the mailbox dropped ticks since older ones were read again."""
+        return self.address.mailbox.dropped != self._mailbox_dropped
 
     # --- A cache that is away
 
@@ -166,7 +170,6 @@ class CacheWriter(Actor):
             self._lose(error)
             return
         self._alarms.clear("cache")
-        self._mailbox_dropped = self.address.mailbox.dropped
         self._read_from(from_ns)
 
     # --- Reading again
@@ -176,6 +179,7 @@ class CacheWriter(Actor):
         self._round_ns = self.clock.time_ns()
         self._held.forget_before(self.clock.monotonic() - HELD_SECONDS)
         self._held.overflowed = False
+        self._mailbox_dropped = self.address.mailbox.dropped
         self._slices = _sliced(self._recent(from_ns, self._round_ns))
         self._continue(0.0, SliceDue())
 
@@ -191,7 +195,7 @@ class CacheWriter(Actor):
                 self._cache.write(ticks)
                 self._counts["read_again"] += len(ticks)
                 self._continue((time.thread_time() - began) * PAUSE, SliceDue())
-            elif self._held.overflowed:
+            elif self._held.overflowed or self._has_dropped():
                 self._read_from(self._round_ns - OVERLAP_NS)
             else:
                 self._go_live(None)
