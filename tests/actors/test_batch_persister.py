@@ -11,6 +11,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from mdactors.actors import waiting_bars
@@ -491,7 +492,7 @@ def test_bars_are_written_on_the_same_occasions_with_their_corrections(
 def test_bars_wait_for_a_store_that_is_away_the_newest_of_them(
     rig: Rig, wait_until: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(waiting_bars, "MOST_BARS", 3)
+    monkeypatch.setattr(waiting_bars, "MOST_BARS", {"1s": 3, "1m": 3})
     with rig.store_away():
         rig.tell(12)
         wait_until(lambda: rig.counters()["away"])
@@ -499,6 +500,8 @@ def test_bars_wait_for_a_store_that_is_away_the_newest_of_them(
         rig.address.tell(BarsPublished([bar(3, 33.0)]))
         wait_until(lambda: rig.counters()["bars_dropped"] == 2)
         assert rig.counters()["bars_waiting"] == 3
+        (lost,) = [alarm for alarm in rig.counters()["alarms"] if alarm["id"] == "bars-dropped"]
+        assert "mdactors candles rebuild" in lost["text"]
     rig.clock.advance(10)
     wait_until(lambda: stored_closes(rig) == [33.0, 4.0, 5.0])
     assert rig.counters()["bars_waiting"] == 0
@@ -509,3 +512,18 @@ def test_bars_that_nobody_stores_are_not_kept(idle: Rig) -> None:
     idle.address.tell(BarsPublished([bar(1)]))
     idle.address.tell(BarsPublished([bar(2)]))
     assert idle.counters()["bars_waiting"] == 0
+
+
+def test_an_old_copy_of_the_journal_that_was_put_back_is_an_alarm_and_nothing_is_skipped_unsaid(
+    rig: Rig, wait_until: Callable[..., None]
+) -> None:
+    rig.tell(12)
+    wait_until(rig.whole)
+    ahead = msgspec.structs.replace(rig.synced, segment=rig.synced.segment + 5, ticks=rig.synced.ticks + 50)
+    rig.store.write([], rig.synced, ahead)
+    rig.address.tell(Kill())
+    wait_until(lambda: rig.tree.describe()["children"][0]["restarts"] == 1)
+    rig.tell(12)
+    rig.clock.advance(10)
+    wait_until(lambda: any("old copy" in alarm["text"] for alarm in rig.counters()["alarms"]))
+    assert rig.counters()["waiting"] > 0

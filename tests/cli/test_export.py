@@ -147,7 +147,7 @@ def test_a_range_that_ends_before_it_begins_is_refused(run, tmp_path, capsys):
 def test_without_pyarrow_it_says_how_to_get_it(run, tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     assert run("export", "--symbol", "INFY", *DAY, "--out", tmp_path / "x.parquet") == 1
-    assert "pip install 'mdactors[parquet]'" in capsys.readouterr().err
+    assert "pip install pyarrow" in capsys.readouterr().err
 
 
 def test_a_file_that_is_there_already_stays_until_the_new_one_is_whole(folder, run, tmp_path, monkeypatch):

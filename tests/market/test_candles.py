@@ -391,3 +391,19 @@ def test_who_takes_over_hands_out_only_what_closed_just_before_and_that_as_corre
     rest = taken(successor, 0, tick(105.0, at="10:01:10", volume=50))
     assert shown([bar for bar in rest if bar.interval == "1m"]) == [("10:00:00", 100, 100, 100, 100, 39)]
     assert not any(bar.correction for bar in rest)
+
+
+def test_an_index_that_goes_on_repeating_an_old_state_disturbs_no_other_instrument() -> None:
+    def stuck() -> list[Tick]:
+        return [tick(25_000.0, at="10:00:00", received="10:09:00", of=INDEX) for _ in range(4)]
+
+    bars = built(
+        tick(25_000.0, at="10:00:00", of=INDEX),
+        tick(106.0, at="10:08:00", volume=100),
+        tick(130.0, at="10:08:10", volume=300),
+        *stuck(),
+        tick(109.0, at="10:08:40", volume=500),
+        *stuck(),
+        tick(110.0, at="10:09:00", volume=501),
+    )
+    assert shown([bar for bar in bars if bar.instrument is SHARE])[0] == ("10:08:00", 106, 130, 106, 109, 400)

@@ -158,3 +158,17 @@ def test_verify_full_refuses_another_name_and_another_authority(
         database = PostgresDatabase(Secret(url))
         assert "certificate" in refused(database)
         database.close()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://user:pa/tiger@host/db",
+        "postgresql://user:p@tiger@host/db",
+        "jdbc:postgresql://user:p@tiger@host/db",
+    ],
+)
+def test_a_password_that_should_have_been_escaped_is_refused_and_not_shown(url: str) -> None:
+    with pytest.raises(StoreError, match="%40") as caught:
+        parameters(Secret(url), "", Secret())
+    assert "tiger" not in str(caught.value)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pathlib
-from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -21,14 +20,10 @@ from mdactors.store.journal_reader import JournalReader
 from mdactors.store.ticks import TickStore
 
 PART_TICKS = 10_000
-"""How many ticks of a backlog one turn writes: then whoever asks gets an answer."""
 MAINTENANCE_SECONDS = 300.0
-BAR_SECONDS = 5.0
-"""How long bars wait at most, however long ticks may."""
+BAR_SECONDS = 5.0  # at most, however long ticks wait
 LONGEST_WAIT = 10.0
-"""Seconds between two attempts at most: a store that returns is soon used."""
-STOP_SECONDS = 10.0
-"""How long the end may take; what is not written by then waits in the journal for the next start."""
+"""Seconds between two attempts at most, and for the end."""
 FLUSH_CHECK_SECONDS = 600.0
 """The wall clock may be set while a timer runs: it is looked at so often."""
 
@@ -38,7 +33,7 @@ class GoOn(Message, frozen=True):
 
 
 class Due(Message, frozen=True):
-    """The oldest that waits has waited long enough."""
+    """The oldest that waits has waited long enough, or the store was away for a while."""
 
 
 class BarsDue(Message, frozen=True):
@@ -47,10 +42,6 @@ class BarsDue(Message, frozen=True):
 
 class FlushDue(Message, frozen=True):
     """It may be time for the end-of-day flush."""
-
-
-class Retry(Message, frozen=True):
-    """Time to try the store again."""
 
 
 class MaintenanceDue(Message, frozen=True):
@@ -64,9 +55,8 @@ class BatchPersister(Actor):
     them are synced but not stored, when the oldest has waited ``batch_seconds``, at ``flush_at`` (India's
     time, on trading days; empty: never) and at the end; the store commits each part with its position.
     Tells the journal writer `PositionWanted` at its start and `TicksStored` after each commit, and the hub
-    its alarms. A store that is away is a state: nothing is read meanwhile, the journal keeps the ticks. More
-    than ``lag_limit`` ticks behind is an alarm. Its hooks run in its own thread; a write blocks that
-    alone, and `on_stop` writes what is synced.
+    its alarms. A store that is away is a state: nothing is read meanwhile. More than ``lag_limit`` ticks
+    behind is an alarm. Its hooks run in its own thread, which a write blocks.
     """
 
     def __init__(
@@ -93,13 +83,14 @@ class BatchPersister(Actor):
         self._journal_writer = journal_writer
         self._calendar = calendar
         self._batch_rows = batch_rows
+        self._part = self._largest_part = max(batch_rows, PART_TICKS)
+        """So many ticks are written at once: fewer after a failure, which may be one of time."""
         self._batch_seconds = batch_seconds
         self._flush_at = flush_at
         self._lag_limit = lag_limit
         self._synced: Position | None = None
         self._stored: Position | None = None
-        self._known = False
-        """Whether the store has said how far it is, and nothing unclear has happened since."""
+        self._known = False  # how far the store is, and nothing unclear has happened since
         self._counted_from = 0
         """While the store has never answered: the journal's count of ticks when this actor started."""
         self._goal: int | None = None
@@ -109,7 +100,7 @@ class BatchPersister(Actor):
         """Set while the store is away."""
         self._bars_timer: Timer | None = None
         self._flush_ns = 0
-        self._bars = WaitingBars()
+        self._bars = WaitingBars(() if bars is None else bars.intervals)
         self._backoff = Backoff(limit=LONGEST_WAIT)
         self._alarms = Alarms(self.clock, self.logger, lambda alarm: self.tell(hub, alarm))
         self._persisted = 0
@@ -139,6 +130,7 @@ class BatchPersister(Actor):
         """Let the newest version of each bar wait for the next write."""
         if self._bar_store is not None:
             self._bars.add(message.bars)
+            self._alarms.show("bars-dropped", self._bars.lost())
             self._await_bars()
 
     @handles(BarsDue)
@@ -146,13 +138,13 @@ class BatchPersister(Actor):
         """Write the bars that wait: unlike ticks they stand in no journal, so that they go soon."""
         self._bars_timer = None
         if self._retry is None:
-            self._attempt(self._write_bars)
+            self._write_bars()
         self._await_bars()
 
     @handles(Due)
     def write_waiting(self, _message: Due) -> None:
-        """Write what waits, however little."""
-        self._timer = None
+        """Write what waits, however little; perhaps the store is back."""
+        self._timer = self._retry = None
         self._begin()
 
     @handles(GoOn)
@@ -162,12 +154,6 @@ class BatchPersister(Actor):
             self._turn()
         else:
             self._rest()
-
-    @handles(Retry)
-    def try_again(self, _message: Retry) -> None:
-        """Perhaps the store is back."""
-        self._retry = None
-        self._begin()
 
     @handles(FlushDue)
     def flush(self, _message: FlushDue) -> None:
@@ -188,10 +174,12 @@ class BatchPersister(Actor):
 
     def on_stop(self) -> None:
         """Write what is synced, if the store is not away; runs in the actor's thread."""
-        end = self.clock.monotonic() + STOP_SECONDS
-        self._attempt(self._write_bars)
-        while self._attempt(self._write_ticks) and not self.fenced and self.clock.monotonic() < end:
+        end = self.clock.monotonic() + LONGEST_WAIT
+        while self._write_part() and not self.fenced and self.clock.monotonic() < end:
             pass
+        self._write_bars()
+        if self._bars:
+            self.logger.error("%d bars are not stored: see mdactors candles rebuild", len(self._bars))
         if self._lag() > 0:
             self.logger.info("%d ticks wait in the journal for the next start", self._lag())
         self._reader.close()
@@ -225,7 +213,7 @@ class BatchPersister(Actor):
 
     def _turn(self) -> None:
         began = self.clock.monotonic()
-        if self._attempt(self._write_ticks):
+        if self._write_part():
             # Rests as long as it worked: the journal can wait, live ticks need the processor.
             self.after(self.clock.monotonic() - began, GoOn())
         else:
@@ -246,11 +234,11 @@ class BatchPersister(Actor):
 
     # --- Writing
 
-    def _attempt(self, write: Callable[[], bool]) -> bool:
-        """Write something; whether there was any, and no trouble."""
+    def _write_part(self) -> bool:
+        """Write one part of what waits; True when the store's position has moved."""
         try:
             self._learn()
-            wrote = write()
+            moved = self._write_ticks()
         except PositionMoved as error:
             self.logger.warning("goes on from where the store is: %s", error)
             self._pause()
@@ -260,7 +248,7 @@ class BatchPersister(Actor):
             return False
         self._backoff.reset()
         self._alarms.clear("store")
-        return wrote
+        return moved
 
     def _learn(self) -> None:
         """Ask the store how far it is, when that is not known."""
@@ -274,17 +262,18 @@ class BatchPersister(Actor):
         self._tell_stored()
 
     def _write_ticks(self) -> bool:
-        """Write one part of the ticks that wait; True when the store's position has moved."""
         if self._lag() == 0:
             return False
+        if self._stored is not None and self._synced is not None and self._stored.is_behind(self._synced):
+            raise StoreError("the store knows more of this journal: an old copy was put back; move it away")
         started = self.clock.monotonic()
-        limit = max(self._batch_rows, PART_TICKS)
-        ticks, upto = self._reader.read(self._stored, self._synced, limit)
+        ticks, upto = self._reader.read(self._stored, self._synced, self._part)
         self._alarms.show("journal-damage", self._reader.damage)
         if upto is None or upto == self._stored:
             return False
         refused = self._store.write(ticks, self._stored, upto)
         self._stored = upto
+        self._part = min(2 * self._part, self._largest_part)
         self._persisted += len(ticks) - refused
         self._refused += refused
         milliseconds = (self.clock.monotonic() - started) * 1000
@@ -292,12 +281,17 @@ class BatchPersister(Actor):
         self._tell_stored()
         return True
 
-    def _write_bars(self) -> bool:
-        if self._bar_store is None or not self._bars:
-            return False
-        self._bar_store.write(self._bars.all())
-        self._bars.clear()
-        return True
+    def _write_bars(self) -> None:
+        if self._bar_store is None or not self._bars or not self._known:
+            return
+        bars = self._bars.first(PART_TICKS)
+        try:
+            self._bar_store.write(bars)
+        except StoreError as error:
+            self._alarms.raise_alarm("store-bars", f"bars cannot be stored: {error}")
+        else:
+            self._bars.remove(bars)
+            self._alarms.clear("store-bars")
 
     def _tell_stored(self) -> None:
         if self._stored is not None:
@@ -315,13 +309,14 @@ class BatchPersister(Actor):
 
     def _store_failed(self, error: StoreError) -> None:
         self._alarms.raise_alarm("store", f"ticks cannot be stored: {error}")
+        self._part = max(self._part // 4, 1)
         self._pause()
 
     def _pause(self) -> None:
         """Ask the store anew after a while: whether it has committed is unclear."""
         self._known = False
         if self._retry is None:
-            self._retry = self.after(self._backoff.next(), Retry())
+            self._retry = self.after(self._backoff.next(), Due())
 
     def _watch_lag(self) -> None:
         if self._lag() > self._lag_limit:
@@ -334,7 +329,11 @@ class BatchPersister(Actor):
 
     def _lag(self) -> int:
         """How many synced ticks are not known to be stored."""
-        return 0 if self._synced is None else max(0, self._synced.ticks - self._stored_ticks())
+        if self._synced is None:
+            return 0
+        if self._known and self._stored is not None:
+            return self._synced.since(self._stored)
+        return max(0, self._synced.ticks - self._stored_ticks())
 
     def describe(self) -> dict[str, Any]:
         """Progress and lag for ``/api/status``."""

@@ -41,6 +41,7 @@ class JournalWriter(Actor):
         self._sync_seconds = sync_seconds
         self._appender: Appender | None = None
         self._synced: Position | None = None
+        self._stored: Position | None = None
         self._appended = 0
         self._left_out = 0
         self._dropped = 0
@@ -97,6 +98,8 @@ class JournalWriter(Actor):
         assert self._appender is not None, "on_start makes it"
         if self._appender.position != self._synced:
             self._sync(self._appender)
+        if self._dropping is not None:
+            self._release()  # the last segment may go as well, now that there is no room
 
     @handles(PositionWanted)
     def tell_position(self, _message: PositionWanted) -> None:
@@ -107,8 +110,14 @@ class JournalWriter(Actor):
     @handles(TicksStored)
     def release(self, message: TicksStored) -> None:
         """Delete what is stored."""
+        self._stored = message.position
+        self._release()
+
+    def _release(self) -> None:
+        if self._stored is None:
+            return
         try:
-            self._journal.release(message.position)
+            self._journal.release(self._stored)
         except StoreError as error:
             self.logger.warning("what is stored stays for now: %s", error)
 

@@ -36,7 +36,7 @@ def writer(suffix: str) -> Writer:
     try:
         import pyarrow  # noqa: F401 - whether it is there
     except ImportError:
-        message = "Parquet needs pyarrow, which is not installed: pip install 'mdactors[parquet]'"
+        message = "Parquet needs pyarrow, which is not installed: pip install pyarrow"
         raise MdactorsError(message) from None
     return _write_parquet
 

@@ -12,6 +12,7 @@ from mdactors.market import ist
 from mdactors.market.calendar import Calendar
 from mdactors.market.candle import Bar, Interval
 from mdactors.market.candles import bars_of
+from mdactors.market.interval import WIDTHS_MS
 from mdactors.store.bars import BarStore
 from mdactors.store.pages import as_sent, ticks_between
 from mdactors.store.ticks import NS_PER_MS, StoredTick, TickStore
@@ -52,7 +53,7 @@ class Workshop:
     def rebuild(self, day: int, tokens: Collection[int], *, everything: bool, bar: Progress) -> Rebuilt:
         """Make one day's bars (by `ist.day_number`) of these instruments again.
 
-        With ``everything`` the day's other bars are deleted; but where there are no ticks, nothing is.
+        With ``everything`` the day's other bars are deleted, but none from before its first tick.
 
         Raises:
             StoreError: the store failed; the day's bars are incomplete until it is rebuilt again.
@@ -78,9 +79,13 @@ class Workshop:
         return sorted(chain.from_iterable(pages), key=lambda row: (row.received_at, row.epoch, row.seq))
 
     def _delete(self, begin_ns: int) -> None:
+        last_ns = begin_ns + DAY_NS - 1
         begin_ms = begin_ns // NS_PER_MS
+        # Of a day at the edge of the retention bars may be there whose ticks are gone.
+        for first in self._ticks.received(begin_ns, last_ns, 1):
+            begin_ms = first.received_at // WIDTHS_MS["1m"] * WIDTHS_MS["1m"]
         for interval in self._intervals:
-            self._bars.delete(interval, begin_ms, begin_ms + ist.DAY_SECONDS * 1000 - 1)
+            self._bars.delete(interval, begin_ms, last_ns // NS_PER_MS)
 
     def _build(self, rows: Sequence[StoredTick], begin_ns: int) -> Iterator[Bar]:
         for bar in bars_of(as_sent(rows, {}), self._calendar, self._intervals):

@@ -91,7 +91,7 @@ class JournalSettings(msgspec.Struct, frozen=True):
     """A folder below ``data_dir`` unless absolute."""
     sync_seconds: Seconds = 0.2
     segment_bytes: Annotated[int, Meta(ge=4096)] = 67_108_864
-    max_bytes: Annotated[int, Meta(ge=65_536)] = 8_589_934_592
+    max_bytes: Annotated[int, Meta(ge=65_536)] = 17_179_869_184
 
 
 class StoreSettings(msgspec.Struct, frozen=True):
@@ -164,7 +164,7 @@ class CalendarSettings(msgspec.Struct, frozen=True):
 class CandleSettings(msgspec.Struct, frozen=True):
     """How bars are made of ticks."""
 
-    grace_seconds: Annotated[float, Meta(ge=0)] = 1.5
+    grace_seconds: Annotated[float, Meta(ge=0, le=4)] = 1.5
     """How long a bar waits for late ticks before it is published."""
 
 

@@ -65,7 +65,7 @@ class Candles:
                 continue
             flow = self._receipts if tape.by_receipt else self._exchange
             newest = flow.newest
-            if not newest - LATEST_MS <= time <= newest and not self._follow(flow, tick, time, now):
+            if not newest - LATEST_MS <= time <= newest and not self._follow(flow, tape, tick, time, now):
                 continue
             if flow.strays:
                 self.refused += len(flow.strays)
@@ -97,9 +97,12 @@ class Candles:
             tape.traded = None
         return tape
 
-    def _follow(self, flow: Flow, tick: Tick, time: int, now: float) -> bool:
+    def _follow(self, flow: Flow, tape: Tape, tick: Tick, time: int, now: float) -> bool:
         """Whether a trade at the edge of its flow belongs to it, and moves it on."""
         ahead = time > flow.newest
+        if not ahead and tape.newest() <= time:
+            self.refused += 1  # an instrument that is late or repeats itself: time has not gone back
+            return False
         if ahead and flow.reach(time, now):
             return True
         if believed := flow.hold(tick):

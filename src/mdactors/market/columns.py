@@ -40,7 +40,9 @@ def flat(tick: dict[str, Any]) -> dict[str, Any]:
                 tick[f"{name}.{part}"] = value
     if "depth" in tick:
         for side, levels in tick["depth"].items():
+            tick[f"depth.{side}"] = levels
             for rung, level in enumerate(levels, 1):
+                tick[f"depth.{side}.{rung}"] = level
                 for part, value in level.items():
                     tick[f"depth.{side}.{rung}.{part}"] = value
     return tick
@@ -113,4 +115,4 @@ def choose(mode: Mode, names: Sequence[str]) -> list[Column]:
             known = ", ".join(fields(mode))
             raise ValueError(f"{name!r} is no field of a tick in mode {mode}; there are {known}")
         chosen += meant
-    return chosen
+    return list(dict.fromkeys(chosen))

@@ -14,7 +14,6 @@ FARTHEST_NS = 2**62
 """In the year 2116; what lies beyond, or before 1970, is taken for the nearest of the two ends."""
 
 _MILLISECONDS = re.compile(r"-?\d{11,18}")
-_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _LOST_PLUS = re.compile(r"(:\d\d(?:\.\d+)?) (\d\d:?\d\d)$")
 """A `+` in an address that was not escaped arrives as a space."""
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
@@ -39,9 +38,17 @@ def read_moment(text: str, *, last: bool = False) -> int:
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=IST)
     ns = (moment - _EPOCH) // _MICROSECOND * 1000
-    if last and _DATE.fullmatch(text):
+    if last and _is_date(text):
         ns += DAY_SECONDS * SECOND_NS - 1
     return _within(ns)
+
+
+def _is_date(text: str) -> bool:
+    try:
+        dt.date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _within(ns: int) -> int:

@@ -18,3 +18,12 @@ class Position(msgspec.Struct, frozen=True, gc=False):
     offset: int
     """Bytes from the segment's begin."""
     ticks: int
+
+    def since(self, before: Position) -> int:
+        """How many ticks lie between; at least one where the two differ at all."""
+        is_other = (self.segment, self.offset) != (before.segment, before.offset)
+        return max(int(is_other), self.ticks - before.ticks)
+
+    def is_behind(self, other: Position) -> bool:
+        """Whether the other stands before this one."""
+        return (self.segment, self.offset) > (other.segment, other.offset)

@@ -79,11 +79,12 @@ class Tape:
             if told >= self.closes:
                 self.volume = volume
                 self.opens = self.closes = 0
-            elif (quote.last_trade_time or told) // MINUTE_MS != self._newest() // MINUTE_MS:
+            elif (quote.last_trade_time or told) // MINUTE_MS != self.newest() // MINUTE_MS:
                 self.volume = max(self.volume, volume)
         self.traded = quote.last_trade_time
 
-    def _newest(self) -> int:
+    def newest(self) -> int:
+        """When its newest trade was, in epoch milliseconds; 0 where none is known."""
         return self.seconds.bar.closed if self.seconds.bar is not None else 0
 
     def gain(self, volume: int | None) -> int:
@@ -105,6 +106,6 @@ class Tape:
             if self.closes or figure < self.volume:
                 self.volume = figure
             self.opens, self.closes = opens, closes
-        if time < opens and self._newest() < opens:
+        if time < opens and self.newest() < opens:
             self.volume = figure
         return opens <= time < closes

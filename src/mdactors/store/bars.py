@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import msgspec
 
@@ -27,6 +27,9 @@ class StoredBar(msgspec.Struct, frozen=True, gc=False):
 
 class BarStore(abc.ABC):
     """Keeps bars on disk, the newest version of each. Safe to use from any thread; blocks."""
+
+    intervals: Collection[Interval]
+    """Those that are kept; `write` passes over the others."""
 
     @abc.abstractmethod
     def write(self, bars: Sequence[Bar]) -> None:

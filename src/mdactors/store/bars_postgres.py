@@ -37,13 +37,13 @@ class PostgresBars(BarStore):
 
     def __init__(self, database: PostgresDatabase, intervals: Collection[Interval]) -> None:
         self._database = database
-        self._intervals = frozenset(intervals)
+        self.intervals = frozenset(intervals)
 
     def write(self, bars: Sequence[Bar]) -> None:
         """Keep these bars in one transaction; one that is never taken is left out with an ERROR line."""
         # The last version of each: one statement cannot replace a row twice.
         newest = {(bar.interval, bar.instrument.key, bar.start): bar for bar in bars}
-        kept = [bar for bar in newest.values() if bar.interval in self._intervals]
+        kept = [bar for bar in newest.values() if bar.interval in self.intervals]
         if not kept:
             return
         with self._database.transaction() as connection:
@@ -55,7 +55,7 @@ class PostgresBars(BarStore):
             )  # fmt: skip
 
     def _replace(self, connection: Connection, bars: Sequence[Bar]) -> None:
-        for interval in self._intervals:
+        for interval in self.intervals:
             rows = [
                 (bar.instrument.key, bar.start, bar.open, bar.high, bar.low, bar.close, bar.volume)
                 for bar in bars

@@ -21,11 +21,11 @@ class SqliteBars(BarStore):
 
     def __init__(self, database: SqliteDatabase, intervals: Collection[Interval]) -> None:
         self._database = database
-        self._intervals = frozenset(intervals)
+        self.intervals = frozenset(intervals)
 
     def write(self, bars: Sequence[Bar]) -> None:
         """Keep these bars in one transaction; one that SQLite never takes is left out with an ERROR line."""
-        kept = [bar for bar in bars if bar.interval in self._intervals]
+        kept = [bar for bar in bars if bar.interval in self.intervals]
         if not kept:
             return
         with self._database.transaction() as connection:
@@ -39,7 +39,7 @@ class SqliteBars(BarStore):
             )  # fmt: skip
 
     def _replace(self, connection: sqlite3.Connection, bars: Sequence[Bar]) -> None:
-        for interval in self._intervals:
+        for interval in self.intervals:
             connection.executemany(
                 f"INSERT OR REPLACE INTO {TABLES[interval]} VALUES (?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 # our own names
                 [

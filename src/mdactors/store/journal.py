@@ -77,6 +77,8 @@ class Journal:
         """
         if position.journal != self.id:
             return
+        if position.segment > self._number:
+            return  # the store knows more than this copy of the journal: nothing here is known to be stored
         with self.lock:
             done = [number for number, size in self._sizes.items() if self._is_before(number, size, position)]
         for number in done:

@@ -159,8 +159,9 @@ class Appender:
                 self.position = Position(journal.id, segment.number, HEADER_BYTES, end.ticks)
                 journal.grown(segment.number, HEADER_BYTES)
                 return
-        os.close(descriptor)
-        segment.path.unlink()
+        with contextlib.suppress(OSError):
+            os.close(descriptor)
+            segment.path.unlink()
         raise self._fenced()
 
     def _created(self, path: Path, header: bytes) -> int:
@@ -173,8 +174,9 @@ class Appender:
             self._write(descriptor, header, 0)
             self._journal.sync_folder()
         except StoreError:
-            os.close(descriptor)
-            path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                os.close(descriptor)
+                path.unlink(missing_ok=True)
             raise
         return descriptor
 
@@ -212,6 +214,11 @@ class Appender:
         except OSError as error:
             text = f"{self._journal.folder}: cannot be synced: {error.strerror}"
             raise StoreError(text) from None
+        if self._descriptor >= 0 and os.fstat(self._descriptor).st_nlink == 0:
+            self.close()  # the next record begins a segment of its own
+            raise StoreError(
+                f"{self._journal.folder}: the segment was removed: what was not stored of it is lost"
+            )
         if self.fenced:
             raise self._fenced()
         return self.position

@@ -27,7 +27,10 @@ _DEFAULTS = {
     # libpq would ask for a Kerberos ticket before each connection.
     "gssencmode": "disable",
 }
-_SHAPE = "store.url: must look like postgresql://user@host:5432/database?sslmode=verify-full"
+_SHAPE = (
+    "store.url: must look like postgresql://user@host:5432/database?sslmode=verify-full; "
+    "in a password @ / ? # % are written %40 %2F %3F %23 %25"
+)
 
 _logger = logging.getLogger(__name__)
 
@@ -51,6 +54,8 @@ def parameters(url: Secret, username: str, password: Secret) -> dict[str, str]:
     except (psycopg.ProgrammingError, ValueError):
         # Their texts may quote the password.
         raise StoreError(_SHAPE) from None
+    if any("@" in said.get(part, "") for part in ("host", "port", "dbname")):
+        raise StoreError(_SHAPE)  # a part of the password was taken for something else
     said.setdefault("client_encoding", "UTF8")
     if username:
         said["user"] = username

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from pathlib import Path
 
 import msgspec
 
+from mdactors.errors import StoreError
 from mdactors.market.ist import SECOND_NS
 from mdactors.market.position import Position
 from mdactors.market.quote import Quote
@@ -17,6 +19,8 @@ from mdactors.store.journal_reader import JournalReader
 from mdactors.store.journal_segment import segments
 from mdactors.store.progress import Progress
 from mdactors.store.ticks import StoredTick, TickStore
+
+_logger = logging.getLogger(__name__)
 
 PAGE = 5_000
 SKEW_NS = 3 * SECOND_NS
@@ -50,9 +54,17 @@ class Recent:
         others are stored and leave the journal meanwhile. Out of the store, times of receipt are whole
         milliseconds. Pages may be empty: much may have to be read to find little.
 
+        A store that is away at the begin is left out: the newest ticks are in the journal.
+
         Raises:
             StoreError: the store or the journal cannot be read; what came before stays good.
         """
+        try:
+            self.stored()
+        except StoreError as error:
+            _logger.warning("only the journal is read again: %s", error)
+            yield from Recent(None, self._folder, self._quotes, self._now_ns).between(from_ns, to_ns)
+            return
         with contextlib.closing(JournalReader(self._folder)) as reader:
             reading = _Reading(self, reader, from_ns, to_ns)
             while not reading.ended:

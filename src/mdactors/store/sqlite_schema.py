@@ -154,7 +154,7 @@ def _step(connection: sqlite3.Connection, done: int) -> None:
         if name in names:
             raise StoreError(f"holds a {names[name]} {name} that is not ours; choose another store.path")
     migration = MIGRATIONS[done]
-    if done:
+    if done and connection.execute("SELECT EXISTS (SELECT 1 FROM ticks)").fetchone()[0]:
         logger.info("brings the file from schema version %d to %d; this may take a while", done, done + 1)
     for statement in migration.statements:
         connection.execute(statement)

@@ -11,7 +11,7 @@ from operator import itemgetter
 from typing import Any
 
 from mdactors.errors import PositionMoved
-from mdactors.market.ist import DAY_SECONDS
+from mdactors.market import ist
 from mdactors.market.position import Position
 from mdactors.market.tick import Tick
 from mdactors.store.refusal import NotFiniteError, insert_sparing, log_refused, packed, rows_of
@@ -81,7 +81,7 @@ class SqliteTicks(TickStore):
     def __init__(self, database: SqliteDatabase, *, raw: bool = True, retention_days: int = 0) -> None:
         self._database = database
         self._raw = raw
-        self._retention_ms = retention_days * DAY_SECONDS * 1000
+        self._retention_days = retention_days
 
     def position(self, journal: str) -> Position | None:
         """How far this journal is stored."""
@@ -125,7 +125,10 @@ class SqliteTicks(TickStore):
     ) -> list[StoredTick]:
         """One page of an instrument's ticks by ``tick_timestamp``, oldest first, both ends inclusive."""
         first, last = _milliseconds(from_ns, to_ns)
-        place = (first - 1, 0, 0) if after is None else (after.tick_timestamp, after.epoch, after.seq)
+        place = (first - 1, 0, 0)
+        if after is not None:  # `first` moves as well: SQLite begins to read where BETWEEN does
+            place = (after.tick_timestamp, after.epoch, after.seq)
+            first = max(first, after.tick_timestamp)
         return self._rows(_PAGE, (token, first, last, *place, limit))
 
     def received(
@@ -136,6 +139,7 @@ class SqliteTicks(TickStore):
         place = (first - 1, 0, 0, 0)
         if after is not None:
             place = (after.received_at, after.instrument_token, after.epoch, after.seq)
+            first = max(first, after.received_at)
         return self._rows(_PAGE_RECEIVED, (first, last, *place, limit))
 
     def newest(self, since_ns: int) -> list[StoredTick]:
@@ -155,8 +159,10 @@ class SqliteTicks(TickStore):
 
     def maintain(self, now_ns: int) -> list[str]:
         """Delete some of what is too old, in small transactions, and cut the write-ahead log."""
-        if self._retention_ms:
-            self._expire(now_ns // NS_PER_MS - self._retention_ms)
+        if self._retention_days:
+            # Whole days of India's calendar: of a part of one no true bars could be made again.
+            first_day = ist.day_number(now_ns) - self._retention_days
+            self._expire((first_day * ist.DAY_SECONDS - ist.OFFSET_SECONDS) * 1000)
         if self._database.log_bytes() > LONG_LOG_BYTES and not self._database.fold_log():
             size = self._database.log_bytes() >> 20
             return [f"{self._database.path}: a reader keeps the write-ahead log from being cut: {size} MiB"]

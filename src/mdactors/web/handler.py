@@ -147,7 +147,12 @@ class Handler(RequestHandler):
         if text is None:
             return None
         if not _WHOLE.fullmatch(text):
-            raise Failure(400, "invalid_parameter", f"{name} must be a whole number from 1 on", field=name)
+            raise Failure(
+                400,
+                "invalid_parameter",
+                f"{name} must be a whole number from 1 on, of at most 15 digits",
+                field=name,
+            )
         return int(text)
 
     def choice(self, name: str, choices: Sequence[str], default: str) -> str:
@@ -172,6 +177,8 @@ class Handler(RequestHandler):
         """The instrument that is meant; none is a 404 with suggestions."""
         table = self.parts.gateway.table()
         found = table.resolve(name)
+        if found is None and not len(table):
+            raise Failure(503, "not_ready", "the daemon has no instruments yet; ask again in a moment")
         if found is None:
             # Comparing with every symbol takes long enough to be felt on the loop.
             suggestions = await self.in_pool(table.suggest, name)

@@ -23,7 +23,8 @@ from mdactors.web.handler import Failure
 from mdactors.web.streamed import StreamedHandler
 
 SETTLED_MS = 10_000
-"""How long after its end a wider bar is answered: its last minute waits for late ticks, and to be stored."""
+"""How long after its end a wider bar is answered: its last minute waits for late ticks (at most 4 s, by the
+settings) and to be stored (at most 5 s)."""
 _BATCH = 1_000
 
 _encode = msgspec.json.Encoder().encode
