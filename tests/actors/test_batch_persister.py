@@ -524,6 +524,6 @@ def test_an_old_copy_of_the_journal_that_was_put_back_is_an_alarm_and_nothing_is
     rig.address.tell(Kill())
     wait_until(lambda: rig.tree.describe()["children"][0]["restarts"] == 1)
     rig.tell(12)
+    wait_until(lambda: rig.counters()["waiting"] > 0)
     rig.clock.advance(10)
     wait_until(lambda: any("old copy" in alarm["text"] for alarm in rig.counters()["alarms"]))
-    assert rig.counters()["waiting"] > 0
