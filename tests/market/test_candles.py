@@ -407,3 +407,15 @@ def test_an_index_that_goes_on_repeating_an_old_state_disturbs_no_other_instrume
         tick(110.0, at="10:09:00", volume=501),
     )
     assert shown([bar for bar in bars if bar.instrument is SHARE])[0] == ("10:08:00", 106, 130, 106, 109, 400)
+
+
+def test_time_that_leapt_ahead_by_mistake_comes_back() -> None:
+    wrong = [tick(50.0, at=f"14:00:0{n}", received="10:00:30", of=OTHER) for n in range(3)]
+    right = [tick(100.0 + n, at=f"10:{n:02d}:30", volume=n) for n in range(1, 50)]
+    bars = built(tick(100.0, at="10:00:20", volume=0), *wrong, *right)
+    assert len([bar for bar in bars if bar.instrument is SHARE]) >= 49
+
+
+def test_an_instrument_that_seldom_trades_keeps_its_last_bars() -> None:
+    bars = built(*(tick(100.0, at=at) for at in ("10:00:05", "10:20:05", "10:45:05", "11:10:05", "11:40:05")))
+    assert [row[0] for row in shown(bars)] == ["10:00:00", "10:20:00", "10:45:00", "11:10:00", "11:40:00"]

@@ -7,8 +7,9 @@ a trade is, says `Tape`. A bar is over when its flow is a grace past its end (`F
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import groupby
 
+from mdactors.market import ist
 from mdactors.market.calendar import Calendar
 from mdactors.market.candle import Bar, Interval
 from mdactors.market.flow import LATEST_MS, Flow
@@ -21,7 +22,6 @@ HANDOVER_MS = 10_000
 """Bars that closed so shortly before their builder was replaced are published once more."""
 _FRESH_MS = 2_000
 """The first that is heard of an instrument is a trade unless it lies further behind the flow."""
-_CHUNK = 1_000
 _NEVER = float("-inf")
 
 
@@ -71,7 +71,7 @@ class Candles:
                 self.refused += len(flow.strays)
                 flow.strays.clear()
             quote = tick.quote
-            tape.traded = quote.last_trade_time
+            tape.traded = time if tape.is_index else quote.last_trade_time
             if not tape.opens <= time < tape.closes and not self._enter(tape, tick, time):
                 continue
             price = quote.last_price
@@ -100,8 +100,10 @@ class Candles:
     def _follow(self, flow: Flow, tape: Tape, tick: Tick, time: int, now: float) -> bool:
         """Whether a trade at the edge of its flow belongs to it, and moves it on."""
         ahead = time > flow.newest
-        if not ahead and tape.newest() <= time:
-            self.refused += 1  # an instrument that is late or repeats itself: time has not gone back
+        if not ahead and (time == tape.traded or (tape.newest() <= time and flow.moves(now))):
+            # Who says its time again, or lags while others go on, is no witness that time went back.
+            tape.traded = time
+            self.refused += 1
             return False
         if ahead and flow.reach(time, now):
             return True
@@ -208,7 +210,8 @@ class Candles:
     def rest(self) -> list[Bar]:
         """Every bar that is still open, as it is: nothing more comes."""
         for flow in self._flows:
-            self.add(flow.restart(), 0.0)
+            while flow.strays:
+                self.add(flow.restart(), 0.0)
         self._begin_anew()
         return self.closed(0.0)
 
@@ -228,8 +231,8 @@ def bars_of(ticks: Iterable[Tick], calendar: Calendar, intervals: Collection[Int
     """
     # With a grace as long as late trades are taken, nothing is handed out that could still change.
     candles = Candles(calendar, intervals, LATEST_MS / 1000)
-    left = iter(ticks)
-    while chunk := list(islice(left, _CHUNK)):
-        candles.add(chunk, 0.0)
-        yield from candles.closed(0.0)
+    # By the time of receipt, so that a quiet instrument's next trade is not taken for a leap.
+    for now, chunk in groupby(ticks, lambda tick: tick.received_ns // ist.SECOND_NS * 1000):
+        candles.add(chunk, now)
+        yield from candles.closed(now)
     yield from candles.rest()

@@ -9,6 +9,8 @@ LATEST_MS = 5 * 60_000
 """A trade that lies further behind its flow comes too late for any bar."""
 LEAP_MS = 15 * 60_000
 """A trade that lies further before its flow is not believed until others say so too."""
+SILENT_MS = 10_000
+"""A flow that no trade moved on for so long may have run ahead by a mistake."""
 _BELIEVED = 3
 """So many trades in a row that all lie far off: it is the flow that moved."""
 
@@ -68,6 +70,10 @@ class Flow:
     def at(self, now: float) -> float:
         """What time it is, epoch milliseconds; minus infinity before the first trade."""
         return self.newest + now - self._heard if self.newest else float("-inf")
+
+    def moves(self, now: float) -> bool:
+        """Whether a trade moved it on lately: one that is behind is late then."""
+        return now - self._heard <= SILENT_MS
 
     def hold(self, tick: Tick) -> list[Tick]:
         """Let a trade that lies far off wait; all that wait once they are believed."""

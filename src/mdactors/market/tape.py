@@ -82,6 +82,8 @@ class Tape:
             elif (quote.last_trade_time or told) // MINUTE_MS != self.newest() // MINUTE_MS:
                 self.volume = max(self.volume, volume)
         self.traded = quote.last_trade_time
+        if self.is_index:
+            self.traded = self.traded or quote.exchange_time
 
     def newest(self) -> int:
         """When its newest trade was, in epoch milliseconds; 0 where none is known."""

@@ -72,7 +72,8 @@ class Selection:
 
     def _change_channels(self, request: Request, channels: Mapping[str, BarChannel]) -> None:
         if request.action == "SUBSCRIBE":
-            self._channels |= channels
+            held = set(self._channels.values())
+            self._channels |= {name: channel for name, channel in channels.items() if channel not in held}
         else:
             ended = set(channels.values())
             self._channels = {

@@ -45,6 +45,9 @@ class StreamedHandler(Handler):
             self._cut()
         except StreamClosedError:
             logger.debug("%s: its client has gone", self.request.path)
+        except Exception:
+            self._cut()  # else Tornado would end the answer as if it were whole
+            raise
 
     def _cut(self) -> None:
         """Close the connection without the end of the answer."""
