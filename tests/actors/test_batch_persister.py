@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from mdactors.actors import waiting_bars
+from mdactors.actors import batch_persister, waiting_bars
 from mdactors.actors.batch_persister import BatchPersister
 from mdactors.errors import StoreError
 from mdactors.market import ist
@@ -527,3 +527,17 @@ def test_an_old_copy_of_the_journal_that_was_put_back_is_an_alarm_and_nothing_is
     wait_until(lambda: rig.counters()["waiting"] > 0)
     rig.clock.advance(10)
     wait_until(lambda: any("old copy" in alarm["text"] for alarm in rig.counters()["alarms"]))
+
+
+def test_more_bars_than_one_write_takes_are_all_written_also_at_the_end(
+    rig: Rig, wait_until: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch_persister, "PART_TICKS", 2)
+    rig.address.tell(BarsPublished([bar(minute) for minute in range(7)]))
+    wait_until(lambda: rig.counters()["bars_waiting"] == 7)
+    rig.clock.advance(5)
+    wait_until(lambda: rig.counters()["bars_waiting"] == 0)
+    rig.address.tell(BarsPublished([bar(minute) for minute in range(7, 12)]))
+    wait_until(lambda: rig.counters()["bars_waiting"] == 5)
+    rig.tree.stop()
+    assert len(stored_closes(rig)) == 12

@@ -137,8 +137,8 @@ class BatchPersister(Actor):
     def write_bars(self, _message: BarsDue) -> None:
         """Write the bars that wait: unlike ticks they stand in no journal, so that they go soon."""
         self._bars_timer = None
-        if self._retry is None:
-            self._write_bars()
+        if self._retry is None and self._write_bars():
+            self._bars_timer = self.after(0.0, BarsDue())
         self._await_bars()
 
     @handles(Due)
@@ -175,9 +175,8 @@ class BatchPersister(Actor):
     def on_stop(self) -> None:
         """Write what is synced, if the store is not away; runs in the actor's thread."""
         end = self.clock.monotonic() + LONGEST_WAIT
-        while self._write_part() and not self.fenced and self.clock.monotonic() < end:
+        while (self._write_part() or self._write_bars()) and not self.fenced and self.clock.monotonic() < end:
             pass
-        self._write_bars()
         if self._bars:
             self.logger.error("%d bars are not stored: see mdactors candles rebuild", len(self._bars))
         if self._lag() > 0:
@@ -281,17 +280,19 @@ class BatchPersister(Actor):
         self._tell_stored()
         return True
 
-    def _write_bars(self) -> None:
+    def _write_bars(self) -> bool:
+        """Write one part of the bars that wait; whether it could, and more wait."""
         if self._bar_store is None or not self._bars or not self._known:
-            return
+            return False
         bars = self._bars.first(PART_TICKS)
         try:
             self._bar_store.write(bars)
         except StoreError as error:
             self._alarms.raise_alarm("store-bars", f"bars cannot be stored: {error}")
-        else:
-            self._bars.remove(bars)
-            self._alarms.clear("store-bars")
+            return False
+        self._bars.remove(bars)
+        self._alarms.clear("store-bars")
+        return len(self._bars) > 0
 
     def _tell_stored(self) -> None:
         if self._stored is not None:
