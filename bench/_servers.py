@@ -109,6 +109,15 @@ class Postgres(Server):
             return False
         return True
 
+    def send(self, number: int) -> None:
+        """Send a signal; one that hangs or wakes goes to those who serve the clients as well."""
+        if number in (signal.SIGSTOP, signal.SIGCONT) and self._process is not None:
+            pid = self._process.pid
+            with contextlib.suppress(OSError):
+                for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+                    os.kill(int(child), number)
+        super().send(number)
+
     def stop(self, number: int = signal.SIGINT) -> None:
         """End it, by default without waiting for its clients."""
         super().stop(number)

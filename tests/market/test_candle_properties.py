@@ -75,7 +75,8 @@ def prices_of(bars: dict[tuple[str, int], Bar]) -> dict[tuple[str, int], tuple[f
 
 @given(anything)
 def test_bars_of_anything_are_possible_bars(ticks: list[Tick]) -> None:
-    for bar in bars_of(ticks, Calendar(), ["1s", "1m"]):
+    in_order = sorted(ticks, key=lambda tick: tick.received_ns)
+    for bar in bars_of(in_order, Calendar(), ["1s", "1m"]):
         assert bar.low <= min(bar.open, bar.close) <= max(bar.open, bar.close) <= bar.high
         assert bar.volume >= 0
         assert not bar.correction
