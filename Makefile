@@ -21,7 +21,7 @@ $(READY): constraints.txt pyproject.toml
 	  { echo "mdactors needs Python 3.11 or newer; name one: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
 	@echo "[1/3] virtual environment in .venv"
 	@$(PYTHON) -m venv .venv
-	@echo "[2/3] packages, about half a minute"
+	@echo "[2/3] packages, about a minute"
 	@$(PIP) install --require-hashes -r constraints.txt
 	@echo "[3/3] mdactors itself"
 	@$(PIP) install --no-deps --no-build-isolation -e .

@@ -263,7 +263,7 @@ class BatchPersister(Actor):
     def _write_ticks(self) -> bool:
         if self._lag() == 0:
             return False
-        if self._stored is not None and self._synced is not None and self._stored.is_behind(self._synced):
+        if self._stored is not None and self._synced is not None and self._stored.is_beyond(self._synced):
             raise StoreError("the store knows more of this journal: an old copy was put back; move it away")
         started = self.clock.monotonic()
         ticks, upto = self._reader.read(self._stored, self._synced, self._part)

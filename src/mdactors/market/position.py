@@ -24,6 +24,6 @@ class Position(msgspec.Struct, frozen=True, gc=False):
         is_other = (self.segment, self.offset) != (before.segment, before.offset)
         return max(int(is_other), self.ticks - before.ticks)
 
-    def is_behind(self, other: Position) -> bool:
-        """Whether the other stands before this one."""
+    def is_beyond(self, other: Position) -> bool:
+        """Whether this stands further on than the other."""
         return (self.segment, self.offset) > (other.segment, other.offset)
