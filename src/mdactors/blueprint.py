@@ -121,7 +121,7 @@ class Blueprint:
         arguments = {
             "store": archive.ticks,
             "bars": archive.bars,
-            "journal": archive.journal.folder,
+            "carrier": archive.carrier,
             "journal_id": archive.journal.id,
             "journal_writer": self.journal_writer,
             "hub": self.hub,

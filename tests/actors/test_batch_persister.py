@@ -28,6 +28,7 @@ from mdactors.messages import AlarmChanged, BarsPublished, JournalSynced, Positi
 from mdactors.runtime import Address, ChildSpec, Clock, Describe, FakeClock, Kill, SystemClock, Tree
 from mdactors.store import ticks_sqlite
 from mdactors.store.bars_sqlite import SqliteBars
+from mdactors.store.carrier import DirectCarrier
 from mdactors.store.journal import Journal
 from mdactors.store.journal_reader import JournalReader
 from mdactors.store.sqlite import SqliteDatabase
@@ -92,7 +93,8 @@ class Rig:
         self.bars = SqliteBars(database, ["1m"])
         self.address = Address("batch_persister")
         arguments = {
-            "store": self.store, "bars": self.bars, "journal": self.folder, "journal_id": self.journal.id,
+            "store": self.store, "bars": self.bars, "journal_id": self.journal.id,
+            "carrier": lambda: DirectCarrier(self.store, self.folder),
             "journal_writer": self.writer.address, "hub": self.hub.address, "calendar": Calendar(),
             "batch_rows": BATCH_ROWS, "batch_seconds": BATCH_SECONDS, "flush_at": "", "lag_limit": LAG_LIMIT,
             **changed,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import pathlib
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -16,7 +16,7 @@ from mdactors.market.position import Position
 from mdactors.messages import BarsPublished, JournalSynced, PositionWanted, TicksStored
 from mdactors.runtime import Actor, Address, Backoff, Context, Message, Timer, handles
 from mdactors.store.bars import BarStore
-from mdactors.store.journal_reader import JournalReader
+from mdactors.store.carrier import Carrier
 from mdactors.store.ticks import TickStore
 
 PART_TICKS = 10_000
@@ -29,7 +29,7 @@ FLUSH_CHECK_SECONDS = 600.0
 
 
 class GoOn(Message, frozen=True):
-    """Rested since the last part was written; perhaps more waits."""
+    """A part was written; perhaps more waits."""
 
 
 class Due(Message, frozen=True):
@@ -49,9 +49,9 @@ class MaintenanceDue(Message, frozen=True):
 
 
 class BatchPersister(Actor):
-    """Owns the way from journal to store: how far it is known to be stored, and the bars that wait.
+    """Owns the way from journal to store: its carrier, how far it is known to be stored, the bars that wait.
 
-    Receives `JournalSynced` and `BarsPublished`. Ticks are read from the journal when ``batch_rows`` of
+    Receives `JournalSynced` and `BarsPublished`. Ticks are carried when ``batch_rows`` of
     them are synced but not stored, when the oldest has waited ``batch_seconds``, at ``flush_at`` (India's
     time, on trading days; empty: never) and at the end; the store commits each part with its position.
     Tells the journal writer `PositionWanted` at its start and `TicksStored` after each commit, and the hub
@@ -65,7 +65,7 @@ class BatchPersister(Actor):
         *,
         store: TickStore,
         bars: BarStore | None,
-        journal: pathlib.Path,
+        carrier: Callable[[], Carrier],
         journal_id: str,
         journal_writer: Address,
         hub: Address,
@@ -78,7 +78,7 @@ class BatchPersister(Actor):
         super().__init__(context)
         self._store = store
         self._bar_store = bars
-        self._reader = JournalReader(journal)
+        self._carrier = carrier()
         self._journal_id = journal_id
         self._journal_writer = journal_writer
         self._calendar = calendar
@@ -181,12 +181,12 @@ class BatchPersister(Actor):
             self.logger.error("%d bars are not stored: see mdactors candles rebuild", len(self._bars))
         if self._lag() > 0:
             self.logger.info("%d ticks wait in the journal for the next start", self._lag())
-        self._reader.close()
+        self._carrier.close()
 
     def on_failure(self, *_exception: object) -> None:
         """A successor raises anew what is still so; runs in the actor's thread."""
         self._alarms.clear_all()
-        self._reader.close()
+        self._carrier.close()
 
     # --- When to write
 
@@ -211,10 +211,8 @@ class BatchPersister(Actor):
         self._turn()
 
     def _turn(self) -> None:
-        began = self.clock.monotonic()
         if self._write_part():
-            # Rests as long as it worked: the journal can wait, live ticks need the processor.
-            self.after(self.clock.monotonic() - began, GoOn())
+            self.tell(self.address, GoOn())  # behind what else has come meanwhile
         else:
             self._rest()
 
@@ -261,22 +259,20 @@ class BatchPersister(Actor):
         self._tell_stored()
 
     def _write_ticks(self) -> bool:
-        if self._lag() == 0:
+        if self._lag() == 0 or self._synced is None:
             return False
-        if self._stored is not None and self._synced is not None and self._stored.is_beyond(self._synced):
-            raise StoreError("the store knows more of this journal: an old copy was put back; move it away")
         started = self.clock.monotonic()
-        ticks, upto = self._reader.read(self._stored, self._synced, self._part)
-        self._alarms.show("journal-damage", self._reader.damage)
-        if upto is None or upto == self._stored:
+        carried = self._carrier.carry(self._stored, self._synced, self._part)
+        self._alarms.show("journal-damage", carried.damage)
+        if carried.upto is None or carried.upto == self._stored:
             return False
-        refused = self._store.write(ticks, self._stored, upto)
-        self._stored = upto
+        self._stored = carried.upto
         self._part = min(2 * self._part, self._largest_part)
-        self._persisted += len(ticks) - refused
-        self._refused += refused
+        persisted = carried.ticks - carried.refused
+        self._persisted += persisted
+        self._refused += carried.refused
         milliseconds = (self.clock.monotonic() - started) * 1000
-        self.logger.info("Persisted %d ticks in %dms", len(ticks) - refused, milliseconds)
+        self.logger.info("Persisted %d ticks in %dms", persisted, milliseconds)
         self._tell_stored()
         return True
 

@@ -117,7 +117,9 @@ class StoreSettings(msgspec.Struct, frozen=True):
     """India's time on trading days; empty: never."""
     lag_limit: Count = 100_000
     retention_days: Annotated[int, Meta(ge=0)] = 0
-    """0 keeps ticks for ever."""
+    """Of ticks, refused ticks and bars of a second; 0 keeps them for ever."""
+    carrier: Literal["process", "thread"] = "process"
+    """Where the way from journal to store runs: a process of its own takes no time from live ticks."""
 
 
 class RedisSettings(msgspec.Struct, frozen=True):

@@ -12,6 +12,8 @@ from mdactors.market.quote import Quote
 from mdactors.store.bars import BarStore
 from mdactors.store.cache import Cache
 from mdactors.store.cache_memory import MemoryCache
+from mdactors.store.carrier import Carrier, DirectCarrier
+from mdactors.store.carrier_process import CarrierProcess, Errand
 from mdactors.store.journal import Journal
 from mdactors.store.opening import open_stores
 from mdactors.store.recent import Recent
@@ -63,6 +65,14 @@ class Archive:
         self.ticks, self.bars = open_stores(self._settings.store, self.folder)
         self._undo.callback(self.ticks.close)
         self.recent = Recent(self.ticks, self._journal_folder, self._quotes)
+
+    def carrier(self) -> Carrier:
+        """What brings ticks from the journal to the store; who gets it closes it."""
+        assert self.ticks is not None, "ticks are stored"
+        store, log = self._settings.store, self._settings.log
+        if store.carrier == "thread":
+            return DirectCarrier(self.ticks, self._journal_folder)
+        return CarrierProcess(Errand(store, str(self.folder), str(self._journal_folder), log))
 
     @property
     def _journal_folder(self) -> pathlib.Path:

@@ -1,0 +1,77 @@
+"""The process that carries ticks from the journal to the store: the other end of `CarrierProcess`.
+
+Started by the daemon, as ``python -m mdactors.carry DESCRIPTOR``; ends when the daemon does.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import sys
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import msgspec
+
+from mdactors import service
+from mdactors.adapter import Secret
+from mdactors.errors import PositionMoved, StoreError
+from mdactors.store.carrier import DirectCarrier
+from mdactors.store.carrier_process import Answer, Errand, Failed, Part, encode
+from mdactors.store.opening import open_stores
+
+NICENESS = 10
+"""The journal can wait, live ticks cannot."""
+GARBAGE_THRESHOLD = 100_000
+"""Rows are no garbage that the collector could find."""
+
+
+def main() -> None:
+    """Carry what is asked for until nobody can ask any more."""
+    os.nice(NICENESS)
+    gc.set_threshold(GARBAGE_THRESHOLD)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # A service manager signals everybody: the daemon still has to store what is left.
+        signal.signal(number, signal.SIG_IGN)
+    with Connection(int(sys.argv[1])) as connection:
+        errand = msgspec.msgpack.decode(connection.recv_bytes(), type=Errand, dec_hook=_secret)
+        service.prepare_process(errand.log)
+        _Carrying(errand).run(connection)
+
+
+class _Carrying:
+    """Owns the store while there is one."""
+
+    def __init__(self, errand: Errand) -> None:
+        self._errand = errand
+        self._carrier: DirectCarrier | None = None
+
+    def run(self, connection: Connection) -> None:
+        """Answer every part that is asked for, until the other side is gone."""
+        part = msgspec.msgpack.Decoder(Part)
+        try:
+            while True:
+                connection.send_bytes(encode(self._answer(part.decode(connection.recv_bytes()))))
+        except (EOFError, OSError):
+            return
+
+    def _answer(self, part: Part) -> Answer:
+        try:
+            if self._carrier is None:
+                self._carrier = self._open()
+            return self._carrier.carry(part.after, part.upto, part.limit)
+        except StoreError as error:
+            return Failed(str(error), moved=isinstance(error, PositionMoved))
+
+    def _open(self) -> DirectCarrier:
+        store, _bars = open_stores(self._errand.store, Path(self._errand.folder))
+        return DirectCarrier(store, Path(self._errand.journal))
+
+
+def _secret(_kind: type, value: str) -> Secret:
+    return Secret(value)
+
+
+if __name__ == "__main__":
+    main()
