@@ -1,4 +1,5 @@
-# Every target sets up what it needs: a virtual environment in .venv, with the pinned packages.
+# Every target sets up what it needs: a virtual environment in .venv, with the pinned packages. The demo
+# needs only those that the daemon runs on; all others add those that check it.
 #
 #   make demo [ARGS="--broker kite --port 9000"]   live ticks from a simulated broker
 #   make test [ARGS="-k supervisor"]               lint, then every test
@@ -10,24 +11,30 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
+DEMO_READY := .venv/demo-ready
 READY := .venv/ready
 NAME ?= decode fanout
 
 .PHONY: demo test soak bench lint format proto constraints
 .DEFAULT_GOAL := test
 
-$(READY): constraints.txt pyproject.toml
+$(DEMO_READY): constraints-run.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "mdactors needs Python 3.11 or newer; name one: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
 	@echo "[1/3] virtual environment in .venv"
 	@$(PYTHON) -m venv .venv
-	@echo "[2/3] packages, about a minute"
-	@$(PIP) install --require-hashes -r constraints.txt
+	@echo "[2/3] packages"
+	@$(PIP) install --require-hashes -r constraints-run.txt
 	@echo "[3/3] mdactors itself"
 	@$(PIP) install --no-deps --no-build-isolation -e .
 	@touch $@
 
-demo: $(READY)
+$(READY): constraints.txt $(DEMO_READY)
+	@echo "packages that check mdactors, about a minute"
+	@$(PIP) install --require-hashes -r constraints.txt
+	@touch $@
+
+demo: $(DEMO_READY)
 	@$(BIN)/mdactors demo $(ARGS)
 
 test: lint
@@ -49,10 +56,11 @@ format: $(READY)
 	@$(BIN)/ruff check --fix
 	@$(BIN)/ruff format
 
-# Needs uv. What is pinned already stays; add --upgrade to move on.
+# Needs uv. What is pinned already stays; add --upgrade to the first line to move on.
+COMPILE := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -q
 constraints:
-	@uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
-	  --no-header --no-annotate -q -o constraints.txt
+	@$(COMPILE) --group dev -o constraints.txt
+	@$(COMPILE) --group build -c constraints.txt -o constraints-run.txt
 
 proto: $(READY)
 	@$(BIN)/python -m grpc_tools.protoc -I mdactors_upstox/feed.proto=proto/upstox_feed.proto \

@@ -13,14 +13,16 @@ from typing import Any
 import tornado.web
 import tornado.websocket
 
+from mdactors.actors.placement import Upstream
 from mdactors.actors.session_hub import SessionHub
-from mdactors.actors.subscription_manager import SubscriptionManager, Upstream
+from mdactors.actors.subscription_manager import SubscriptionManager
 from mdactors.config import AdminSettings, ServerSettings
 from mdactors.market.calendar import Calendar
 from mdactors.market.instrument import Instrument
 from mdactors.market.instruments import InstrumentTable
 from mdactors.market.interest import View
 from mdactors.market.quote import Quote
+from mdactors.market.sectors import Sectors
 from mdactors.market.tick import Tick
 from mdactors.market.view import encode
 from mdactors.messages import TicksPublished
@@ -96,6 +98,10 @@ class Ours:
             subscriptions=self._manager,
             hub=self._hub,
             instruments=Address("instrument_master"),
+            views=Address("market_views"),
+            feeds={},
+            login_address=lambda _broker: "",
+            sectors=Sectors,
             cache=MemoryCache(1),
             history=None,
             bars=None,
@@ -116,7 +122,12 @@ class Ours:
             "table": lambda: self._table,
             "ask_sessions": lambda: self._loop.call_soon_threadsafe(self._web.report_sessions),
         }
-        hub = {"deliver": self._deliver, "manager": self._manager, "normalizers": []}
+        hub = {
+            "deliver": self._deliver,
+            "manager": self._manager,
+            "normalizers": [],
+            "views": Address("market_views"),
+        }
         children = [
             ChildSpec(self._manager, SubscriptionManager, manager),
             ChildSpec(self._hub, SessionHub, hub),

@@ -16,7 +16,9 @@ import subprocess
 import sys
 import traceback
 
-NAMES = ("decode", "fanout", "load", "kills", "persist", "cache", "chaos", "outages", "long_outage")
+NAMES = (
+    "decode", "fanout", "load", "kills", "persist", "cache", "instruments", "chaos", "outages", "long_outage",
+)  # fmt: skip
 ROOT = pathlib.Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "measurements.md"
 HEAD = """# Measurements

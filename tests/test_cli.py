@@ -138,7 +138,7 @@ def test_check_config_of_a_good_file_says_what_it_means(
     said = capsys.readouterr().out
     assert said.startswith(f"{path}: OK\n")
     assert "kite" in said
-    assert "1 symbols always" in said
+    assert "1 symbol always" in said
     assert "hush" not in said
 
 

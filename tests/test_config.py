@@ -278,4 +278,4 @@ def test_a_shipped_configuration_loads_with_the_example_environment(name: str) -
     environ = read_env_file(REPOSITORY / ".env.example")
     settings = load(REPOSITORY / "config" / name, environ, lambda broker: load_adapter(broker).settings)
     assert settings.brokers
-    assert settings.subscriptions.symbols
+    assert settings.subscriptions.selectors()

@@ -113,13 +113,20 @@ def test_the_unit_waits_for_the_flush_and_is_watched() -> None:
 # --- the pinned packages -------------------------------------------------------------------------------
 
 
-def test_every_package_is_pinned_with_hashes_and_no_address() -> None:
-    text = (REPOSITORY / "constraints.txt").read_text()
+def pinned_in(name: str) -> dict[str, str]:
+    """Package -> everything that is said of it."""
+    text = re.sub(r"^\s*#.*\n", "", (REPOSITORY / name).read_text(), flags=re.MULTILINE).strip()
+    return {re.split(r"[\[=]", entry)[0]: entry for entry in re.split(r"\n(?=[a-zA-Z])", text)}
+
+
+@pytest.mark.parametrize("name", ["constraints.txt", "constraints-run.txt"])
+def test_every_package_is_pinned_with_hashes_and_no_address(name: str) -> None:
+    text = (REPOSITORY / name).read_text()
     assert "://" not in text
     assert not re.search(r"^\s*-(?!-hash=sha256:)", text, re.MULTILINE)
-    entries = re.split(r"\n(?=[a-zA-Z])", re.sub(r"^\s*#.*\n", "", text, flags=re.MULTILINE).strip())
+    entries = pinned_in(name)
     assert len(entries) > 20
-    for entry in entries:
+    for entry in entries.values():
         assert re.match(r"[a-zA-Z0-9._-]+(\[[a-z,]+\])?==\S+( ; [^\\]+)? \\\n", entry), entry
         assert re.search(r"--hash=sha256:[0-9a-f]{64}$", entry, re.MULTILINE), entry
 
@@ -128,16 +135,19 @@ def test_what_the_project_needs_is_pinned() -> None:
     import tomllib
 
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
-    wanted = list(project["project"]["dependencies"])
-    for group in project["dependency-groups"].values():
-        wanted += [line for line in group if isinstance(line, str)]
-    pinned = {
-        re.split(r"[\[=]", line)[0].lower().replace("_", "-")
-        for line in (REPOSITORY / "constraints.txt").read_text().splitlines()
-        if "==" in line
-    }
-    missing = {re.split(r"[\[<>=~ ]", line)[0].lower().replace("_", "-") for line in wanted} - pinned
-    assert not missing
+    groups = project["dependency-groups"]
+    needed = [*project["project"]["dependencies"], *groups["build"]]
+    checks = [line for group in groups.values() for line in group if isinstance(line, str)]
+    for name, wanted in (("constraints-run.txt", needed), ("constraints.txt", needed + checks)):
+        names = {re.split(r"[\[<>=~ ]", line)[0].lower().replace("_", "-") for line in wanted}
+        assert names <= set(pinned_in(name)), name
+
+
+def test_the_demo_runs_on_the_very_packages_that_were_tested() -> None:
+    tested = pinned_in("constraints.txt")
+    run = pinned_in("constraints-run.txt")
+    assert len(run) < len(tested)
+    assert {name: entry for name, entry in run.items() if tested.get(name) != entry} == {}
 
 
 # --- the files -----------------------------------------------------------------------------------------

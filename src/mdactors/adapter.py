@@ -8,13 +8,13 @@ thread and from the instrument master's process or thread, never from the event 
 from __future__ import annotations
 
 import abc
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 import msgspec
 
 from mdactors.errors import BrokerError
-from mdactors.market.instrument import Instrument
+from mdactors.market.instrument import InstrumentRow
 from mdactors.market.quote import MODES, BrokerToken, Depth, Greeks, Level, Mode, Quote
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "BrokerToken",
     "Decoded",
     "Depth",
+    "Download",
     "Endpoint",
     "Greeks",
     "Level",
@@ -47,6 +48,11 @@ class Secret:
     def reveal(self) -> str:
         """The text itself, for the wire only."""
         return self._text
+
+    @staticmethod
+    def plain(value: object) -> str:
+        """What goes into a pipe to a process of ours: a secret as it is, any text as a plain one."""
+        return str(value.reveal() if isinstance(value, Secret) else value)
 
     def __bool__(self) -> bool:
         return bool(self._text)
@@ -120,8 +126,17 @@ class Decoded(msgspec.Struct):
 class Listing(msgspec.Struct, frozen=True, gc=False):
     """An instrument as one broker lists it."""
 
-    instrument: Instrument
+    instrument: InstrumentRow
     token: BrokerToken
+
+
+class Download(msgspec.Struct, frozen=True):
+    """A list of instruments as it came, and what the server calls this state of it."""
+
+    data: bytes
+    etag: str = ""
+    modified: str = ""
+    """The ``Last-Modified`` header."""
 
 
 class BrokerAdapter(abc.ABC):
@@ -139,6 +154,9 @@ class BrokerAdapter(abc.ABC):
     quote: ClassVar[type[Quote]] = Quote
     """The class of the quotes, which builds a book out of stored bytes."""
 
+    lists: ClassVar[Sequence[str]] = ()
+    """Names of further lists of instruments: each adds flags to those that the broker lists."""
+
     silence_seconds: ClassVar[float] = 30.0
     """A connection that brings not one byte for so long, pings included, is taken for dead."""
 
@@ -147,6 +165,10 @@ class BrokerAdapter(abc.ABC):
     @abc.abstractmethod
     def __init__(self, settings: Any) -> None:
         """Take the decoded settings; no input or output here."""
+
+    @abc.abstractmethod
+    def section(self) -> msgspec.Struct:
+        """The settings that it was made with: a process of the daemon's makes it again of them."""
 
     @abc.abstractmethod
     def decode(self, frame: bytes | str) -> Decoded:
@@ -174,6 +196,10 @@ class BrokerAdapter(abc.ABC):
             BrokerUnavailable: the network or the broker's service is away.
         """
 
+    def login_address(self) -> str:
+        """The page on which a person logs in; empty where it is not known. Pure."""
+        return ""
+
     def credential(self) -> str:
         """A fingerprint of the login in use now: when it changes, a refused login is worth another try."""
         return ""
@@ -183,5 +209,28 @@ class BrokerAdapter(abc.ABC):
         """The error that a refused websocket handshake stands for. Pure."""
 
     @abc.abstractmethod
-    def instruments(self) -> Iterable[Listing]:
-        """Everything the broker lists, as ours. Blocking; raises as `endpoint` does."""
+    def download(self, name: str = "", before: Download | None = None) -> Download | None:
+        """Fetch a list of instruments: the broker's own, or the one of `lists`. Blocking.
+
+        Returns:
+            None where it is still as ``before``.
+
+        Raises:
+            BrokerError: as `endpoint` does.
+        """
+
+    @abc.abstractmethod
+    def listings(self, data: bytes, name: str = "") -> Iterator[Listing]:
+        """Read what `download` fetched, as it is asked for; a row that cannot be read costs only itself.
+
+        Pure. The list may be packed with gzip.
+
+        Raises:
+            BrokerUnavailable: what came is no such list.
+        """
+
+    def instruments(self) -> Iterator[Listing]:
+        """Everything the broker lists, as ours. Blocking; raises as `download` and `listings` do."""
+        fetched = self.download()
+        assert fetched is not None, "there was none before"
+        return self.listings(fetched.data)

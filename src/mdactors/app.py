@@ -14,6 +14,7 @@ from mdactors.adapter import BrokerAdapter
 from mdactors.blueprint import Blueprint
 from mdactors.config import Settings
 from mdactors.config.sessions import load_calendar
+from mdactors.market.sectors import Sectors
 from mdactors.protocol import Delivery
 from mdactors.runtime import Address, SystemClock, Tree, start_tree
 from mdactors.status import Status
@@ -36,6 +37,7 @@ class Daemon:
         self._archive = Archive(settings, quotes)
         self._calendar = load_calendar(settings.calendar)
         self._blueprint = Blueprint(settings, adapters, self._catalogue, self._calendar, self._archive)
+        self._adapters = adapters
         self._quotes = quotes
         self._started = self._clock.monotonic()
         self._undo = contextlib.AsyncExitStack()
@@ -129,6 +131,10 @@ class Daemon:
             subscriptions=blueprint.manager,
             hub=blueprint.hub,
             instruments=blueprint.master,
+            views=blueprint.views,
+            feeds=blueprint.connections,
+            login_address=lambda broker: self._adapters[broker].login_address(),
+            sectors=Sectors,
             cache=archive.cache,
             history=archive.ticks,
             bars=archive.bars,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Mapping, Sequence
 
@@ -11,16 +12,24 @@ from mdactors.actors.cache_writer import CacheWriter
 from mdactors.actors.candle_builder import CandleBuilder
 from mdactors.actors.instrument_master import Catalogue, InstrumentMaster
 from mdactors.actors.journal_writer import JournalWriter
+from mdactors.actors.market_views import MarketViews
 from mdactors.actors.normalizer import Normalizer
+from mdactors.actors.placement import Upstream
 from mdactors.actors.session_hub import SessionHub
-from mdactors.actors.subscription_manager import SubscriptionManager, Upstream
+from mdactors.actors.subscription_manager import SubscriptionManager
 from mdactors.adapter import BrokerAdapter
 from mdactors.config import Settings
+from mdactors.market import instruments
 from mdactors.market.calendar import Calendar
 from mdactors.market.candle import Interval
+from mdactors.market.sectors import Sectors
+from mdactors.market.universe import Universe
+from mdactors.plugins import plain_sections
 from mdactors.protocol import Delivery
 from mdactors.runtime import Address, ChildSpec, Intensity, MailboxPolicy, Supervisor
+from mdactors.store import catalogue_process
 from mdactors.store.archive import Archive
+from mdactors.store.pin_file import PinFile
 
 FRAMES_WAITING = MailboxPolicy(capacity=1000, when_full="wait")
 BATCHES_WAITING = MailboxPolicy(capacity=10_000, when_full="drop_oldest")
@@ -56,6 +65,7 @@ class Blueprint:
         self.persister = Address("batch_persister", BATCHES_WAITING)
         self.cache_writer = Address("cache_writer", BATCHES_WAITING)
         self.candles = Address("candle_builder", BATCHES_WAITING)
+        self.views = Address("market_views", BATCHES_WAITING)
         self.master = Address("instrument_master")
         self.normalizers = {name: Address(f"{name}/normalizer", FRAMES_WAITING) for name in settings.brokers}
         self.connections = {
@@ -66,7 +76,7 @@ class Blueprint:
     def addresses(self) -> list[Address]:
         """Every actor's address, supervisors apart."""
         connections = [address for each in self.connections.values() for address in each]
-        own = [self.hub, self.manager, self.cache_writer, self.candles, self.master]
+        own = [self.hub, self.manager, self.cache_writer, self.candles, self.views, self.master]
         keeping = [self.journal_writer, self.persister] if self._archive.ticks is not None else []
         return [*own, *keeping, *self.normalizers.values(), *connections]
 
@@ -97,7 +107,9 @@ class Blueprint:
     def _sinks(self) -> ChildSpec:
         """Stopped in reverse: the persister goes last, when all that came is synced."""
         keeping = [self._persister(), self._journal_writer()] if self._archive.ticks is not None else []
-        return self._supervisor("sinks", [*keeping, self._cache_writer(), self._candle_builder()])
+        return self._supervisor(
+            "sinks", [*keeping, self._cache_writer(), self._candle_builder(), self._views()]
+        )
 
     def _journal_writer(self) -> ChildSpec:
         arguments = {
@@ -160,6 +172,15 @@ class Blueprint:
         }
         return ChildSpec(self.candles, CandleBuilder, arguments, ping_limit=SLOW_CHILD_SECONDS, drain=True)
 
+    def _views(self) -> ChildSpec:
+        arguments = {
+            "hub": self.hub,
+            "calendar": self._calendar,
+            "table": lambda: self._catalogue.table,
+            "sectors": Sectors,
+        }
+        return ChildSpec(self.views, MarketViews, arguments)
+
     def _sessions(
         self, deliver: Callable[[Sequence[Delivery]], None], ask_sessions: Callable[[], None]
     ) -> ChildSpec:
@@ -173,7 +194,11 @@ class Blueprint:
             "hub": self.hub,
             "table": lambda: self._catalogue.table,
             "ask_sessions": ask_sessions,
-            "universe": subscriptions.symbols,
+            "sectors": Sectors,
+            "universe": lambda: Universe(
+                subscriptions.selectors(), subscriptions.mode, self._settings.instruments.series
+            ),
+            "pin_file": PinFile(self._archive.folder / "pins.json"),
             "upstream_mode": subscriptions.mode,
             "grace_seconds": subscriptions.grace_seconds,
         }
@@ -181,6 +206,7 @@ class Blueprint:
             "deliver": deliver,
             "manager": self.manager,
             "normalizers": list(self.normalizers.values()),
+            "views": self.views,
         }
         children = [
             ChildSpec(self.manager, SubscriptionManager, manager),
@@ -189,21 +215,23 @@ class Blueprint:
         return self._supervisor("sessions", children)
 
     def _instruments(self) -> ChildSpec:
-        names = self._settings.instruments.sources or list(self._settings.brokers)
+        order = catalogue_process.Order.of(self._settings, plain_sections(self._adapters))
         arguments = {
-            "sources": [self._adapters[name] for name in names],
+            "load": functools.partial(catalogue_process.load, order),
             "catalogue": self._catalogue,
-            "path": self._archive.folder / "instruments.msgpack",
-            "readers": [*self.normalizers.values(), self.manager],
+            "path": self._archive.folder / instruments.FILE,
+            "refresh_at": self._settings.instruments.refresh_at,
+            "readers": [*self.normalizers.values(), self.manager, self.views],
             "hub": self.hub,
         }
         return ChildSpec(self.master, InstrumentMaster, arguments, ping_limit=SLOW_CHILD_SECONDS)
 
     def _broker(self, name: str) -> ChildSpec:
         adapter, feed = self._adapters[name], self._settings.feed
-        sinks = [self.cache_writer, self.candles]
+        sinks = [self.cache_writer, self.candles, self.views]
         if self._archive.ticks is not None:
             sinks.append(self.journal_writer)
+        lines = [Line() for _ in self.connections[name]]
         normalizer = {
             "adapter": adapter,
             "table": lambda: self._catalogue.table,
@@ -211,14 +239,15 @@ class Blueprint:
             "sinks": sinks,
             "connections": {address.name: address for address in self.connections[name]},
             "calendar": self._calendar,
+            "shut": lambda: all(line.closed_by_operator for line in lines),
             "stale_seconds": feed.stale_seconds,
             "delayed_seconds": feed.delayed_seconds,
         }
         children = [ChildSpec(self.normalizers[name], Normalizer, normalizer)]
-        for number, address in enumerate(self.connections[name]):
+        for number, (address, line) in enumerate(zip(self.connections[name], lines, strict=True)):
             connection = {
                 "adapter": adapter,
-                "line": Line(),
+                "line": line,
                 "normalizer": self.normalizers[name],
                 "manager": self.manager,
                 "hub": self.hub,

@@ -15,7 +15,9 @@ from mdactors.adapter import BrokerToken, Mode
 from mdactors.market.candle import Bar
 from mdactors.market.instruments import InstrumentTable
 from mdactors.market.interest import Interest
+from mdactors.market.movers import By
 from mdactors.market.position import Position
+from mdactors.market.prices import PriceType
 from mdactors.market.tick import Tick
 from mdactors.runtime import DataMessage, Message
 
@@ -49,11 +51,14 @@ class Unsubscribed(DataMessage, frozen=True):
     tokens: frozenset[BrokerToken]
 
 
+# --- Normalizer, SessionHub -----------------------------------------------------------------------------
+
+
 class NewestWanted(Message, frozen=True):
-    """The hub started afresh and wants every instrument's newest tick again."""
+    """The hub (of a Normalizer) or the MarketViews (of the hub) started afresh: every newest tick, please."""
 
 
-# --- Normalizer, SubscriptionManager -------------------------------------------------------------------
+# --- Normalizer, SubscriptionManager, MarketViews ------------------------------------------------------
 
 
 class InstrumentsLoaded(Message, frozen=True):
@@ -134,11 +139,38 @@ class RoutesWanted(Message, frozen=True):
     """The hub started afresh and wants every session's routes again."""
 
 
+class PinAsked(Message, frozen=True):
+    """Asked, not told: stream these in full for nobody's session until the day ends in India.
+
+    Answers instrument token -> why it does not stream, of those that are pinned now and do not.
+    """
+
+    tokens: frozenset[int] = frozenset()
+    sectors: frozenset[str] = frozenset()
+    """Codes."""
+
+
+class UnpinAsked(Message, frozen=True):
+    """Asked, not told: no longer stream these for nobody's session; the opposite of `PinAsked`."""
+
+    tokens: frozenset[int] = frozenset()
+    sectors: frozenset[str] = frozenset()
+
+
+class PricesKnown(Message, frozen=True):
+    """Instrument token -> its last price, of those that `PricesWanted` named and that have one."""
+
+    prices: Mapping[int, float]
+
+
 # --- SessionHub ---------------------------------------------------------------------------------------
 
 
 class TicksPublished(DataMessage, frozen=True):
-    """The ticks of one frame, in their order (also to JournalWriter, CacheWriter and CandleBuilder)."""
+    """The ticks of one frame, in their order.
+
+    One object for all (also to JournalWriter, CacheWriter, CandleBuilder and MarketViews).
+    """
 
     ticks: Sequence[Tick]
 
@@ -152,6 +184,8 @@ class RouteSet(Message, frozen=True):
     """The finished answer; empty where none is due."""
     refused: frozenset[int] = frozenset()
     """Instrument tokens that were asked for and cannot be streamed."""
+    streams: Mapping[str, Mapping[str, int]] = {}
+    """For whom everything is sent: indices, stocks … -> how many ``streamed`` of how many ``listed``."""
 
 
 class RoutesKnown(Message, frozen=True):
@@ -164,14 +198,6 @@ class RouteDropped(Message, frozen=True):
     """A session is gone: nothing is routed to it any more."""
 
     session: str
-
-
-class FeedStatusChanged(Message, frozen=True):
-    """A broker's feed is now ``status``: live, stale, delayed or closed."""
-
-    source: str
-    status: str
-    detail: str = ""
 
 
 class GapFound(Message, frozen=True):
@@ -199,8 +225,33 @@ class SnapshotAsked(Message, frozen=True):
     tokens: Sequence[int]
 
 
+class PricesWanted(Message, frozen=True):
+    """The SubscriptionManager wants the last prices of these instruments."""
+
+    tokens: frozenset[int]
+
+
+class ViewsPublished(Message, frozen=True):
+    """Views of the market that changed: channel -> its finished event."""
+
+    payloads: Mapping[str, bytes]
+
+
+# --- SessionHub, MarketViews --------------------------------------------------------------------------
+
+
+class FeedStatusChanged(Message, frozen=True):
+    """A broker's feed is now ``status``: live, stale, delayed or closed."""
+
+    source: str
+    status: str
+    detail: str = ""
+    segments: Mapping[str, str] = {}
+    """Segment -> the broker's word for it, where it says one."""
+
+
 class NewestKnown(Message, frozen=True):
-    """A Normalizer's newest tick of each instrument: for the hub's table, not to be sent."""
+    """The newest tick of each instrument: for a fresh receiver's table, not to be sent."""
 
     ticks: Sequence[Tick]
 
@@ -241,3 +292,44 @@ class JournalSynced(Message, frozen=True):
 
 class RefreshInstruments(Message, frozen=True):
     """Asked, not told: fetch every broker's instruments now; answers counts by type."""
+
+
+# --- MarketViews --------------------------------------------------------------------------------------
+
+
+class ChannelsWatched(Message, frozen=True):
+    """All channels of views that anybody watches; those that are new are published at once."""
+
+    channels: frozenset[str]
+
+
+class MoversAsked(Message, frozen=True):
+    """Asked, not told: the first ``n`` `Mover` rows of a ranking."""
+
+    by: By
+    n: int = 10
+
+
+class SectorsAsked(Message, frozen=True):
+    """Asked, not told: the `SectorStanding` of each of these sectors that has members; of none: of all."""
+
+    sectors: Sequence[str] = ()
+    """By any of their names."""
+
+
+class ChainAsked(Message, frozen=True):
+    """Asked, not told: an `OptionChain`; None where there is no such underlying or expiry."""
+
+    underlying: str
+    expiry: str = ""
+    """An ISO date; empty: the nearest."""
+
+
+class PricesAsked(Message, frozen=True):
+    """Asked, not told: instrument key -> `Price`, of every instrument of this type that has a tick."""
+
+    type: PriceType = "all"
+
+
+class MarketStatusAsked(Message, frozen=True):
+    """Asked, not told: the `SegmentStatus` of each segment."""

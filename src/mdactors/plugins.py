@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import difflib
 import inspect
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
-from mdactors.adapter import BrokerAdapter
+import msgspec
+
+from mdactors.adapter import BrokerAdapter, Secret
 from mdactors.config import Settings, decode_section
 from mdactors.errors import ConfigError, PluginError
 
@@ -97,7 +99,7 @@ def make_adapters(settings: Settings) -> dict[str, BrokerAdapter]:
     """
     adapters: dict[str, BrokerAdapter] = {}
     problems: list[str] = []
-    for name in dict.fromkeys([*settings.brokers, *settings.instruments.sources]):
+    for name in dict.fromkeys([*settings.brokers, *settings.instruments.adapters()]):
         try:
             adapter = load_adapter(name)
             raw = settings.brokers.get(name, {})
@@ -106,6 +108,19 @@ def make_adapters(settings: Settings) -> dict[str, BrokerAdapter]:
             problems.append(f"brokers.{name}: {error}")
         except ConfigError as error:
             problems.extend(error.problems)
+    for source in settings.instruments.sources:
+        name, further = settings.instruments.source(source)
+        if further and name in adapters and further not in adapters[name].lists:
+            known = ", ".join(adapters[name].lists) or "none"
+            problems.append(f"instruments.sources: {source}: {name} has no such list; there are: {known}")
     if problems:
         raise ConfigError(problems)
     return adapters
+
+
+def plain_sections(adapters: Mapping[str, BrokerAdapter]) -> dict[str, dict[str, Any]]:
+    """The adapters' settings as plain values, secrets in the clear: for a process that makes them again."""
+    return {
+        name: msgspec.to_builtins(adapter.section(), enc_hook=Secret.plain)
+        for name, adapter in adapters.items()
+    }

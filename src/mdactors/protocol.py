@@ -13,7 +13,11 @@ import msgspec
 from mdactors.market import ist
 from mdactors.market.candle import Bar
 from mdactors.market.instrument import InstrumentType
+from mdactors.market.market_status import SegmentStatus
+from mdactors.market.movers import By, Mover
+from mdactors.market.option_chain import OptionChain
 from mdactors.market.quote import Mode
+from mdactors.market.sector_board import SectorStanding
 
 PROTOCOL = 1
 """Said in `welcome`; grows when a client written for the one before would break."""
@@ -147,17 +151,21 @@ def _time(at_ns: int) -> str:
     return ist.iso(at_ns // NS_PER_MS)
 
 
-def welcome_event(epoch: int, at_ns: int, sources: Sequence[Mapping[str, Any]]) -> bytes:
-    """The first thing that a session with events hears."""
-    return _encode(
-        {
-            "event": "welcome",
-            "protocol": PROTOCOL,
-            "epoch": epoch,
-            "time": _time(at_ns),
-            "sources": sources,
-        }
-    )
+def welcome_event(
+    epoch: int,
+    at_ns: int,
+    sources: Sequence[Mapping[str, Any]],
+    streams: Mapping[str, Mapping[str, int]] | None = None,
+) -> bytes:
+    """The first thing that a session with events hears; ``streams`` as in `messages.RouteSet`."""
+    event = {
+        "event": "welcome",
+        "protocol": PROTOCOL,
+        "epoch": epoch,
+        "time": _time(at_ns),
+        "sources": sources,
+    }
+    return _encode(event | ({"streams": streams} if streams else {}))
 
 
 def heartbeat_event(at_ns: int) -> bytes:
@@ -200,6 +208,26 @@ def candle_event(bar: Bar) -> bytes:
         "volume": bar.volume,
     }
     return _encode(event | ({"correction": True} if bar.correction else {}))
+
+
+def movers_event(by: By, rows: Sequence[Mover]) -> bytes:
+    """A ranking as it is now."""
+    return _encode({"event": "movers", "by": by, "rows": rows})
+
+
+def sector_event(sector: SectorStanding) -> bytes:
+    """A sector as it stands now."""
+    return b'{"event":"sector",' + _encode(sector)[1:]
+
+
+def chain_event(chain: OptionChain) -> bytes:
+    """An option chain as it is now."""
+    return b'{"event":"chain",' + _encode(chain)[1:]
+
+
+def market_status_event(segments: Sequence[SegmentStatus]) -> bytes:
+    """Where in its day each segment is now."""
+    return _encode({"event": "market_status", "segments": segments})
 
 
 # --- Why they are closed ------------------------------------------------------------------------------

@@ -56,9 +56,8 @@ class Status:
         up = True
         for name, broker in _brokers(described).items():
             connected = any(c.get("state") == "live" for c in broker["connections"].values())
-            closed = broker["status"] == "closed"
-            details[name] = "connected" if connected else "closed" if closed else "disconnected"
-            up = up and (connected or closed)
+            details[name] = "connected" if connected else "disconnected" if broker["open"] else "closed"
+            up = up and (connected or not broker["open"])
         waiting = described.get("batch_persister", {}).get("waiting", 0)
         details["bufferSize"] = waiting
         return up and waiting < self._waiting_limit, details
@@ -105,10 +104,11 @@ def _brokers(described: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, 
         broker, _, part = name.partition("/")
         if not part:
             continue
-        entry = brokers.setdefault(broker, {"status": "stale", "detail": "", "connections": {}})
+        entry = brokers.setdefault(broker, {"status": "stale", "detail": "", "open": True, "connections": {}})
         if part == "normalizer":
             entry["status"] = each.get("status", "stale")
             entry["detail"] = each.get("detail", "")
+            entry["open"] = each.get("open", True)
         else:
             entry["connections"][part] = dict(each)
     return brokers

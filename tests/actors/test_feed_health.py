@@ -88,3 +88,24 @@ def test_judging_says_whether_the_word_changed() -> None:
     assert health.judge(NOW, SHARES)
     assert not health.judge(NOW, SHARES)
     assert health.judge(NOW + 20 * SECOND_NS, SHARES)
+
+
+def test_a_brokers_new_word_for_a_segment_is_a_change_once() -> None:
+    health = make()
+    health.judge(NOW, SHARES)
+    health.said({"NSE_EQ": "NORMAL_OPEN"})
+    assert health.judge(NOW, SHARES)
+    assert not health.judge(NOW, SHARES)
+    health.said({"NSE_EQ": "NORMAL_OPEN"})
+    assert not health.judge(NOW, SHARES)
+    health.said({"NSE_FO": "CLOSING_START"})
+    assert health.judge(NOW, SHARES)
+    assert health.market_status == {"NSE_EQ": "NORMAL_OPEN", "NSE_FO": "CLOSING_START"}
+
+
+def test_a_feed_that_an_operator_closed_is_closed_although_its_segment_is_open() -> None:
+    health = make()
+    health.judge(NOW + 60 * SECOND_NS, SHARES, shut=True)
+    assert (health.status, health.detail, health.is_open) == ("closed", "closed by an operator", True)
+    health.judge(NOW + 61 * SECOND_NS, SHARES)
+    assert health.status == "stale"

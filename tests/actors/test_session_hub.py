@@ -58,11 +58,13 @@ class Rig:
     def __init__(self, listen: Callable[[str], Any], run_tree: Callable[..., Any]) -> None:
         self.deliveries: list[Delivery] = []
         self.manager, self.normalizer = listen("manager"), listen("normalizer")
+        self.views = listen("views")
         self.address = Address("session_hub")
         arguments = {
             "deliver": self.deliveries.extend,
             "manager": self.manager.address,
             "normalizers": [self.normalizer.address],
+            "views": self.views.address,
         }
         self.tree = run_tree([ChildSpec(self.address, SessionHub, arguments)])
         self.address.tell(RoutesKnown({}))

@@ -8,11 +8,14 @@ from typing import Any
 import msgspec
 import pytest
 
-from mdactors.actors.subscription_manager import SubscriptionManager, Upstream
+from mdactors.actors.placement import Upstream
+from mdactors.actors.subscription_manager import SubscriptionManager
 from mdactors.adapter import Limits
 from mdactors.market.instrument import Instrument
 from mdactors.market.instruments import InstrumentTable
-from mdactors.market.interest import BarChannel, Interest
+from mdactors.market.interest import BarChannel, Filter, Interest
+from mdactors.market.selectors import SymbolSelector
+from mdactors.market.universe import Universe
 from mdactors.messages import (
     ConnectionReported,
     InstrumentsLoaded,
@@ -41,6 +44,10 @@ def token(number: int) -> int:
 
 def wish(*numbers: int, mode: Any = "quote") -> Interest:
     return Interest({token(n): mode for n in numbers})
+
+
+def named(*names: str) -> Callable[[], Universe]:
+    return lambda: Universe([SymbolSelector(names)])
 
 
 def request(*numbers: int) -> dict[str, Any]:
@@ -122,7 +129,7 @@ def test_a_wish_is_routed_answered_and_streamed_in_the_upstream_mode(
 def test_the_universe_streams_without_any_client(
     make_rig: Callable[..., Rig], wait_until: Callable[..., None]
 ) -> None:
-    rig = make_rig(universe=["SHARE1", "NSE:SHARE2", "NOBODY"])
+    rig = make_rig(universe=named("SHARE1", "NSE:SHARE2", "NOBODY"))
     wait_until(lambda: rig.streamed()[0] == {token(1), token(2)})
     assert rig.status()["unknown"] == ["NOBODY"]
 
@@ -215,7 +222,7 @@ def test_a_fresh_hub_is_told_every_route(rig: Rig, wait_until: Callable[..., Non
 def test_a_new_table_resolves_the_universe_anew(
     make_rig: Callable[..., Rig], wait_until: Callable[..., None]
 ) -> None:
-    rig = make_rig(universe=["LATER"])
+    rig = make_rig(universe=named("LATER"))
     later = msgspec.structs.replace(SHARES[7], symbol="LATER")
     table = InstrumentTable.build({"kite": [(later, later.token)]})
     rig.address.tell(InstrumentsLoaded(table))
@@ -225,7 +232,7 @@ def test_a_new_table_resolves_the_universe_anew(
 def test_a_rejected_richer_mode_takes_nothing_away_from_anybody(
     make_rig: Callable[..., Rig], wait_until: Callable[..., None]
 ) -> None:
-    rig = make_rig(universe=["SHARE1"])
+    rig = make_rig(universe=named("SHARE1"))
     rig.report("a", wish(1))
     rig.report("b", wish(2, 3, 4))
     wait_until(lambda: rig.streamed() == [{token(1), token(2)}, {token(3), token(4)}])
@@ -283,6 +290,44 @@ def test_what_was_refused_while_the_next_request_was_under_way_is_not_streamed_b
     wait_until(lambda: len(rig.answers()) == 4)
     assert rig.answers()[3]["symbols"] == {"SHARE5": "SHARE5"}
     assert set(rig.hub.of(RouteSet)[-1].interest.tokens) == {token(5), token(6)}
+
+
+def test_upstream_the_mode_is_the_richest_that_anybody_still_wants(
+    make_rig: Callable[..., Rig], wait_until: Callable[..., None]
+) -> None:
+    rig = make_rig(upstream_mode="ltp")
+
+    def mode() -> Any:
+        told = rig.connections[0].of(SetInterest)
+        return told[-1].wanted.get(token(1)) if told else None
+
+    rig.report("a", wish(1, mode="ltp"))
+    wait_until(lambda: mode() == "ltp")
+    rig.report("b", wish(1, mode="full"))
+    wait_until(lambda: mode() == "full")
+    rig.report("c", wish(1, mode="quote"))
+    rig.address.tell(SessionClosed("b"))
+    wait_until(lambda: mode() == "quote")
+    assert set(rig.streamed()[0]) == {token(1)}
+
+
+def test_status_says_how_many_of_how_many_stream(rig: Rig, wait_until: Callable[..., None]) -> None:
+    rig.report("a", wish(1, 2, 3, 4, 5), request(5))
+    wait_until(lambda: rig.answers())
+    assert rig.status()["types"]["stocks"] == {"streamed": 4, "listed": 7}
+    assert rig.status()["types"]["indices"] == {"streamed": 0, "listed": 0}
+
+
+def test_who_gets_everything_is_told_how_much_of_it_streams(
+    rig: Rig, wait_until: Callable[..., None]
+) -> None:
+    stocks = Filter(frozenset({"STOCK"}))
+    rig.report("a", wish(1))
+    rig.report("silent", Interest(everything=stocks))
+    rig.report("all", Interest(everything=stocks, events=True))
+    wait_until(lambda: len(rig.hub.of(RouteSet)) == 3)
+    streams = [route.streams for route in rig.hub.of(RouteSet)]
+    assert streams == [{}, {}, {"stocks": {"streamed": 1, "listed": 7}}]
 
 
 def test_channels_ride_along_to_the_hub_and_into_the_answer(

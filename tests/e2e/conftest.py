@@ -226,6 +226,9 @@ class RunningDaemon:
     def get(self, path: str) -> tuple[int, Any]:
         return get(self.port, path)
 
+    def post(self, path: str, **body: Any) -> tuple[int, Any]:
+        return get(self.port, path, "POST", json.dumps(body))
+
     def actors(self) -> dict[str, Message]:
         """Every actor's part of the tree, by its name."""
         assert self.daemon is not None

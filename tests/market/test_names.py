@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mdactors.market.instrument import Instrument
-from mdactors.market.names import Names
+from mdactors.market.names import Names, index_names
 
 
 def listed(token: int, symbol: str, segment: str = "NSE_EQ", **more: Any) -> Instrument:
@@ -38,7 +38,7 @@ ALL = (
     BSE_BOND, RELIANCE_BSE, RELIANCE, BOND, CHOLAFIN, CENTRALBK, NIFTY, SENSEX, INFRA_INDEX, INFRA, SIXTY,
     ONLY_BSE, BOND_OF_IT, FUTURE,
 )  # fmt: skip
-NAMES = Names({instrument.token: instrument for instrument in ALL})
+NAMES = Names(index_names(ALL), {instrument.token: instrument for instrument in ALL}, ALL.__getitem__)
 
 
 @pytest.mark.parametrize(

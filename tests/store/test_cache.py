@@ -234,7 +234,7 @@ def test_without_lists_there_are_newest_values_alone(make: Make):
 
 def test_newest_ticks_carry_the_instruments_that_are_asked_for(cache: Cache):
     cache.write([tick(1, NOON), tick(2, NOON), tick(1, NOON, INFY)])
-    renamed = Instrument(RELIANCE.token, "RELIANCE", "NSE", "NSE_EQ", "STOCK", RELIANCE.key, "Reliance")
+    renamed = Instrument(RELIANCE.token, "RELIANCE", "NSE", "NSE_EQ", "STOCK", RELIANCE.key, "BE")
     (found,) = cache.newest_ticks({RELIANCE.token: renamed})
     assert found.instrument is renamed
     assert (found.seq, found.quote.last_price) == (2, 1423.05)

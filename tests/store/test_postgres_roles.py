@@ -11,16 +11,20 @@ import pytest
 from bench._servers import Postgres
 
 from mdactors.adapter import Secret
+from mdactors.config import StoreSettings
 from mdactors.errors import StoreError
-from mdactors.market.instrument import Instrument
+from mdactors.market.instrument import Instrument, InstrumentRow
 from mdactors.market.position import Position
 from mdactors.market.quote import Quote
+from mdactors.market.sectors import Sector
 from mdactors.market.tick import Tick
+from mdactors.store import instruments_postgres
 from mdactors.store.bars_postgres import PostgresBars
 from mdactors.store.postgres import PostgresDatabase
 from mdactors.store.ticks_postgres import PostgresTicks
 
 RELIANCE = Instrument(738561, "RELIANCE", "NSE", "NSE_EQ", "STOCK", "NSE_EQ|INE002A01018")
+ROW = InstrumentRow(738561, "RELIANCE", "NSE", "NSE_EQ", "STOCK", "NSE_EQ|INE002A01018", sector="ENERGY")
 NOON_NS = 1_790_663_400_000_000_000
 
 
@@ -52,7 +56,6 @@ def shared_database(postgres_server: Postgres) -> Iterator[str]:
     assert answers(owner)
     owner.close()
     with psycopg.connect(dsn, autocommit=True) as connection:
-        connection.execute("CREATE TABLE instruments AS SELECT 1 AS x; CREATE TABLE sectors AS SELECT 1 AS x")
         connection.execute("CREATE TABLE salaries AS SELECT 1 AS x")
         for block in re.findall(r"```sql\n(.*?)```", DOCUMENT.read_text(), re.DOTALL):
             if "CREATE ROLE" in block:
@@ -86,11 +89,17 @@ def test_the_writer_can_do_all_that_the_daemon_does_and_nothing_else(shared_data
 
 
 def test_the_reader_sees_instruments_and_nothing_else(shared_database: str):
+    as_writer = StoreSettings(kind="postgres", url=Secret(shared_database), username="mdactors_writer")
+    for _ in range(2):
+        instruments_postgres.write(as_writer, [ROW], [Sector("ENERGY", "Energy")])
     with psycopg.connect(shared_database, user="mdactors_reader") as connection:
-        assert connection.execute("SELECT * FROM instruments, sectors").fetchall() == [(1, 1)]
+        seen = connection.execute(
+            "SELECT symbol, sectors.name FROM instruments JOIN sectors ON sector = code"
+        )
+        assert seen.fetchall() == [("RELIANCE", "Energy")]
     denied = [
         "SELECT * FROM ticks", "SELECT * FROM live_prices", "SELECT * FROM salaries",
-        "INSERT INTO instruments VALUES (2)", "SELECT ticks_forget(now(), 1)",
+        "DELETE FROM instruments", "SELECT ticks_forget(now(), 1)",
         "SELECT ticks_make_room(current_date, 7)",
     ]  # fmt: skip
     assert_denied(shared_database, "mdactors_reader", denied)

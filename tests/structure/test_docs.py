@@ -37,7 +37,7 @@ def test_a_python_that_is_too_old_is_named(tmp_path: Path) -> None:
     old = tmp_path / "python3.9"
     old.write_text("#!/bin/sh\nexit 1\n")
     old.chmod(0o755)
-    asked = ["make", "--always-make", f"PYTHON={old}", "READY=" + str(tmp_path / "ready"), "demo"]
+    asked = ["make", "--always-make", f"PYTHON={old}", "DEMO_READY=" + str(tmp_path / "ready"), "demo"]
     made = subprocess.run(asked, cwd=REPOSITORY, capture_output=True, text=True)
     assert made.returncode != 0
     assert "mdactors needs Python 3.11 or newer" in made.stderr

@@ -20,14 +20,21 @@ from mdactors.market.calendar import Calendar
 from mdactors.market.candle import Interval
 from mdactors.market.instrument import Instrument
 from mdactors.market.instruments import InstrumentTable
+from mdactors.market.market_status import market_status
+from mdactors.market.prices import prices_by_type
 from mdactors.market.quote import Quote
+from mdactors.market.sectors import Sectors
 from mdactors.market.tick import Tick
 from mdactors.messages import (
+    MarketStatusAsked,
+    PinAsked,
+    PricesAsked,
     RefreshInstruments,
     SessionClosed,
     SessionReported,
     SessionsReported,
     SnapshotAsked,
+    UnpinAsked,
 )
 from mdactors.protocol import Delivery, frame_text, request_answer
 from mdactors.runtime import Actor, Address, ChildSpec, Context, SystemClock, Tree, handles, start_tree
@@ -74,6 +81,19 @@ class Backstage(Actor):
         self.stage.gate.wait(10)
         return [self.stage.ticks[token] for token in message.tokens if token in self.stage.ticks]
 
+    @handles(PinAsked, UnpinAsked)
+    def pin(self, message: PinAsked | UnpinAsked) -> dict[int, str]:
+        self.stage.told.append(message)
+        return self.stage.refused
+
+    @handles(PricesAsked)
+    def prices(self, message: PricesAsked) -> Any:
+        return prices_by_type(self.stage.ticks.values(), message.type)
+
+    @handles(MarketStatusAsked)
+    def market_status(self, _message: MarketStatusAsked) -> Any:
+        return market_status(self.stage.calendar, self.stage.now_ns, {"x": {"NSE_EQ": "NORMAL_OPEN"}})
+
     @handles(RefreshInstruments)
     def refresh(self, _message: RefreshInstruments) -> dict[str, int]:
         if self.stage.refresh_fails:
@@ -93,8 +113,10 @@ class Stage:
         self.bars: BarStore | None = None
         self.quotes: Mapping[str, type[Quote]] = {}
         self.calendar = Calendar()
+        self.sectors = Sectors()
         self.intervals: Collection[Interval] = ("1s", "1m")
         self.refresh_fails = False
+        self.now_ns = 0
         self.gate = threading.Event()
         self.gate.set()
         self.up = True
@@ -114,6 +136,10 @@ class Stage:
             subscriptions=address,
             hub=address,
             instruments=address,
+            views=address,
+            feeds={},
+            login_address=lambda _broker: "",
+            sectors=lambda: self.sectors,
             cache=self.cache,
             history=self.history,
             bars=self.bars,
@@ -183,11 +209,11 @@ class Stage:
         return self.web.port
 
     def http(
-        self, method: str, path: str, headers: dict[str, str] | None = None
+        self, method: str, path: str, headers: dict[str, str] | None = None, body: str | None = None
     ) -> tuple[int, dict[str, str], bytes]:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
         try:
-            connection.request(method, path, headers=headers or {})
+            connection.request(method, path, body, headers or {})
             response = connection.getresponse()
             return response.status, dict(response.getheaders()), response.read()
         finally:
@@ -196,6 +222,12 @@ class Stage:
     def get(self, path: str, **headers: str) -> tuple[int, Any]:
         status, _, body = self.http("GET", path, headers)
         return status, json.loads(body)
+
+    def post(self, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
+        status, _, answer = self.http(
+            "POST", path, headers, body if isinstance(body, str) else json.dumps(body)
+        )
+        return status, json.loads(answer)
 
     def close(self) -> None:
         for client in self.clients:

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import pytest
 
+from mdactors.market.instrument import Instrument
 from mdactors.market.interest import BarChannel
 
+MOVERS = ["movers:gainers", "movers:losers", "movers:active", "movers:volume"]
 MINUTES, SECONDS = BarChannel("1m"), BarChannel("1s")
 RELIANCE, RELIANCE_BSE = 738561, 128083204
+CALL = Instrument(
+    15410434, "NIFTY26NOV24400CE", "NSE", "NSE_FO", "OPTION", "NSE_FO|60197",
+    expiry="2026-11-24", strike=24400.0, option_type="CE", underlying="NIFTY",
+)  # fmt: skip
 
 
 def channels(stage):
@@ -96,3 +102,74 @@ def test_before_the_instruments_are_loaded_only_channels_of_all_can_be_had(stage
     client = stage.connect("/ws/market")
     assert ask(client, action="SUBSCRIBE", channels=["candles:1m:INFY"])["code"] == "not_ready"
     assert ask(client, action="SUBSCRIBE", channels=["candles:1m"])["event"] == "subscribed"
+
+
+def views(stage):
+    return stage.told[-1].interest.views
+
+
+@pytest.fixture
+def listed(stage):
+    """A stage on which an option is listed as well."""
+    known = (*stage.table.by_token.values(), CALL)
+    stage.table = type(stage.table).build({"x": [(each, each.token) for each in known]})
+    stage.start()
+    return stage
+
+
+@pytest.mark.parametrize(
+    ("name", "view"),
+    [
+        *[(name, name) for name in MOVERS],
+        ("status", "status"),
+        (" sector:banking ", "sector:BANKING"),
+        ("chain:NIFTY:2026-11-24", "chain:NIFTY:2026-11-24"),
+        ("chain:nifty 50:2026-11-24", "chain:NIFTY:2026-11-24"),
+        ("chain:NSE:NIFTY:2026-11-24", "chain:NIFTY:2026-11-24"),
+    ],
+)
+def test_a_channel_of_a_view_is_known_by_one_name(listed, ask, name, view):
+    client = listed.connect("/ws/market")
+    assert ask(client, action="SUBSCRIBE", channels=[name, "candles"])["channels"] == [name, "candles"]
+    assert (views(listed), channels(listed)) == ({view}, {MINUTES})
+    ask(client, action="UNSUBSCRIBE", channels=[view])
+    assert (views(listed), channels(listed)) == (frozenset(), {MINUTES})
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "movers",
+        "movers:bonds",
+        "sector",
+        "sector:",
+        "chain",
+        "chain:NIFTY",
+        "status:NSE_EQ",
+        "candles:3m",
+        "",
+    ],
+)
+def test_what_is_no_channel_is_an_error_that_lists_those_there_are(stage, ask, name):
+    stage.start()
+    error = ask(stage.connect("/ws/market"), action="SUBSCRIBE", channels=["status", name])
+    assert (error["code"], error["field"]) == ("invalid_field", "channels")
+    assert all(each in error["message"] for each in (*MOVERS, "chain:", "sector:", "status"))
+
+
+def test_a_chain_of_an_expiry_that_there_is_not_is_an_error_that_names_those_there_are(listed, ask):
+    client = listed.connect("/ws/market")
+    error = ask(client, action="SUBSCRIBE", channels=["chain:NIFTY:2026-11-25"])
+    assert (error["code"], error["field"]) == ("invalid_field", "channels")
+    assert error["message"].endswith("the expiries of NIFTY are 2026-11-24")
+    error = ask(client, action="SUBSCRIBE", channels=["chain:INFY:2026-11-24"])
+    assert error["message"].endswith("there is no such instrument")
+
+
+def test_a_chain_that_expired_since_can_still_be_ended(listed, ask):
+    client = listed.connect("/ws/market")
+    ask(client, action="SUBSCRIBE", channels=["chain:NIFTY:2026-11-24"])
+    listed.table = type(listed.table).build({"x": [(listed.table.by_token[265], 265)]})
+    assert ask(client, action="SUBSCRIBE", channels=["chain:NIFTY:2026-11-24"])["code"] == "invalid_field"
+    assert ask(client, action="UNSUBSCRIBE", channels=["chain:NIFTY:2026-11-24"])["event"] == "unsubscribed"
+    assert views(listed) == frozenset()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Any, ClassVar
 from urllib.parse import urlencode
 
@@ -14,6 +14,7 @@ from mdactors.adapter import (
     BrokerAdapter,
     BrokerToken,
     Decoded,
+    Download,
     Endpoint,
     Limits,
     Listing,
@@ -26,6 +27,7 @@ from mdactors.errors import BrokerError, BrokerRefused, BrokerUnavailable, Login
 from mdactors_kite import codec, login, rest
 
 TOKENS_PER_CONNECTION = 3000
+LOGIN_PAGE = "https://kite.zerodha.com/connect/login"
 SECONDS_AFTER_TOO_MANY = 5.0
 """A closed connection still counts for a while at the broker: connecting sooner is refused again."""
 
@@ -67,6 +69,10 @@ class KiteAdapter(BrokerAdapter):
             total=TOKENS_PER_CONNECTION,
         )
 
+    def section(self) -> KiteSettings:
+        """The settings that it was made with."""
+        return self._settings
+
     def decode(self, frame: bytes | str) -> Decoded:
         """Read one frame, binary or text. Pure; never raises for what a broker may send."""
         return codec.decode(frame)
@@ -104,6 +110,11 @@ class KiteAdapter(BrokerAdapter):
             {"X-Kite-Version": "3", "User-Agent": f"mdactors/{__version__}"},
         )
 
+    def login_address(self) -> str:
+        """Kite's login page for this app; empty without an api_key. Pure."""
+        key = self._settings.api_key
+        return f"{LOGIN_PAGE}?{urlencode({'v': 3, 'api_key': key})}" if key else ""
+
     def credential(self) -> str:
         """A fingerprint of today's token: empty while there is none."""
         try:
@@ -129,14 +140,18 @@ class KiteAdapter(BrokerAdapter):
             return BrokerUnavailable(f"kite is not available ({status})")
         return BrokerRefused(f"kite refuses the websocket ({status})")
 
-    def instruments(self) -> Iterable[Listing]:
+    def download(self, name: str = "", before: Download | None = None) -> Download | None:  # noqa: ARG002 - Kite has one list and does not say whether it is new
         """Everything that Kite lists on NSE, BSE and MCX. Blocking; a token is sent but not needed."""
         settings = self._settings
         try:
             token = login.access_token(settings.access_token, settings.access_token_file)
         except LoginRequired:
             token = Secret()
-        return rest.listings(settings.rest_url, settings.api_key, token)
+        return Download(rest.fetch(settings.rest_url, settings.api_key, token))
+
+    def listings(self, data: bytes, name: str = "") -> Iterator[Listing]:  # noqa: ARG002 - Kite has one list
+        """Read Kite's list of instruments, of either dialect. Pure."""
+        return rest.listings(data)
 
     def _chunks(self, wanted: Mapping[BrokerToken, Mode]) -> Iterable[tuple[Mode, list[int]]]:
         size = self._settings.tokens_per_message

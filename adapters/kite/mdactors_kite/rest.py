@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import logging
 import warnings
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any
 
 from mdactors.adapter import Listing, Secret
 from mdactors.errors import BrokerError, BrokerRefused, BrokerUnavailable, LoginRequired
-from mdactors.market.instrument import Instrument
+from mdactors.market.instrument import InstrumentRow
 
 logger = logging.getLogger(__name__)
 
@@ -33,22 +35,31 @@ _COLUMNS = {
 }  # fmt: skip
 
 
-def listings(root: str, api_key: str, token: Secret) -> Iterator[Listing]:
-    """Fetch the whole dump and read it as it is asked for; a row that cannot be read costs only itself.
+def listings(data: bytes) -> Iterator[Listing]:
+    """Read the dump as it is asked for; a row that cannot be read costs only itself.
 
     Raises:
-        LoginRequired: Kite wants a token, or another one.
-        BrokerRefused: refused for another reason; wait.
-        BrokerUnavailable: the network or Kite's service is away.
+        BrokerUnavailable: it is no dump of Kite's.
     """
-    lines = _fetch(root, api_key, token).splitlines()
+    try:
+        text = gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
+    except (OSError, EOFError, zlib.error):
+        raise BrokerUnavailable("kite: the list of instruments is damaged") from None
+    lines = text.decode("utf-8", "replace").splitlines()
     header = lines[0].split(",") if lines else []
     if missing := _COLUMNS - set(header):
         raise BrokerUnavailable(f"kite: the list of instruments has no column {sorted(missing)[0]}")
     return _read(header, lines[1:])
 
 
-def _fetch(root: str, api_key: str, token: Secret) -> str:
+def fetch(root: str, api_key: str, token: Secret) -> bytes:
+    """Fetch the whole dump.
+
+    Raises:
+        LoginRequired: Kite wants a token, or another one.
+        BrokerRefused: refused for another reason; wait.
+        BrokerUnavailable: the network or Kite's service is away.
+    """
     # Here and not above: the import starts half of Twisted and takes a third of a second. Both it and
     # a new client switch warnings off for the whole process, which is undone behind them.
     with warnings.catch_warnings():
@@ -72,7 +83,7 @@ def _fetch(root: str, api_key: str, token: Secret) -> str:
         client.reqsession.close()
     if not isinstance(dump, bytes):
         raise BrokerUnavailable("kite: the instruments came as JSON, not as CSV")
-    return dump.decode("utf-8", "replace")
+    return dump
 
 
 def _refusal(code: int, text: str, secrets: tuple[str, ...]) -> BrokerError:
@@ -102,7 +113,7 @@ def _read(header: Sequence[str], lines: Sequence[str]) -> Iterator[Listing]:
         logger.warning("kite: %d rows of the list of instruments cannot be read and are left out", unread)
 
 
-def _instrument(row: Mapping[str, str]) -> Instrument | None:
+def _instrument(row: Mapping[str, str]) -> InstrumentRow | None:
     """A row as ours; None for what we have no word for (spot commodities, foreign indices)."""
     if row["exchange"] not in _MARKETS:
         return None
@@ -122,11 +133,11 @@ def _instrument(row: Mapping[str, str]) -> Instrument | None:
         "tick_size": float(row["tick_size"]) or 0.05,
     }
     if row["segment"] == "INDICES":
-        return Instrument(type="INDEX", **common)
+        return InstrumentRow(type="INDEX", **common)
     if kind in ("FUT", "CE", "PE"):
-        # Upstox's key of a derivative is the exchange's token, which Kite lists too.
-        common["key"] = f"{segment}|{int(row['exchange_token'])}"
-        return Instrument(
+        # Upstox's key of a derivative is the exchange's token, which is in Kite's, too.
+        common["key"] = f"{segment}|{common['token'] >> 8}"
+        return InstrumentRow(
             type="FUTURE" if kind == "FUT" else "OPTION",
             expiry=date.fromisoformat(row["expiry"]).isoformat(),
             strike=float(row["strike"] or 0),
@@ -136,11 +147,18 @@ def _instrument(row: Mapping[str, str]) -> Instrument | None:
         )
     if segment in ("NSE_EQ", "BSE_EQ"):
         etf = "ETF" in name.split()  # Kite has no mark for one
-        return Instrument(type="STOCK", series=_series(segment, symbol), etf=etf, **common)
+        series = _series(segment, symbol, common["token"] >> 8)
+        return InstrumentRow(type="STOCK", series=series, etf=etf, **common)
     return None
 
 
-def _series(segment: str, symbol: str) -> str:
-    """NSE's two letters behind the dash (BE, SM, GS …); EQ is never written, and BSE writes none."""
+def _series(segment: str, symbol: str, number: int) -> str:
+    """NSE's two letters behind the dash (BE, SM, GS …), EQ is never written; of the BSE Kite says none.
+
+    But the BSE numbers what is traded like a share from 500000 (partly paid ones from 890000), and bonds
+    otherwise.
+    """
+    if segment != "NSE_EQ":
+        return "" if number // 100_000 == 5 or number // 10_000 == 89 else "F"
     stem, dash, suffix = symbol.rpartition("-")
-    return suffix if segment == "NSE_EQ" and dash and stem and len(suffix) == 2 else "EQ"
+    return suffix if dash and stem and len(suffix) == 2 else "EQ"

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from mdactors.adapter import Level
-from mdactors.market.instrument import Instrument
+from mdactors.market.instrument import InstrumentRow
 from mdactors.simulator import PriceState, Reply, Request, Route, Venue
 
 IST = timezone(timedelta(hours=5, minutes=30))
@@ -97,12 +97,12 @@ class KiteRest:
         return state if state is not None and exchange_of(state.instrument) == exchange else None
 
 
-def exchange_of(listed: Instrument) -> str:
+def exchange_of(listed: InstrumentRow) -> str:
     """Kite's word for the exchange: the derivatives' markets are exchanges of their own."""
     return _EXCHANGES.get(listed.segment, listed.exchange)
 
 
-def _row(listed: Instrument) -> str:
+def _row(listed: InstrumentRow) -> str:
     exchange = exchange_of(listed)
     kind = {"FUTURE": "FUT", "OPTION": listed.option_type}.get(listed.type, "EQ")
     segment = exchange if kind == "EQ" else f"{exchange}-{'FUT' if kind == 'FUT' else 'OPT'}"

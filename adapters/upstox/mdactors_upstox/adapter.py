@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, ClassVar, Literal
+from urllib.parse import urlencode
 
 import msgspec
 
@@ -13,6 +14,7 @@ from mdactors.adapter import (
     BrokerAdapter,
     BrokerToken,
     Decoded,
+    Download,
     Endpoint,
     Limits,
     Listing,
@@ -22,7 +24,7 @@ from mdactors.adapter import (
     Secret,
 )
 from mdactors.errors import BrokerError, BrokerRefused, BrokerUnavailable, LoginRequired
-from mdactors_upstox import codec, login, rest
+from mdactors_upstox import codec, identity, login, rest
 
 _CONNECTIONS = {"normal": 2, "plus": 5}
 _ALONE: dict[Mode, int] = {"ltp": 5000, "quote": 3000, "full": 2000}
@@ -68,6 +70,7 @@ class UpstoxAdapter(BrokerAdapter):
     name: ClassVar[str] = "upstox"
     quote: ClassVar[type[Quote]] = codec.UpstoxQuote
     settings: ClassVar[type[msgspec.Struct]] = UpstoxSettings
+    lists: ClassVar[Sequence[str]] = tuple(identity.FLAGS)
     modes: ClassVar[Mapping[Mode, Mode]] = {
         "ltp": "ltp",
         "quote": "full",
@@ -83,6 +86,10 @@ class UpstoxAdapter(BrokerAdapter):
             alone={**_ALONE, **deep},
             combined={**_COMBINED, **deep},
         )
+
+    def section(self) -> UpstoxSettings:
+        """The settings that it was made with."""
+        return self._settings
 
     def decode(self, frame: bytes | str) -> Decoded:
         """Read one frame, binary or text. Pure; never raises for what a broker may send."""
@@ -113,6 +120,16 @@ class UpstoxAdapter(BrokerAdapter):
         url = rest.authorize(self._settings.rest_url, self._token())
         return Endpoint(url, {"User-Agent": rest.USER_AGENT})
 
+    def login_address(self) -> str:
+        """Upstox's login page for this app; empty without an api_key. Pure.
+
+        To it belongs the app's ``redirect_uri``, which is not among the settings.
+        """
+        settings = self._settings
+        query = urlencode({"response_type": "code", "client_id": settings.api_key})
+        page = f"{settings.rest_url.rstrip('/')}/v2/login/authorization/dialog"
+        return f"{page}?{query}" if settings.api_key else ""
+
     def credential(self) -> str:
         """A fingerprint of the token in use now; empty where there is none."""
         try:
@@ -138,9 +155,16 @@ class UpstoxAdapter(BrokerAdapter):
                 return BrokerRefused(line, rest.SECONDS_AFTER_TOO_MANY)
         return BrokerUnavailable(line) if status >= 500 else BrokerRefused(line)
 
-    def instruments(self) -> Iterable[Listing]:
-        """Everything that Upstox lists on NSE, BSE and MCX. Blocking; needs no token."""
-        return rest.listings(self._settings.instruments_url)
+    def download(self, name: str = "", before: Download | None = None) -> Download | None:
+        """Everything that Upstox lists on NSE, BSE and MCX, or one of `lists`. Blocking; needs no token."""
+        url = self._settings.instruments_url
+        if name:
+            url = f"{url.rpartition('/')[0]}/{name}.json.gz"
+        return rest.fetch(url, before)
+
+    def listings(self, data: bytes, name: str = "") -> Iterator[Listing]:
+        """Read Upstox's file of instruments, or one of `lists`. Pure."""
+        return rest.listings(data, identity.FLAGS.get(name, {}))
 
     def _token(self) -> Secret:
         return login.access_token(self._settings.access_token, self._settings.access_token_file)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
 
 from mdactors.adapter import Listing
 from mdactors.market import indices
-from mdactors.market.instrument import Instrument
+from mdactors.market.instrument import InstrumentRow
 
 _IST = dt.timezone(dt.timedelta(hours=5, minutes=30))
 _SEGMENTS = {
@@ -21,6 +23,13 @@ _ELSEWHERE = 1 << 30
 """Set in the token of an index that Kite does not list where Kite's number would be another index."""
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 _WEEKLY_MONTHS = "123456789OND"
+FLAGS: Mapping[str, Mapping[str, bool]] = {
+    "MTF": {"mtf": True},
+    "NSE_MIS": {"mis": True},
+    "BSE_MIS": {"mis": True},
+}
+"""The further lists, and what is true of all that is on them."""
+_NO_FLAGS: Mapping[str, bool] = MappingProxyType({})
 
 
 class Row(msgspec.Struct):
@@ -42,10 +51,15 @@ class Row(msgspec.Struct):
     strike_price: float = 0.0
     weekly: bool = False
     underlying_symbol: str = ""
+    mtf_enabled: bool = False
 
 
-def listing(row: Row) -> Listing | None:
+def listing(row: Row, flags: Mapping[str, bool] = _NO_FLAGS) -> Listing | None:
     """The row as ours; None for what we have no word for (foreign indices, spot commodities).
+
+    Args:
+        row: of any segment.
+        flags: fields that the list says of all its rows.
 
     Raises:
         ValueError: a number or date cannot be read.
@@ -53,7 +67,7 @@ def listing(row: Row) -> Listing | None:
     if row.segment in ("NSE_INDEX", "BSE_INDEX"):
         instrument = _index(row)
     elif row.segment in ("NSE_EQ", "BSE_EQ"):
-        instrument = _share(row)
+        instrument = _share(row, flags)
     elif row.segment in _SEGMENTS and row.instrument_type in ("FUT", "CE", "PE"):
         instrument = _derivative(row)
     else:
@@ -61,7 +75,7 @@ def listing(row: Row) -> Listing | None:
     return Listing(instrument, row.instrument_key)
 
 
-def _index(row: Row) -> Instrument:
+def _index(row: Row) -> InstrumentRow:
     known = indices.by_key(row.instrument_key)
     if known is not None:
         token, symbol = known.token, known.symbol
@@ -69,7 +83,7 @@ def _index(row: Row) -> Instrument:
         token, symbol = int(row.exchange_token) << 8 | _INDEX, row.trading_symbol
         if indices.by_token(token) is not None:
             token |= _ELSEWHERE
-    return Instrument(
+    return InstrumentRow(
         token=token,
         symbol=symbol,
         exchange=row.exchange,
@@ -80,29 +94,28 @@ def _index(row: Row) -> Instrument:
     )
 
 
-def _share(row: Row) -> Instrument:
+def _share(row: Row, flags: Mapping[str, bool]) -> InstrumentRow:
     """Kite writes the series behind an NSE symbol, but for EQ; the BSE's symbols stay plain."""
     series = row.instrument_type
     symbol = row.trading_symbol
     if row.segment == "NSE_EQ" and series != "EQ":
         symbol = f"{symbol}-{series}"
-    return Instrument(
-        **_common(row, symbol),
+    return InstrumentRow(
+        **{**_common(row, symbol), "mtf": row.mtf_enabled, **flags},
         type="STOCK",
         isin=row.isin,
         series=series,
-        etf=row.isin.startswith("INF"),  # fund units; the share of a company is INE
     )
 
 
-def _derivative(row: Row) -> Instrument:
+def _derivative(row: Row) -> InstrumentRow:
     if not row.expiry:
         raise ValueError("a contract without an expiry")
     underlying = row.underlying_symbol or row.name
     expiry = dt.datetime.fromtimestamp(row.expiry / 1000, _IST).date()
     kind = row.instrument_type
     terms = "FUT" if kind == "FUT" else f"{row.strike_price:.10g}{kind}"
-    return Instrument(
+    return InstrumentRow(
         **_common(row, f"{underlying}{_expiry_code(expiry, row.weekly)}{terms}"),
         type="FUTURE" if kind == "FUT" else "OPTION",
         expiry=expiry.isoformat(),

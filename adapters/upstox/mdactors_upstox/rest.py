@@ -5,14 +5,15 @@ from __future__ import annotations
 import gzip
 import logging
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
 import requests
 
 from mdactors import __version__
-from mdactors.adapter import Listing, Secret
+from mdactors.adapter import Download, Listing, Secret
 from mdactors.errors import BrokerError, BrokerRefused, BrokerUnavailable, LoginRequired
 from mdactors_upstox import identity
 
@@ -57,7 +58,7 @@ def authorize(rest_url: str, token: Secret) -> Secret:
         BrokerRefused: refused for another reason; wait.
         BrokerUnavailable: the network or Upstox's service is away.
     """
-    body = _get(rest_url.rstrip("/") + _AUTHORIZE, "the feed's address", token)
+    body = _get(rest_url.rstrip("/") + _AUTHORIZE, "the feed's address", token).content
     envelope = _envelope(body)
     data = envelope.data if envelope is not None and isinstance(envelope.data, dict) else {}
     # The documents spell it in snake case, the official client reads the other spelling.
@@ -67,29 +68,46 @@ def authorize(rest_url: str, token: Secret) -> Secret:
     return Secret(url)
 
 
-def listings(url: str) -> Iterator[Listing]:
-    """Fetch the whole list and read it as it is asked for; a row that cannot be read costs only itself.
+def fetch(url: str, before: Download | None) -> Download | None:
+    """Fetch a whole list of instruments; None where it is still as before.
 
     Raises:
         BrokerRefused: refused; wait.
-        BrokerUnavailable: the network or Upstox's service is away, or what came is no list.
+        BrokerUnavailable: the network or Upstox's service is away.
     """
-    body = _get(url, "the instruments")
+    known = before or Download(b"")
+    said = {"If-None-Match": known.etag, "If-Modified-Since": known.modified}
+    reply = _get(url, "the instruments", headers={name: value for name, value in said.items() if value})
+    if before is not None and reply.status_code == requests.codes.not_modified:
+        return None
+    return Download(reply.content, reply.headers.get("ETag", ""), reply.headers.get("Last-Modified", ""))
+
+
+def listings(data: bytes, flags: Mapping[str, bool]) -> Iterator[Listing]:
+    """Read a list as it is asked for; a row that cannot be read costs only itself.
+
+    Args:
+        data: JSON, may be packed.
+        flags: fields that are true of every row, since it is on this list.
+
+    Raises:
+        BrokerUnavailable: it is no list.
+    """
     try:
-        if body[:2] == b"\x1f\x8b":
-            body = gzip.decompress(body)
-        rows = msgspec.json.decode(body, type=list[msgspec.Raw])
-    except (OSError, EOFError, zlib.error, msgspec.DecodeError):
+        if data[:2] == b"\x1f\x8b":
+            data = gzip.decompress(data)
+        rows = msgspec.json.decode(data, type=list[msgspec.Raw])
+    except (OSError, EOFError, zlib.error, msgspec.DecodeError, UnicodeDecodeError):
         raise BrokerUnavailable("upstox: the list of instruments is damaged") from None
-    return _read(rows)
+    return _read(rows, flags)
 
 
-def _read(rows: list[msgspec.Raw]) -> Iterator[Listing]:
+def _read(rows: list[msgspec.Raw], flags: Mapping[str, bool]) -> Iterator[Listing]:
     decoder = msgspec.json.Decoder(identity.Row)
     unread = 0
     for row in rows:
         try:
-            listing = identity.listing(decoder.decode(row))
+            listing = identity.listing(decoder.decode(row), flags)
         except (msgspec.DecodeError, ValueError, OverflowError, OSError):
             unread += 1
             continue
@@ -99,16 +117,18 @@ def _read(rows: list[msgspec.Raw]) -> Iterator[Listing]:
         logger.warning("upstox: %d rows of the list of instruments cannot be read and are left out", unread)
 
 
-def _get(url: str, what: str, token: Secret = _NO_TOKEN) -> bytes:
-    headers = {"User-Agent": USER_AGENT, "Accept": "application/json"}
+def _get(
+    url: str, what: str, token: Secret = _NO_TOKEN, headers: Mapping[str, str] = MappingProxyType({})
+) -> requests.Response:
+    headers = {"User-Agent": USER_AGENT, "Accept": "application/json", **headers}
     try:
         reply = requests.get(url, headers=headers, auth=_bearer(token) if token else None, timeout=_TIMEOUT)
     except requests.RequestException as error:
         # Its text holds the address; its kind says enough.
         raise BrokerUnavailable(f"upstox: cannot fetch {what}: {type(error).__name__}") from None
-    if reply.status_code != requests.codes.ok:
+    if reply.status_code not in (requests.codes.ok, requests.codes.not_modified):
         raise refusal(what, reply.status_code, reply.content, token)
-    return reply.content
+    return reply
 
 
 def _bearer(token: Secret) -> Callable[[requests.PreparedRequest], requests.PreparedRequest]:

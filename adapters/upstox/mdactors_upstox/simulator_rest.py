@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime, timedelta, timezone
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import msgspec
 
 from mdactors.adapter import Level
-from mdactors.market.instrument import Instrument
+from mdactors.market.instrument import InstrumentRow
 from mdactors.simulator import Candle, PriceState, Reply, Request, Route, Venue
 
 IST = timezone(timedelta(hours=5, minutes=30))
@@ -70,7 +71,10 @@ class UpstoxRest:
         if not request.headers.get("User-Agent"):
             return Reply(403, b"AccessDenied")
         rows = msgspec.json.encode([row(listed) for listed in self._market.instruments])
-        return Reply(200, gzip.compress(rows, 1), {"Content-Type": "application/gzip"})
+        etag = f'"{zlib.crc32(rows):08x}"'
+        if request.headers.get("If-None-Match") == etag:
+            return Reply(304, b"", {"ETag": etag})
+        return Reply(200, gzip.compress(rows, 1), {"Content-Type": "application/gzip", "ETag": etag})
 
     def _quotes(
         self, too_many: str, write: Callable[[PriceState, Request], dict[str, Any]]
@@ -119,7 +123,7 @@ class UpstoxRest:
         return _data([day for day in days if asked in ("", day["date"])])
 
 
-def row(listed: Instrument) -> dict[str, Any]:
+def row(listed: InstrumentRow) -> dict[str, Any]:
     """An object of the list of instruments: fields that do not apply are left out."""
     common: dict[str, Any] = {
         "segment": listed.segment,
@@ -153,7 +157,7 @@ def row(listed: Instrument) -> dict[str, Any]:
     }
 
 
-def _trading_symbol(listed: Instrument) -> str:
+def _trading_symbol(listed: InstrumentRow) -> str:
     if listed.type == "STOCK":
         return listed.symbol.removesuffix(f"-{listed.series}")
     if not listed.expiry:
@@ -163,7 +167,7 @@ def _trading_symbol(listed: Instrument) -> str:
     return f"{listed.underlying} {terms} {day}"
 
 
-def _name(listed: Instrument) -> str:
+def _name(listed: InstrumentRow) -> str:
     """Upstox answers under a name of its own, not under the key that was asked for."""
     if listed.type == "INDEX":
         return listed.key.replace("|", ":")

@@ -29,7 +29,8 @@ STOP_SECONDS = 2.0
 class Line:
     """What outlives a connection's actor: the socket that a successor must end, and an operator's word.
 
-    Made by the composition root, one for each connection; only the living actor touches it.
+    Made by the composition root, one for each connection; only the living actor changes it. Others may
+    read ``closed_by_operator``.
     """
 
     def __init__(self) -> None:
@@ -109,11 +110,8 @@ class BrokerConnection(Actor):
         if self._line.closed_by_operator:
             self._line.end()
             self._become("disconnected", "closed by an operator")
-        elif self._spare:
-            self._line.end()
-            self._become("idle", "opened when the others are full")
         else:
-            self._connect()
+            self._begin()
 
     def on_stop(self) -> None:
         """Close the socket and wait for its thread; runs in the actor's thread."""
@@ -125,6 +123,14 @@ class BrokerConnection(Actor):
     def on_failure(self, *_exception: object) -> None:
         """Leave no socket to the successor; runs in the actor's thread."""
         self._line.end()
+
+    def _begin(self) -> None:
+        """Connect, or wait until there is something to stream."""
+        if self._spare and not self._wanted:
+            self._line.end()
+            self._become("idle", "opened when the others are full")
+        else:
+            self._connect()
 
     def _connect(self) -> None:
         self._told = {}
@@ -238,11 +244,11 @@ class BrokerConnection(Actor):
 
     @handles(ConnectRequested)
     def open(self, _message: ConnectRequested) -> None:
-        """Connect now, whatever the state; a live connection stays."""
+        """Connect now, without the rest of a pause; what is live, or on its way, stays."""
         self._line.closed_by_operator = False
-        if self._state != "live":
+        if self._state not in ("live", "connecting"):
             self._attempts = 0
-            self._connect()
+            self._begin()
 
     @handles(DisconnectRequested)
     def close(self, _message: DisconnectRequested) -> None:

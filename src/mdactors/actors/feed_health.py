@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from mdactors.market.calendar import Calendar
 
@@ -23,7 +23,11 @@ class FeedHealth:
     def __init__(self, calendar: Calendar, now_ns: int, stale_seconds: float, delayed_seconds: float) -> None:
         self.status = "stale"
         self.detail = "no data yet"
-        self.market_status: dict[str, str] = {}
+        self.is_open = False
+        """Whether a streamed segment is open, by the calendar."""
+        self.market_status: Mapping[str, str] = {}
+        """Segment -> the broker's word for it; replaced, never changed."""
+        self._judged: tuple[str, str, Mapping[str, str]] = (self.status, self.detail, {})
         self._calendar = calendar
         self._stale_ns = int(stale_seconds * SECOND_NS)
         self._delayed_ms = int(delayed_seconds * 1000)
@@ -47,15 +51,29 @@ class FeedHealth:
         if least is None or lag < least:
             self._least[1] = lag
 
-    def judge(self, now_ns: int, segments: Iterable[str]) -> bool:
-        """Find the word anew; whether it changed."""
-        before = (self.status, self.detail)
-        self.status, self.detail = self._word(now_ns, segments)
-        return (self.status, self.detail) != before
+    def said(self, words: Mapping[str, str]) -> None:
+        """The broker has a word for some segments."""
+        self.market_status = {**self.market_status, **words}
 
-    def _word(self, now_ns: int, segments: Iterable[str]) -> tuple[str, str]:
-        if not any(self._calendar.is_open(segment, now_ns) for segment in segments or ("NSE_EQ",)):
+    def judge(self, now_ns: int, segments: Iterable[str], *, shut: bool = False) -> bool:
+        """Find the word anew; whether it, or what the broker says, changed since it was last found.
+
+        Args:
+            now_ns: the time, in nanoseconds since 1970.
+            segments: those that stream.
+            shut: whether an operator has closed the connections.
+        """
+        before = self._judged
+        self.status, self.detail = self._word(now_ns, segments, shut)
+        self._judged = (self.status, self.detail, self.market_status)
+        return self._judged != before
+
+    def _word(self, now_ns: int, segments: Iterable[str], shut: bool) -> tuple[str, str]:
+        self.is_open = any(self._calendar.is_open(segment, now_ns) for segment in segments or ("NSE_EQ",))
+        if not self.is_open:
             return "closed", "no streamed segment is open"
+        if shut:
+            return "closed", "closed by an operator"
         if not self._heard_ns:
             return "stale", "no data yet"
         if now_ns - self._heard_ns > self._stale_ns:

@@ -56,6 +56,7 @@ class Normalizer(Actor):
         sinks: Sequence[Address],
         connections: Mapping[str, Address],
         calendar: Calendar,
+        shut: Callable[[], bool] = lambda: False,
         stale_seconds: float = 10.0,
         delayed_seconds: float = 3.0,
     ) -> None:
@@ -65,6 +66,7 @@ class Normalizer(Actor):
         self._receivers = (hub, *sinks)
         self._connections = connections
         self._calendar = calendar
+        self._shut = shut
         now = self.clock.time_ns()
         self._today = calendar.date(now)
         self._health = FeedHealth(calendar, now, stale_seconds, delayed_seconds)
@@ -89,7 +91,7 @@ class Normalizer(Actor):
             self._counts["notices"] += 1
             self._log(logging.WARNING, "%s says: %.300s", self._adapter.name, decoded.notice)
         if decoded.market_status:
-            self._health.market_status.update(decoded.market_status)
+            self._health.said(decoded.market_status)
         if not decoded.quotes:
             return
         ticks = self._numbering.number(decoded.quotes, frame.received_ns)
@@ -157,15 +159,16 @@ class Normalizer(Actor):
             self.logger.error("%d more bad packets or notices in a second", self._lines - LINES_A_BEAT)
         self._lines = 0
         now = self.clock.time_ns()
-        if self._health.judge(now, self._numbering.segments()):
+        if self._health.judge(now, self._numbering.segments(), shut=self._shut()):
             self._tell_status()
         if (today := self._calendar.date(now)) != self._today:
             self._today = today
             self._numbering.drop_bases()
 
     def _tell_status(self) -> None:
-        status = FeedStatusChanged(self._adapter.name, self._health.status, self._health.detail)
-        self.tell(self._hub, status)
+        health = self._health
+        said = FeedStatusChanged(self._adapter.name, health.status, health.detail, health.market_status)
+        self.tell(self._hub, said)
 
     def describe(self) -> dict[str, Any]:
         """Counters and the feed's status for ``/api/status``."""
@@ -176,6 +179,7 @@ class Normalizer(Actor):
             "unknown": self._numbering.unknown,
             "status": self._health.status,
             "detail": self._health.detail,
+            "open": self._health.is_open,
             "market": dict(self._health.market_status),
             **self._counts,
         }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
 
+from mdactors.actors.view_routes import ViewRoutes
 from mdactors.market.candle import Bar, Interval
 from mdactors.market.instrument import Instrument
 from mdactors.market.interest import BarChannel, Filter, Interest, View
@@ -79,6 +80,7 @@ class Routes:
         self._wishes: dict[int, dict[str, View]] = {}
         self._found: dict[int, Targets] = {}
         self._channels = ChannelRoutes()
+        self.views = ViewRoutes()
 
     def __len__(self) -> int:
         return len(self._interests)
@@ -105,6 +107,7 @@ class Routes:
                 self._found.pop(token, None)
         self._join_group(session, before, interest)
         self._channels.set(session, self._buckets[session], before.channels, interest.channels)
+        self.views.set(session, before.views, interest.views)
 
     def set_all(self, interests: Mapping[str, Interest]) -> None:
         """Make these all the routes there are."""

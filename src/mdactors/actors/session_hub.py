@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from mdactors.actors.routes import Bucket, Routes
@@ -13,16 +13,20 @@ from mdactors.market.view import as_snapshot, encode
 from mdactors.messages import (
     AlarmChanged,
     BarsPublished,
+    ChannelsWatched,
     FeedStatusChanged,
     GapFound,
     NewestKnown,
     NewestWanted,
+    PricesKnown,
+    PricesWanted,
     RouteDropped,
     RouteSet,
     RoutesKnown,
     RoutesWanted,
     SnapshotAsked,
     TicksPublished,
+    ViewsPublished,
 )
 from mdactors.protocol import (
     Delivery,
@@ -48,10 +52,11 @@ class SessionHub(Actor):
 
     Receives `TicksPublished` (encodes each wanted tick once per view and hands the whole batch to the
     event loop in one call), `BarsPublished` (the same for the channels of bars), `RouteSet`/`RouteDropped`,
-    status, gap and alarm events. A fresh one tells the SubscriptionManager `RoutesWanted` and each
-    Normalizer `NewestWanted`, and holds ticks, bars and routes back until it is told `RoutesKnown`, so that
-    no client misses a tick. Its hooks run in its own thread; ``deliver`` takes a batch to the event loop and
-    returns at once.
+    `ViewsPublished` (keeps the newest of each channel for who comes next), status, gap and alarm events.
+    Tells the MarketViews `ChannelsWatched`, and what a fresh one of them lacks when it says `NewestWanted`.
+    A fresh hub tells the SubscriptionManager `RoutesWanted` and each Normalizer `NewestWanted`, and holds
+    ticks, bars and routes back until it is told `RoutesKnown`, so that no client misses a tick. Its hooks
+    run in its own thread; ``deliver`` takes a batch to the event loop and returns at once.
     """
 
     def __init__(
@@ -61,11 +66,14 @@ class SessionHub(Actor):
         deliver: Callable[[Sequence[Delivery]], None],
         manager: Address,
         normalizers: Sequence[Address],
+        views: Address,
     ) -> None:
         super().__init__(context)
         self._deliver = deliver
         self._manager = manager
         self._normalizers = normalizers
+        self._market_views = views
+        self._watched: frozenset[str] = frozenset()
         self._routes = Routes()
         self._newest: dict[int, Tick] = {}
         self._statuses: dict[str, FeedStatusChanged] = {}
@@ -82,6 +90,8 @@ class SessionHub(Actor):
         self.tell(self._manager, RoutesWanted())
         for normalizer in self._normalizers:
             self.tell(normalizer, NewestWanted())
+        # A predecessor's channels end, so that those which are watched again are published again.
+        self.tell(self._market_views, ChannelsWatched(self._watched))
         self.after(RECOVERY_SECONDS, RecoveryOver())
 
     @handles(RoutesKnown)
@@ -104,6 +114,7 @@ class SessionHub(Actor):
     def _release(self) -> None:
         """Handle what was held back: routes and events first, so that answers come before live ticks."""
         held, self._held = self._held or [], None
+        self._tell_watched()
         batches = [message for message in held if isinstance(message, TicksPublished)]
         ticking = {tick.instrument.token for batch in batches for tick in batch.ticks}
         for message in held:
@@ -114,6 +125,8 @@ class SessionHub(Actor):
                     self._answer(message, None)
                 case RouteDropped():
                     self.drop_routes(message)
+                case NewestWanted():
+                    self.send_newest(message)
                 case FeedStatusChanged():
                     self.announce_status(message)
                 case GapFound():
@@ -192,25 +205,30 @@ class SessionHub(Actor):
         if message.answer:
             keys.append(None)
             frames.append(frame_text(json.dumps(message.answer).encode()))
-        elif message.interest.events:  # only a session that opens has nothing to be answered
+        elif before is None and message.interest.events:
             keys.append(None)
-            frames.append(frame_text(self._welcome()))
-        for tick, view in self._snapshot(before, message.interest):
+            frames.append(frame_text(self._welcome(message.streams)))
+        known = before or Interest()
+        for tick, view in self._snapshot(known, message.interest):
             keys.append(tick.instrument.token)
             frames.append(frame_text(encode(as_snapshot(tick), view)))
+        for channel, frame in self._routes.views.present(message.interest.views - known.views):
+            keys.append(channel)
+            frames.append(frame)
+        self._tell_watched()
         if frames or message.refused:
             version = message.interest.version
             self._hand_over([Delivery((session,), keys, frames, b"".join(frames), message.refused, version)])
 
-    def _snapshot(self, before: Interest | None, interest: Interest) -> Iterable[tuple[Tick, View]]:
-        known = before or Interest()
+    def _snapshot(self, known: Interest, interest: Interest) -> Iterable[tuple[Tick, View]]:
         for token, mode in interest.tokens.items():
             if known.tokens.get(token) != mode and (tick := self._newest.get(token)) is not None:
                 yield tick, View(mode, interest.shape)
-        if interest.everything is not None and known.everything is None:
+        everything, had = interest.everything, known.everything
+        if everything is not None and everything != had:
             view = View(interest.everything_mode, interest.shape)
             for tick in self._newest.values():
-                if interest.everything.admits(tick.instrument):
+                if everything.admits(tick.instrument) and not (had and had.admits(tick.instrument)):
                     yield tick, view
 
     @handles(RouteDropped)
@@ -218,10 +236,40 @@ class SessionHub(Actor):
         """Route nothing to a session that is gone."""
         if not self._holds(message):
             self._routes.drop(message.session)
+            self._tell_watched()
+
+    # --- views of the market
+
+    def _tell_watched(self) -> None:
+        watched = self._routes.views.watched()
+        if watched != self._watched:
+            self._routes.views.forget(self._watched - watched)
+            self._watched = watched
+            self.tell(self._market_views, ChannelsWatched(watched))
+
+    @handles(ViewsPublished)
+    def route_views(self, message: ViewsPublished) -> None:
+        """Keep each channel's newest view, and hand it to the loop for all who watch it."""
+        if deliveries := self._routes.views.take(message.payloads):
+            self._encoded += len(deliveries)
+            self._hand_over(deliveries)
+
+    @handles(NewestWanted)
+    def send_newest(self, message: NewestWanted) -> None:
+        """Give fresh MarketViews the newest ticks, each feed's status and the channels that are watched."""
+        if self._holds(message):
+            return
+        self.tell(self._market_views, NewestKnown(list(self._newest.values())))
+        for status in self._statuses.values():
+            self.tell(self._market_views, status)
+        self.tell(self._market_views, ChannelsWatched(self._watched))
+
+    # --- what is known of the market
 
     @handles(NewestKnown)
     def take_newest(self, message: NewestKnown) -> None:
         """Fill the table of a fresh hub; what it learnt itself is newer."""
+        self.tell(self._market_views, message)  # they may be as fresh
         if not self._holds(message):
             self._learn(message.ticks)
 
@@ -235,13 +283,24 @@ class SessionHub(Actor):
         """The newest tick of each asked instrument that has one."""
         return [self._newest[token] for token in message.tokens if token in self._newest]
 
+    @handles(PricesWanted)
+    def send_prices(self, message: PricesWanted) -> None:
+        """Give the SubscriptionManager the prices that decide what it streams."""
+        ticks = self.newest(SnapshotAsked(tuple(message.tokens)))
+        prices = {tick.instrument.token: tick.quote.last_price for tick in ticks}
+        known = {token: price for token, price in prices.items() if price is not None}
+        self.tell(self._manager, PricesKnown(known))
+
     @handles(FeedStatusChanged)
     def announce_status(self, message: FeedStatusChanged) -> None:
         """Tell every session with events, and remember it for the next welcome."""
         if self._holds(message):
             return
+        before = self._statuses.get(message.source)
         self._statuses[message.source] = message
-        self._announce(status_event(message.source, message.status, message.detail))
+        self.tell(self._market_views, message)
+        if before is None or (before.status, before.detail) != (message.status, message.detail):
+            self._announce(status_event(message.source, message.status, message.detail))
 
     @handles(GapFound)
     def announce_gap(self, message: GapFound) -> None:
@@ -262,12 +321,12 @@ class SessionHub(Actor):
             frame = frame_text(event)
             self._hand_over([Delivery(sessions, (None,), (frame,), frame)])
 
-    def _welcome(self) -> bytes:
+    def _welcome(self, streams: Mapping[str, Mapping[str, int]]) -> bytes:
         sources = [
             {"source": status.source, "status": status.status, "epoch": self._epochs.get(status.source, 0)}
             for status in self._statuses.values()
         ]
-        return welcome_event(max(self._epochs.values(), default=0), self.clock.time_ns(), sources)
+        return welcome_event(max(self._epochs.values(), default=0), self.clock.time_ns(), sources, streams)
 
     def describe(self) -> dict[str, Any]:
         """Counters for ``/api/status``."""

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import contextlib
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
-from mdactors.adapter import BrokerAdapter, Mode
-from mdactors.market.instruments import InstrumentTable
-from mdactors.market.interest import Interest, Slot, allocate
+from mdactors.actors.pinboard import Pinboard
+from mdactors.actors.placement import Placement, Upstream
+from mdactors.adapter import Mode
+from mdactors.market import ist
+from mdactors.market.instruments import COUNTED, InstrumentTable
+from mdactors.market.interest import Filter, Interest
 from mdactors.market.quote import richer
+from mdactors.market.sectors import Sectors
+from mdactors.market.universe import Prices, Selection, Universe
 from mdactors.messages import (
     ConnectionReported,
     InstrumentsLoaded,
+    PinAsked,
+    PricesKnown,
+    PricesWanted,
     RouteDropped,
     RouteSet,
     RoutesKnown,
@@ -22,24 +31,26 @@ from mdactors.messages import (
     SessionReported,
     SessionsReported,
     SetInterest,
+    UnpinAsked,
 )
 from mdactors.protocol import request_answer
 from mdactors.runtime import Actor, Address, Context, Message, handles
+from mdactors.store.pin_file import PinFile
 
 BEAT_SECONDS = 0.05
+REVIEW_SECONDS = 5.0
+"""How often it is looked whether the day has ended, and whether prices move what is always streamed."""
 RECOVERY_SECONDS = 2.0
 """How long a fresh one waits for the sessions' interest before it tells the brokers anything."""
-
-
-class Upstream(msgspec.Struct, frozen=True):
-    """One broker connection as seen from here."""
-
-    address: Address
-    adapter: BrokerAdapter
+PINNED_MODE: Mode = "full"
 
 
 class Beat(Message, frozen=True):
     """Time to tell the brokers what changed."""
+
+
+class Review(Message, frozen=True):
+    """Time to look at what no session causes."""
 
 
 class RecoveryOver(Message, frozen=True):
@@ -47,12 +58,24 @@ class RecoveryOver(Message, frozen=True):
 
 
 class SubscriptionManager(Actor):
-    """Owns the interest of every session and what of it is placed on which connection.
+    """Owns the interest of every session, the pins, and what of all that is placed on which connection.
 
     Receives `SessionReported` (one session's whole interest), `SessionClosed`, `ConnectionReported`,
-    `InstrumentsLoaded`, `RoutesWanted`. Tells the hub `RouteSet` at once and the connections `SetInterest`,
-    the whole set, on a beat of 50 ms. A fresh one asks the event loop for all sessions (``ask_sessions``,
-    which returns at once and is answered by `SessionsReported`). Its hooks run in its own thread.
+    `InstrumentsLoaded`, `RoutesWanted`, `PinAsked` and `UnpinAsked`. Tells the hub `RouteSet` at once and the
+    connections `SetInterest`, the whole set, on a beat of 50 ms. A fresh one asks the event loop for all
+    sessions, and reads the pins from their file. Its hooks run in its own thread.
+
+    Args:
+        context: from the supervisor.
+        upstreams: the connections, the first one preferred.
+        hub: who routes to the sessions, and knows the prices that the universe watches.
+        table: the newest instrument table.
+        ask_sessions: returns at once, and is answered by `SessionsReported`.
+        universe: makes a new one of what is streamed whether a client wants it or not.
+        sectors: the newest sectors.
+        pin_file: where pins outlive this actor; without one they do not.
+        upstream_mode: in which everything is asked of the brokers, at least.
+        grace_seconds: how long a subscription outlives its last client.
     """
 
     def __init__(
@@ -63,26 +86,26 @@ class SubscriptionManager(Actor):
         hub: Address,
         table: Callable[[], InstrumentTable],
         ask_sessions: Callable[[], None],
-        universe: Sequence[str] = (),
+        universe: Callable[[], Universe] = lambda: Universe(()),
+        sectors: Callable[[], Sectors] = Sectors,
+        pin_file: PinFile | None = None,
         upstream_mode: Mode = "full",
         grace_seconds: float = 5.0,
     ) -> None:
         super().__init__(context)
-        self._upstreams = {upstream.address.name: upstream for upstream in upstreams}
+        self._connections = {upstream.address.name: upstream.address for upstream in upstreams}
         self._hub = hub
         self._current_table = table
         self._ask_sessions = ask_sessions
-        self._universe_names = universe
-        self._upstream_mode = upstream_mode
+        self._sectors = sectors
+        self._universe = universe()
         self._grace_seconds = grace_seconds
+        self._placement = Placement(upstreams, upstream_mode, grace_seconds, self.clock)
         self._table = table()
-        self._universe: dict[int, Mode] = {}
-        self._unknown: list[str] = []
+        self._always = Selection({})
+        self._today = ist.date(self.clock.time_ns())
+        self._pinboard = Pinboard(pin_file, sectors, self.clock, self.logger)
         self._interests: dict[str, Interest] = {}
-        self._wanted: dict[int, Mode] = {}
-        self._leaving: dict[int, float] = {}
-        self._placed: dict[int, str] = {}
-        self._refused: dict[int, str] = {}
         self._rejected: dict[str, dict[int, str]] = {}
         self._told: dict[str, SetInterest] = {}
         self._states: dict[str, str] = {}
@@ -90,10 +113,13 @@ class SubscriptionManager(Actor):
         self._due = False
 
     def on_start(self) -> None:
-        """Take the table and ask for the sessions; runs in the actor's thread."""
+        """Take the table and the pins and ask for the sessions; runs in the actor's thread."""
+        self._pinboard.open()
         self._take_table(self._current_table())
+        self._ask_prices()
         self._ask_sessions()
         self.after(RECOVERY_SECONDS, RecoveryOver())
+        self.after(REVIEW_SECONDS, Review())
 
     # --- sessions
 
@@ -104,17 +130,32 @@ class SubscriptionManager(Actor):
         before = self._interests.get(session, Interest())
         asked, echoed = self._without_echo(message, before)
         self._interests[session] = asked
-        if any(self._lacks(token, mode) for token, mode in asked.tokens.items()):
+        if any(self._placement.lacks(token, mode) for token, mode in asked.tokens.items()):
             self._place()
-        reasons = {token: self._why_not(token, mode) for token, mode in asked.tokens.items()}
+        reasons = {token: self._placement.why_not(token, mode) for token, mode in asked.tokens.items()}
         refused = {token: reason for token, reason in reasons.items() if reason}
         self._rejected[session] = refused | echoed
         if refused:
             self._interests[session] = _settled(asked, before, refused)
         answer = request_answer(message.request, refused) if message.request else {}
         gone = frozenset(refused) - self._interests[session].tokens.keys()
-        self.tell(self._hub, RouteSet(session, self._interests[session], answer, gone))
+        self.tell(self._hub, RouteSet(session, self._routed(session), answer, gone, self._streams(asked)))
         self._schedule()
+
+    def _routed(self, session: str) -> Interest:
+        """What the hub is told of a session: who has asked for nothing yet gets what is pinned."""
+        interest = self._interests[session]
+        pinned = self._pinboard.tokens
+        if not interest.pinned or not pinned:
+            return interest
+        return msgspec.structs.replace(interest, everything=Filter(tokens=pinned), shape="flat")
+
+    def _streams(self, interest: Interest) -> Mapping[str, Mapping[str, int]]:
+        """How many of how many stream, for whom everything is sent that does."""
+        if interest.everything is None or not interest.events:
+            return {}
+        every = self._placement.by_type()
+        return {name: every[name] for kind, name in COUNTED.items() if kind in interest.everything.types}
 
     def _without_echo(self, message: SessionReported, before: Interest) -> tuple[Interest, dict[int, str]]:
         """The reported interest without what was refused to the session and it has not yet heard of.
@@ -162,7 +203,7 @@ class SubscriptionManager(Actor):
     def send_routes(self, _message: RoutesWanted) -> None:
         """Tell a fresh hub every session's routes, once they are known here."""
         if not self._recovering:
-            self.tell(self._hub, RoutesKnown(dict(self._interests)))
+            self.tell(self._hub, RoutesKnown({session: self._routed(session) for session in self._interests}))
 
     # --- instruments and placing
 
@@ -174,70 +215,77 @@ class SubscriptionManager(Actor):
 
     def _take_table(self, table: InstrumentTable) -> None:
         self._table = table
-        found = {name: table.resolve(name) for name in self._universe_names}
-        self._unknown = [name for name, instrument in found.items() if instrument is None]
-        self._universe = {i.token: self._upstream_mode for i in found.values() if i is not None}
-        if self._unknown and len(table):
-            self.logger.warning("subscriptions.symbols: unknown: %s", ", ".join(self._unknown[:20]))
+        self._placement.use(table)
+        self._select({})
+        if (unknown := self._always.unknown) and len(table):
+            self.logger.warning("subscriptions: unknown: %s", ", ".join(unknown[:20]))
+        with self._rerouting():
+            self._pinboard.use(table)
         self._place()
 
-    def _lacks(self, token: int, mode: Mode) -> bool:
-        held = self._wanted.get(token)
-        return token not in self._placed or held is None or held != richer(held, self._upstream(mode))
-
-    def _why_not(self, token: int, mode: Mode) -> str:
-        """Why this instrument does not stream in this mode; empty where it does."""
-        return self._refused.get(token, "not streamed in this mode") if self._lacks(token, mode) else ""
-
-    def _upstream(self, mode: Mode) -> Mode:
-        return richer(mode, self._upstream_mode)
+    def _select(self, prices: Prices) -> None:
+        """Select anew what is always streamed."""
+        self._always = self._universe.select(self._table, self._sectors(), prices, self._today)
+        self._schedule()
 
     def _place(self) -> None:
-        """Work out who wants what, and what of it fits where; what is placed stays where it is.
+        """Place what anybody wants, in the richest mode that anybody wants."""
+        wanted = dict(self._always.modes)
+        pinned = dict.fromkeys(self._pinboard.tokens, PINNED_MODE)
+        for wishes in (pinned, *(interest.tokens for interest in self._interests.values())):
+            for token, mode in wishes.items():
+                wanted[token] = richer(wanted.get(token, mode), self._placement.upstream_mode(mode))
+        self._placement.place(wanted)
 
-        Whose wish for a richer mode does not fit keeps its place and mode; who lingers makes room.
-        """
-        wanted = dict(self._universe)
-        for interest in self._interests.values():
-            for token, mode in interest.tokens.items():
-                wanted[token] = richer(wanted.get(token, mode), self._upstream(mode))
-        lingering = self._lingering(wanted)
-        placed, refused = self._allocate(wanted | lingering)
-        if refused and lingering:
-            self._leaving.clear()
-            lingering = {}
-            placed, refused = self._allocate(wanted)
-        if lost := {token: self._wanted[token] for token in refused if token in self._placed}:
-            wanted |= lost
-            placed, still_refused = self._allocate(wanted | lingering)
-            refused |= still_refused
-        self._wanted, self._placed, self._refused = wanted | lingering, placed, refused
+    @handles(Review)
+    def review(self, _message: Review) -> None:
+        """End what is of another day, and ask for the prices that move what is always streamed."""
+        self.after(REVIEW_SECONDS, Review())
+        with self._rerouting():
+            self._pinboard.expire()
+        if (today := ist.date(self.clock.time_ns())) != self._today:
+            self._today = today
+            self._select({})
+        self._ask_prices()
 
-    def _allocate(self, wanted: Mapping[int, Mode]) -> tuple[dict[int, str], dict[int, str]]:
-        return allocate(wanted, self._slots(), {t: at for t, at in self._placed.items() if t in wanted})
+    def _ask_prices(self) -> None:
+        if watched := self._universe.watched():
+            self.tell(self._hub, PricesWanted(watched))
 
-    def _lingering(self, wanted: Mapping[int, Mode]) -> dict[int, Mode]:
-        """What nobody wants any more and whose grace time is not over."""
-        now = self.clock.monotonic()
-        lingering = {}
-        for token in self._placed:
-            if token in wanted:
-                self._leaving.pop(token, None)
-            elif self._leaving.setdefault(token, now + self._grace_seconds) > now:
-                lingering[token] = self._wanted[token]
-        self._leaving = {token: until for token, until in self._leaving.items() if token in lingering}
-        return lingering
+    @handles(PricesKnown)
+    def follow_prices(self, message: PricesKnown) -> None:
+        """Have what is always streamed follow the money."""
+        if self._universe.would_move(message.prices):
+            self._select(message.prices)
 
-    def _slots(self) -> list[Slot]:
-        return [
-            Slot(
-                name=name,
-                fits=upstream.adapter.limits.fits,
-                serves=self._table.broker_tokens(upstream.adapter.name).__contains__,
-                modes=upstream.adapter.modes,
-            )
-            for name, upstream in self._upstreams.items()
-        ]
+    # --- pins
+
+    @handles(PinAsked)
+    def pin(self, message: PinAsked) -> dict[int, str]:
+        """Pin these; why each of what is pinned and does not stream does not."""
+        with self._rerouting():
+            self._pinboard.pin(message.tokens, message.sectors)
+        self._place()
+        reasons = ((token, self._placement.why_not(token, PINNED_MODE)) for token in self._pinboard.tokens)
+        return {token: reason for token, reason in reasons if reason}
+
+    @handles(UnpinAsked)
+    def unpin(self, message: UnpinAsked) -> None:
+        """Pin these no longer; what nobody else wants is unsubscribed after the grace time."""
+        with self._rerouting():
+            self._pinboard.unpin(message.tokens, message.sectors)
+
+    @contextlib.contextmanager
+    def _rerouting(self) -> Iterator[None]:
+        """Around a change of what is pinned: have it streamed, and routed to whom it is sent."""
+        before = self._pinboard.tokens
+        yield
+        if self._pinboard.tokens == before:
+            return
+        self._schedule()
+        for session, interest in self._interests.items():
+            if interest.pinned:
+                self.tell(self._hub, RouteSet(session, self._routed(session)))
 
     # --- connections
 
@@ -246,7 +294,7 @@ class SubscriptionManager(Actor):
         """Remember its state; a connection that begins is told its whole interest again."""
         self._states[message.connection] = message.state
         if message.state in ("idle", "connecting") and (told := self._told.get(message.connection)):
-            self.tell(self._upstreams[message.connection].address, told)
+            self.tell(self._connections[message.connection], told)
 
     def _schedule(self) -> None:
         if not self._due and not self._recovering:
@@ -258,25 +306,19 @@ class SubscriptionManager(Actor):
         """Tell each connection its whole interest, where it changed."""
         self._due = False
         self._place()
-        wanted: dict[str, dict[Any, Mode]] = {name: {} for name in self._upstreams}
-        for token, name in self._placed.items():
-            adapter = self._upstreams[name].adapter
-            broker_token = self._table.broker_tokens(adapter.name).get(token)
-            if broker_token is not None:
-                wanted[name][broker_token] = adapter.modes[self._wanted[token]]
-        for name, upstream in self._upstreams.items():
-            message = SetInterest(wanted[name])
+        for name, wanted in self._placement.by_connection().items():
+            message = SetInterest(wanted)
             if self._told.get(name) != message:
                 self._told[name] = message
-                self.tell(upstream.address, message)
-        if self._leaving:
+                self.tell(self._connections[name], message)
+        if self._placement.lingers:
             self._due = True
             self.after(max(self._grace_seconds / 4, BEAT_SECONDS), Beat())
 
     def describe(self) -> dict[str, Any]:
         """What streams, what does not and why, for ``/api/status``."""
         names = self._table.by_token
-        reasons = dict(self._refused)
+        reasons = dict(self._placement.refused)
         for rejected in self._rejected.values():
             reasons.update(rejected)
         refused = [
@@ -285,13 +327,14 @@ class SubscriptionManager(Actor):
         ]
         return {
             "sessions": len(self._interests),
-            "wanted": len(self._wanted),
-            "streamed": len(self._placed),
-            "leaving": len(self._leaving),
+            **self._placement.describe(),
+            "always": _share(self._always.modes, self._placement.placed),
+            "universe": [msgspec.structs.asdict(portion) for portion in self._always.portions],
+            "pinned": _share(self._pinboard.tokens, self._placement.placed),
             "refused": refused,
             "refused_count": len(reasons),
-            "unknown": self._unknown,
-            "connections": {name: self._states.get(name, "") for name in self._upstreams},
+            "unknown": list(self._always.unknown),
+            "connections": {name: self._states.get(name, "") for name in self._connections},
         }
 
 
@@ -300,3 +343,8 @@ def _settled(asked: Interest, before: Interest, refused: Mapping[int, str]) -> I
     kept = {token: mode for token, mode in asked.tokens.items() if token not in refused}
     kept |= {token: mode for token, mode in before.tokens.items() if token in refused}
     return msgspec.structs.replace(asked, tokens=kept)
+
+
+def _share(wanted: Iterable[int], placed: Container[int]) -> dict[str, int]:
+    streamed = [token in placed for token in wanted]
+    return {"streamed": sum(streamed), "wanted": len(streamed)}

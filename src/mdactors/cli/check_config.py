@@ -43,12 +43,13 @@ def _try_parts(settings: Settings) -> None:
     Raises:
         ConfigError: with the problems of every part.
     """
-    from mdactors.config import load_calendar
+    from mdactors.config import load_calendar, load_definition
     from mdactors.plugins import make_adapters
 
     parts: list[Callable[[], object]] = [
         lambda: make_adapters(settings),
         lambda: load_calendar(settings.calendar),
+        lambda: load_definition(settings.sectors),
     ]
     problems: list[str] = []
     for make in parts:
@@ -62,12 +63,13 @@ def _try_parts(settings: Settings) -> None:
 
 def _summary(settings: Settings) -> str:
     server, store = settings.server, settings.store
-    streamed = len(settings.subscriptions.symbols)
+    subscriptions = settings.subscriptions
+    always = ", ".join(map(str, subscriptions.selectors())) or "nothing"
     return "\n".join(
         (
             f"  brokers   {', '.join(settings.brokers) or 'none'}",
             f"  server    http://{server.host}:{server.port}",
-            f"  streamed  {streamed} symbols always ({settings.subscriptions.mode}), the others on demand",
+            f"  streamed  {always} always ({subscriptions.mode}), the others on demand",
             f"  ticks     {_place(settings) if store.ticks else 'not stored'}",
         )
     )

@@ -9,7 +9,20 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from mdactors import __version__
-from mdactors.cli import adapters, candles, check_config, decode, demo, export, journal, run, simulate, watch
+from mdactors.cli import (
+    adapters,
+    candles,
+    check_config,
+    decode,
+    demo,
+    export,
+    instruments,
+    journal,
+    run,
+    sectors,
+    simulate,
+    watch,
+)
 from mdactors.errors import ConfigError, MdactorsError
 
 
@@ -36,6 +49,8 @@ COMMANDS: dict[str, Command] = {
     "journal": journal,
     "export": export,
     "candles": candles,
+    "instruments": instruments,
+    "sectors": sectors,
 }
 
 FAILED = 1

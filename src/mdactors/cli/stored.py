@@ -102,7 +102,7 @@ def tokens(settings: Settings, names: list[str]) -> dict[int, str]:
     except StoreError:
         if not all(map(str.isdecimal, names)):
             raise
-        table = InstrumentTable({}, {})
+        table = InstrumentTable.build({})
     found: dict[int, str] = {}
     for name in names:
         instrument = table.resolve(name)

@@ -6,7 +6,8 @@ import difflib
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args, get_origin
+from types import NoneType, UnionType
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
 import msgspec
 import yaml
@@ -78,6 +79,8 @@ def _value(value: Any, kind: Any, path: str, problems: list[str]) -> Any:
         return decode(value, kind, path, problems)
     if get_origin(kind) is dict:
         return _named(value, get_args(kind)[1], path, problems)
+    if get_origin(kind) is list and isinstance(get_args(kind)[0], UnionType):
+        return _listed(value, get_args(get_args(kind)[0]), path, problems)
     try:
         return _convert(value, kind)
     except msgspec.ValidationError as error:
@@ -102,6 +105,29 @@ def _named(raw: Any, kind: Any, path: str, problems: list[str]) -> dict[str, Any
         for key, value in raw.items()
         if isinstance(key, str)
     }
+
+
+def _listed(raw: Any, kinds: Sequence[type[msgspec.Struct]], path: str, problems: list[str]) -> list[Any]:
+    """Sections in a list, each of the one kind whose first setting it has; nothing at all is an empty one."""
+    if raw is None:
+        raw = []
+    if not isinstance(raw, list):
+        problems.append(f"{path}: expected a list, got {_kind_name(raw)}")
+        return []
+    marks = {kind.__struct_fields__[0]: kind for kind in kinds}
+    found = []
+    for number, item in enumerate(raw):
+        where = f"{path}[{number}]"
+        given = [mark for mark in marks if isinstance(item, Mapping) and mark in item]
+        if not isinstance(item, Mapping):
+            problems.append(f"{where}: expected a section of settings, got {_kind_name(item)}")
+        elif len(given) == 1:
+            found.append(decode(item, marks[given[0]], where, problems))
+        else:
+            got = f"got {' and '.join(given or map(str, item)) or 'nothing'}"
+            near = "".join(_suggestion(str(key), list(marks)) for key in item) if not given else ""
+            problems.append(f"{where}: expected exactly one of {', '.join(marks)}, {got}{near}")
+    return found
 
 
 def _convert(value: Any, kind: Any) -> Any:
@@ -143,16 +169,24 @@ def _read_secret(value: Any, path: str, problems: list[str]) -> Secret:
 def _problem(error: msgspec.ValidationError, value: Any, kind: Any, path: str) -> str:
     found = _AT.match(str(error))
     what, where = (found["what"], found["where"] or "") if found else (str(error), "")
-    if "matching regex" in what and (described := _description(kind)):
+    if ("matching regex" in what or "enum value" in what) and (described := _description(kind)):
         what = f"expected {described}"  # a person reads words, not patterns
     if where:
         return f"{path}{where}: {_lowered(what)}"
-    choices = get_args(kind) if get_origin(kind) is Literal else ()
+    choices = _choices(kind)
     if choices and isinstance(value, str):
         return f"{path}: expected one of {', '.join(choices)}{_suggestion(value, choices)}"
     if "got" not in what and isinstance(value, int | float):
         what += f", got {value}"
     return f"{path}: {_lowered(what)}"
+
+
+def _choices(kind: Any) -> tuple[str, ...]:
+    """The texts of which a setting must be one, if it must and is there at all."""
+    if get_origin(kind) in (Union, UnionType):
+        parts = [part for part in get_args(kind) if part is not NoneType]
+        kind = parts[0] if len(parts) == 1 else kind
+    return get_args(kind) if get_origin(kind) is Literal else ()
 
 
 def _description(kind: Any) -> str:

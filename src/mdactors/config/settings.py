@@ -8,7 +8,9 @@ import msgspec
 from msgspec import Meta
 
 from mdactors.adapter import Secret
+from mdactors.market.instrument import NSE_SHARES
 from mdactors.market.quote import Mode
+from mdactors.market.selectors import Name, Selector, SymbolSelector
 
 Count = Annotated[int, Meta(ge=1)]
 Seconds = Annotated[float, Meta(gt=0)]
@@ -23,6 +25,7 @@ Age = Annotated[
     str,
     Meta(pattern="^[1-9][0-9]*(ms|s|m|h)$", description="a length of time like 500ms, 5s, 15m or 1h"),
 ]
+_CLOCK = "^([01][0-9]|2[0-3]):[0-5][0-9]$"
 TimeOfDay = Annotated[
     str,
     Meta(pattern="^(([01][0-9]|2[0-3]):[0-5][0-9])?$", description="a time of day like 16:00, or nothing"),
@@ -34,6 +37,9 @@ SchemaName = Annotated[
 KeyPrefix = Annotated[
     str, Meta(pattern="^[^ *?]*$", description="a prefix without spaces, asterisks and question marks")
 ]
+
+SQL_SOURCE = "sql"
+"""The source of instruments that is a table."""
 
 
 class ServerSettings(msgspec.Struct, frozen=True):
@@ -71,17 +77,70 @@ class SupervisionSettings(msgspec.Struct, frozen=True):
 class SubscriptionSettings(msgspec.Struct, frozen=True):
     """What is streamed whether a client wants it or not."""
 
-    symbols: list[str] = []
+    symbols: list[Name] = []
+    """Short for a selector ``{symbols: ...}`` before all others."""
+    universe: list[Selector] = []
     mode: Mode = "full"
+    """Of selectors that name none."""
     grace_seconds: Annotated[float, Meta(ge=0)] = 5.0
     """How long a subscription outlives its last client."""
 
+    def selectors(self) -> list[Selector]:
+        """Everything that is streamed always, the first first."""
+        short: list[Selector] = [SymbolSelector(tuple(self.symbols))] if self.symbols else []
+        return short + self.universe
+
+
+class SectorSettings(msgspec.Struct, frozen=True):
+    """Which sectors there are, and where the lists of shares are kept."""
+
+    definition: str = ""
+    """A file like ``config/sectors.csv``; empty: the one that comes with mdactors."""
+    lists: Annotated[str, Meta(min_length=1)] = "lists"
+    """A folder below ``data_dir`` unless absolute."""
+
+
+class SqlSourceSettings(msgspec.Struct, frozen=True):
+    """A table that another program fills with a broker's list of instruments."""
+
+    url: Secret = Secret()
+    """``postgresql://…``, also as ``jdbc:postgresql://…``; a login that may only read is enough."""
+    username: str = ""
+    password: Secret = Secret()
+    table: Annotated[str, Meta(min_length=1)] = "kite_instrument_master"
+    """Also with its schema, as ``schema.table``."""
+    query: str = ""
+    """What to read instead of a whole table."""
+    adapter: str = ""
+    """Whose list it is: its columns are those of that broker's file."""
+
 
 class InstrumentSettings(msgspec.Struct, frozen=True):
-    """Whose lists of instruments are loaded."""
+    """Whose lists of instruments are loaded, and when."""
 
     sources: list[str] = []
-    """Names of adapters; empty: those of the configured brokers."""
+    """Names of adapters, ``ADAPTER/LIST`` for a further list, ``sql``; empty: the configured brokers."""
+    refresh_at: tuple[Annotated[str, Meta(pattern=_CLOCK, description="a time of day like 06:30")], ...] = (
+        "06:30",
+        "08:30",
+    )
+    """India's time, every day."""
+    series: tuple[Annotated[str, Meta(pattern="^[A-Z0-9]{2}$", description="two capitals")], ...] = NSE_SHARES
+    """NSE's series whose shares are tradable."""
+    sql: SqlSourceSettings = SqlSourceSettings()
+
+    def __post_init__(self) -> None:
+        if SQL_SOURCE in self.sources and not (self.sql.url and self.sql.adapter):
+            raise ValueError("the source sql needs sql.url and sql.adapter")
+
+    def adapters(self) -> list[str]:
+        """The adapters that the sources need."""
+        return [self.source(name)[0] for name in self.sources]
+
+    def source(self, name: str) -> tuple[str, str]:
+        """The adapter that reads a source, and which of its further lists it is; empty: its own."""
+        adapter, _, further = name.partition("/")
+        return (self.sql.adapter, "") if name == SQL_SOURCE else (adapter, further)
 
 
 class JournalSettings(msgspec.Struct, frozen=True):
@@ -189,6 +248,7 @@ class Settings(msgspec.Struct, frozen=True):
     admin: AdminSettings = AdminSettings()
     supervision: SupervisionSettings = SupervisionSettings()
     subscriptions: SubscriptionSettings = SubscriptionSettings()
+    sectors: SectorSettings = SectorSettings()
     instruments: InstrumentSettings = InstrumentSettings()
     journal: JournalSettings = JournalSettings()
     store: StoreSettings = StoreSettings()

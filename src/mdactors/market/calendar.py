@@ -145,6 +145,16 @@ class Calendar:
         """Whether NSE's shares trade on that date, be it for an hour."""
         return bool(self._day("NSE_EQ", (day - _EPOCH).days))
 
+    def holidays(self, year: int) -> list[tuple[dt.date, Holiday]]:
+        """The days of a year that are unlike the others, in their order."""
+        if self._always_open:
+            return []
+        return sorted((day, each) for day, each in self._timetable.holidays.items() if day.year == year)
+
+    def segments(self, group: str) -> list[str]:
+        """The segments that keep a group's hours, of those that the timetable names."""
+        return [segment for segment, named in self._timetable.segments.items() if named == group]
+
     def date(self, at_ns: int) -> dt.date:
         """The trading date: the date in India."""
         return ist.date(at_ns)

@@ -70,3 +70,21 @@ def aliases() -> Mapping[str, str]:
         if written != index.symbol and written.upper() in (index.symbol, *index.aliases):
             names[written] = index.symbol
     return MappingProxyType(names)
+
+
+def folded(name: str) -> str:
+    """A name as its words alone, so that capitals, commas and ``&`` for ``and`` make no difference."""
+    return " ".join(
+        "".join(sign if sign.isalnum() else " " for sign in name.replace("&", " and ")).split()
+    ).upper()
+
+
+@functools.cache
+def _by_name() -> dict[str, Index]:
+    named = {folded(alias).replace(" ", ""): index for index in all_indices() for alias in index.aliases}
+    return named | {folded(index.symbol).replace(" ", ""): index for index in all_indices()}
+
+
+def by_name(name: str) -> Index | None:
+    """The index that a person calls so; spaces make no difference: ``nifty500``, ``Nifty Oil & Gas``."""
+    return _by_name().get(folded(name).replace(" ", ""))

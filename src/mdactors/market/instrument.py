@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Literal
 
 import msgspec
 
 InstrumentType = Literal["INDEX", "STOCK", "FUTURE", "OPTION"]
 
+NSE_SHARES = ("EQ", "BE", "BZ")
+"""NSE's series of companies' shares; EQ is the ordinary one, the others are traded for delivery only."""
+BSE_OTHERS = frozenset({"F", "G", "E", "IF", "R"})
+"""BSE's groups of what is no share: bonds, funds, trusts' units, rights."""
+
 
 class Instrument(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """One instrument, ours.
+    """One instrument, ours: what every tick carries.
 
     ``token`` is the exchange token shifted left by eight bits, or'ed with the segment's code (Kite's
     numbers; indices by table). ``key`` is Upstox's instrument key where known, else
@@ -25,13 +31,56 @@ class Instrument(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """Upstox's word for it under every broker: NSE_EQ, NSE_INDEX, NSE_FO, BSE_EQ …"""
     type: InstrumentType
     key: str
-    name: str = ""
-    isin: str = ""
     series: str = ""
     etf: bool = False
-    lot_size: int = 1
-    tick_size: float = 0.05
     expiry: str = ""
     strike: float = 0.0
     option_type: Literal["", "CE", "PE"] = ""
     underlying: str = ""
+
+    @property
+    def is_derivative(self) -> bool:
+        """Whether it is a future or an option."""
+        return self.type in ("FUTURE", "OPTION")
+
+    @property
+    def symbol_without_series(self) -> str:
+        """``CENTRALBK`` for ``CENTRALBK-BE``: what people call it, whatever series it is traded in."""
+        return self.symbol.removesuffix(f"-{self.series}") if self.series else self.symbol
+
+
+class InstrumentRow(Instrument, frozen=True, gc=False, array_like=True):
+    """All that is known of an instrument: too much to hold for a hundred thousand of them."""
+
+    name: str = ""
+    isin: str = ""
+    lot_size: int = 1
+    tick_size: float = 0.05
+    """In rupees."""
+    sector: str = ""
+    """A sector's code, such as BANKING."""
+    industry: str = ""
+    tradable: bool = False
+    """Whether it can be bought: a share (see `is_share`), an ETF or a contract."""
+    mtf: bool = False
+    """Whether it may be bought on margin (margin trading facility)."""
+    mis: bool = False
+    """Whether it may be traded with leverage within a day."""
+
+    def hot(self) -> Instrument:
+        """The part that every tick carries."""
+        return Instrument(*msgspec.structs.astuple(self)[: len(Instrument.__struct_fields__)])
+
+
+def is_share(instrument: Instrument, series: Collection[str] = NSE_SHARES) -> bool:
+    """Whether it is a company's share: no ETF, no bond, no gold bond, no unit of a fund or trust.
+
+    Args:
+        instrument: of any type.
+        series: NSE's series that count.
+    """
+    if instrument.type != "STOCK" or instrument.etf:
+        return False
+    if instrument.segment == "NSE_EQ":
+        return instrument.series in series
+    return instrument.series not in BSE_OTHERS

@@ -1,23 +1,94 @@
-"""Every instrument that the brokers list, merged under one identity: an immutable snapshot."""
+"""Every instrument that the brokers list, merged under one identity: an immutable snapshot.
+
+A hundred thousand Python objects would take a hundred megabytes and a second to make, which live ticks
+would feel. So all of it is one file, read as it lies there: rows and names in their order, found by
+halving; an instrument becomes an object when somebody asks for it.
+"""
 
 from __future__ import annotations
 
 import os
 import pathlib
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import groupby
 
 import msgspec
 
 from mdactors.errors import StoreError
-from mdactors.market import indices
-from mdactors.market.instrument import Instrument
-from mdactors.market.names import Names, has_own_key
+from mdactors.market.broker_tokens import BrokerInstruments, BrokerTokens, StoredTokens, index_tokens
+from mdactors.market.instrument import Instrument, InstrumentRow
+from mdactors.market.merging import Listed, merge
+from mdactors.market.names import Names, StoredNames, index_names
 from mdactors.market.quote import BrokerToken
+from mdactors.market.sorted_bytes import Packed, Pieces, numbers, pack, read_numbers
 
-VERSION = 1
+FILE = "instruments.msgpack"
+"""Its name in ``data_dir``."""
+VERSION = 2
 """Of the file that `InstrumentTable.save` writes."""
+COUNTED = {"INDEX": "indices", "STOCK": "stocks", "FUTURE": "futures", "OPTION": "options"}
+
+
+class Stored(msgspec.Struct, frozen=True):
+    """The file: everything that a table reads."""
+
+    version: int
+    fields: tuple[str, ...]
+    rows: Packed
+    """Instruments by ascending token, each as MessagePack."""
+    tokens: memoryview
+    """Numbers of 64 bits."""
+    names: StoredNames
+    contracts: memoryview
+    """The places of all contracts, by underlying, expiry, strike and type."""
+    chains: dict[str, tuple[int, int]]
+    """Underlying -> where its contracts begin and end in there."""
+    brokers: dict[str, StoredTokens]
+    counts: dict[str, int]
+
+
+class _Head(msgspec.Struct):
+    version: int
+    fields: tuple[str, ...]
+
+
+class ByToken(Mapping[int, Instrument]):
+    """The instruments by our token; each is made anew whenever it is asked for."""
+
+    def __init__(self, rows: Packed, tokens: memoryview) -> None:
+        self._rows = Pieces(rows)
+        self.tokens = read_numbers(tokens, "q")
+        self._decode = msgspec.msgpack.Decoder(Instrument).decode
+        if len(self._rows) != len(self.tokens):
+            raise ValueError("rows and tokens are not as many")
+
+    def at(self, place: int) -> Instrument:
+        """The instrument at a place in the order of tokens."""
+        return self._decode(self._rows[place])
+
+    def place(self, token: object) -> int | None:
+        """Where it is in the order of tokens, None where it is not known."""
+        if not isinstance(token, int):
+            return None
+        place = bisect_left(self.tokens, token)
+        return place if place < len(self.tokens) and self.tokens[place] == token else None
+
+    def __getitem__(self, token: int) -> Instrument:
+        place = self.place(token)
+        if place is None:
+            raise KeyError(token)
+        return self.at(place)
+
+    def __contains__(self, token: object) -> bool:
+        return self.place(token) is not None
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self.tokens)
+
+    def __len__(self) -> int:
+        return len(self.tokens)
 
 
 class InstrumentTable:
@@ -25,40 +96,54 @@ class InstrumentTable:
 
     Never changed once it is made: whoever has a newer one replaces the reference, so that it can be
     read from any thread.
+
+    Raises:
+        ValueError: ``stored`` is damaged.
     """
 
-    def __init__(
-        self, by_token: Mapping[int, Instrument], tokens: Mapping[str, Mapping[int, BrokerToken]]
-    ) -> None:
-        self.by_token = by_token
-        self._tokens = tokens
-        self._instruments = {
-            broker: {broker_token: by_token[token] for token, broker_token in known.items()}
-            for broker, known in tokens.items()
+    def __init__(self, stored: Stored) -> None:
+        self._stored = stored
+        self.by_token = ByToken(stored.rows, stored.tokens)
+        self._names = Names(stored.names, self.by_token, self.by_token.at)
+        self._contracts = read_numbers(stored.contracts)
+        self._tokens = {
+            broker: BrokerTokens(tokens, self.by_token.place, self.by_token.tokens)
+            for broker, tokens in stored.brokers.items()
         }
-        self._names = Names(by_token)
+        self._instruments = {
+            broker: BrokerInstruments(tokens, self.by_token.at) for broker, tokens in self._tokens.items()
+        }
 
     @classmethod
-    def build(cls, listings: Mapping[str, Iterable[tuple[Instrument, BrokerToken]]]) -> InstrumentTable:
-        """Merge what each broker lists as (instrument, the broker's token).
+    def build(cls, listings: Mapping[str, Listed]) -> InstrumentTable:
+        """Merge what each broker lists as (instrument, the broker's token), see `merge`."""
+        merged = merge(listings)
+        return cls.of(merged.by_token.values(), merged.tokens)
 
-        Of two brokers that list the same token the first describes it; a key and an ISIN that only
-        the other knows are taken over, and an index has the key of the table of indices. Of two rows
-        of one broker with the same token the first counts.
-        """
-        words = _Words()
-        by_token: dict[int, Instrument] = {}
-        tokens: dict[str, dict[int, BrokerToken]] = {}
-        for broker, rows in listings.items():
-            known = tokens[broker] = {}
-            for instrument, broker_token in rows:
-                token = instrument.token
-                if token in known:
-                    continue
-                known[token] = broker_token
-                before = by_token.get(token)
-                by_token[token] = _merged(before, instrument) if before else words.share(_keyed(instrument))
-        return cls(by_token, tokens)
+    @classmethod
+    def of(
+        cls, rows: Iterable[Instrument], tokens: Mapping[str, Mapping[int, BrokerToken]]
+    ) -> InstrumentTable:
+        """The table of merged rows; ``tokens`` leads from ours to each broker's."""
+        held = sorted(
+            (row.hot() if isinstance(row, InstrumentRow) else row for row in rows), key=lambda row: row.token
+        )
+        encode = msgspec.msgpack.Encoder().encode
+        places = {row.token: place for place, row in enumerate(held)}
+        contracts, chains = _chains(held)
+        counts = Counter(row.type for row in held)
+        stored = Stored(
+            VERSION,
+            Instrument.__struct_fields__,
+            pack(map(encode, held)),
+            numbers(places, "q"),
+            index_names(held),
+            contracts,
+            chains,
+            {broker: index_tokens(known, places) for broker, known in tokens.items()},
+            {name: counts[kind] for kind, name in COUNTED.items()},  # type: ignore[index] # every type
+        )
+        return cls(stored)
 
     def resolve(self, name: str) -> Instrument | None:
         """The instrument that a person means by a name, see `Names`."""
@@ -67,6 +152,20 @@ class InstrumentTable:
     def suggest(self, name: str, n: int = 5) -> list[str]:
         """Symbols that a person may have meant."""
         return self._names.suggest(name, n)
+
+    def contracts(self, underlying: str) -> list[Instrument]:
+        """The futures and options on an underlying, as contracts write it, by expiry and strike."""
+        first, last = self._stored.chains.get(underlying, (0, 0))
+        return [self.by_token.at(place) for place in self._contracts[first:last]]
+
+    def underlyings(self) -> list[str]:
+        """What contracts are written on, as they write it."""
+        return list(self._stored.chains)
+
+    def cash(self) -> Iterator[Instrument]:
+        """Everything but the contracts: a fifth of all instruments."""
+        contracts = set(self._contracts)
+        return (self.by_token.at(place) for place in range(len(self)) if place not in contracts)
 
     def broker_tokens(self, broker: str) -> Mapping[int, BrokerToken]:
         """Our token -> the broker's, for everything that it lists."""
@@ -78,13 +177,7 @@ class InstrumentTable:
 
     def counts(self) -> dict[str, int]:
         """How many there are of each type."""
-        held = Counter(instrument.type for instrument in self.by_token.values())
-        return {
-            "indices": held["INDEX"],
-            "stocks": held["STOCK"],
-            "futures": held["FUTURE"],
-            "options": held["OPTION"],
-        }
+        return dict(self._stored.counts)
 
     def __len__(self) -> int:
         return len(self.by_token)
@@ -95,12 +188,10 @@ class InstrumentTable:
         Raises:
             StoreError: the file cannot be written.
         """
-        rows = list(self.by_token.values())
-        stored = _Stored(VERSION, Instrument.__struct_fields__, rows, self._tokens)
         beside = path.with_name(f"{path.name}.{os.getpid()}.new")
         try:
             with beside.open("wb") as file:
-                file.write(msgspec.msgpack.encode(stored))
+                file.write(msgspec.msgpack.encode(self._stored))
                 file.flush()
                 os.fsync(file.fileno())
             beside.replace(path)
@@ -120,55 +211,23 @@ class InstrumentTable:
             head = msgspec.msgpack.decode(data, type=_Head)
             if (head.version, head.fields) != (VERSION, Instrument.__struct_fields__):
                 raise StoreError(f"{path}: of another version of mdactors; it is written anew after a fetch")
-            stored = msgspec.msgpack.decode(data, type=_Stored)
-            words = _Words()
-            rows = (words.share(row) for row in stored.rows)
-            return cls({instrument.token: instrument for instrument in rows}, stored.tokens)
+            return cls(msgspec.msgpack.decode(data, type=Stored))
         except OSError as error:
             raise StoreError(f"{path}: the instruments cannot be read: {error.strerror}") from None
-        except (msgspec.DecodeError, UnicodeDecodeError, KeyError):
+        except (msgspec.DecodeError, UnicodeDecodeError, TypeError, ValueError):
             raise StoreError(f"{path}: the file of instruments is damaged; delete it") from None
 
 
-class _Head(msgspec.Struct):
-    version: int
-    fields: tuple[str, ...]
+def _chains(rows: list[Instrument]) -> tuple[memoryview, dict[str, tuple[int, int]]]:
+    def terms(place: int) -> tuple[str, str, float, str]:
+        row = rows[place]
+        return row.underlying, row.expiry, row.strike, row.option_type
 
-
-class _Stored(msgspec.Struct):
-    version: int
-    fields: tuple[str, ...]
-    rows: list[Instrument]
-    tokens: Mapping[str, Mapping[int, BrokerToken]]
-
-
-class _Words:
-    """One copy of each text: a hundred thousand contracts say the same few words."""
-
-    def __init__(self) -> None:
-        self._known: dict[str, str] = {}
-
-    def share(self, instrument: Instrument) -> Instrument:
-        """The same instrument, made of shared texts."""
-        share = self._known.setdefault
-        fields: list[Any] = [
-            share(value, value) if type(value) is str else value
-            for value in msgspec.structs.astuple(instrument)
-        ]
-        return Instrument(*fields)
-
-
-def _keyed(instrument: Instrument) -> Instrument:
-    """An index with its key from the table, which not every broker says."""
-    known = indices.by_token(instrument.token) if instrument.type == "INDEX" else None
-    if known is None or not known.key:
-        return instrument
-    return msgspec.structs.replace(instrument, key=known.key)
-
-
-def _merged(first: Instrument, other: Instrument) -> Instrument:
-    key = other.key if has_own_key(other) and not has_own_key(first) else first.key
-    isin = first.isin or other.isin
-    if (key, isin) == (first.key, first.isin):
-        return first
-    return msgspec.structs.replace(first, key=key, isin=isin)
+    places = sorted((place for place, row in enumerate(rows) if row.is_derivative), key=terms)
+    chains: dict[str, tuple[int, int]] = {}
+    first = 0
+    for underlying, group in groupby(places, key=lambda place: rows[place].underlying):
+        last = first + sum(1 for _ in group)
+        chains[underlying] = (first, last)
+        first = last
+    return numbers(places), chains

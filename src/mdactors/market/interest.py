@@ -26,10 +26,16 @@ class Filter(msgspec.Struct, frozen=True):
 
     types: frozenset[InstrumentType] = frozenset({"INDEX", "STOCK", "FUTURE", "OPTION"})
     exchange: str = ""
+    tokens: frozenset[int] | None = None
+    """Only these; None for no such bound."""
 
     def admits(self, instrument: Instrument) -> bool:
         """Whether the path carries this instrument."""
-        return instrument.type in self.types and self.exchange in ("", instrument.exchange)
+        return (
+            instrument.type in self.types
+            and self.exchange in ("", instrument.exchange)
+            and (self.tokens is None or instrument.token in self.tokens)
+        )
 
 
 class BarChannel(msgspec.Struct, frozen=True):
@@ -50,6 +56,10 @@ class Interest(msgspec.Struct, frozen=True):
     events: bool = False
     """Whether the session gets welcome, heartbeat, status, gap and alarm events."""
     channels: frozenset[BarChannel] = frozenset()
+    pinned: bool = False
+    """Whether the session has not yet asked for anything and gets what is pinned, in the flat shape."""
+    views: frozenset[str] = frozenset()
+    """Channels of views of the market, by name: ``movers:gainers``, ``sector:BANKING`` …"""
     version: int = 0
     """Grows with each request of the session."""
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+import msgspec
 
 from mdactors.market import indices
 from mdactors.market.instrument import Instrument
+from mdactors.market.sorted_bytes import Packed, Pieces, numbers, pack, read_numbers
 
 SHARE_SERIES = ("EQ", "BE", "BZ", "SM", "ST", "SZ", "RR", "IV")
 """NSE's series of shares and units of trusts, the one that is meant first first; all others are debt."""
@@ -16,34 +19,83 @@ _EXCHANGES = ("NSE", "BSE")
 _LONGEST_NUMBER = 18
 
 
+class NameIndex(msgspec.Struct, frozen=True, array_like=True):
+    """Names in their order, and the place of the instrument that each of them means.
+
+    A name that means several is there as often, the likeliest meaning first.
+    """
+
+    names: Packed
+    places: memoryview
+    """Numbers of 32 bits."""
+
+
+class StoredNames(msgspec.Struct, frozen=True, array_like=True):
+    """Everything that `Names` looks into."""
+
+    cash: NameIndex
+    """What is no contract, by symbol and by key."""
+    contracts: NameIndex
+    codes: dict[str, int]
+    """Segment -> the low byte of its instruments' tokens."""
+
+
+def index_names(instruments: Sequence[Instrument]) -> StoredNames:
+    """Put in order what instruments are called; their places are those in the sequence."""
+    cash: list[tuple[bytes, tuple[int, int, int], int]] = []
+    contracts: list[tuple[bytes, tuple[int, int, int], int]] = []
+    codes: dict[str, int] = {}
+    for place, instrument in enumerate(instruments):
+        codes.setdefault(instrument.segment, instrument.token & 0xFF)
+        named = contracts if instrument.is_derivative else cash
+        rank = _rank(instrument)
+        named += [(name.encode(), rank, place) for name in _names(instrument)]
+    return StoredNames(_in_order(cash), _in_order(contracts), codes)
+
+
+def _in_order(named: list[tuple[bytes, tuple[int, int, int], int]]) -> NameIndex:
+    named.sort()
+    return NameIndex(pack(name for name, _, _ in named), numbers(place for _, _, place in named))
+
+
+class _Index:
+    def __init__(self, stored: NameIndex, at: Callable[[int], Instrument]) -> None:
+        self.names = Pieces(stored.names)
+        self._places = read_numbers(stored.places)
+        self._at = at
+        if len(self.names) != len(self._places):
+            raise ValueError("names and places are not as many")
+
+    def meant(self, name: bytes) -> Iterator[Instrument]:
+        for entry in self.names.equal_to(name):
+            yield self._at(self._places[entry])
+
+
 class Names:
-    """An index over one set of instruments, by every name that is understood.
+    """Finds instruments by every name that is understood.
 
     Understood are a bare symbol, ``EXCHANGE:SYMBOL``, ``SEGMENT|SYMBOL``, ``SEGMENT|ISIN``,
     ``SEGMENT|exchange token``, an alias of an index in a symbol's place, and our token as text; the case
     of letters does not matter. A share that is traded in another series than EQ is found under its
     symbol without the series, too.
+
+    Args:
+        stored: what `index_names` made.
+        by_token: the instruments.
+        at: the instrument at a place.
+
+    Raises:
+        ValueError: ``stored`` is damaged.
     """
 
-    def __init__(self, by_token: Mapping[int, Instrument]) -> None:
+    def __init__(
+        self, stored: StoredNames, by_token: Mapping[int, Instrument], at: Callable[[int], Instrument]
+    ) -> None:
         self._by_token = by_token
-        self._symbols: dict[str, tuple[Instrument, ...]] = {}
-        self._keys: dict[str, Instrument] = {}
-        self._codes: dict[str, int] = {}
+        self._cash = _Index(stored.cash, at)
+        self._contracts = _Index(stored.contracts, at)
+        self._codes = stored.codes
         self._aliases = {alias.upper(): symbol.upper() for alias, symbol in indices.aliases().items()}
-        shared: set[str] = set()
-        for instrument in by_token.values():
-            for name in _names(instrument):
-                held = self._symbols.get(name)
-                self._symbols[name] = (instrument,) if held is None else (*held, instrument)
-                if held is not None:
-                    shared.add(name)
-            if not _is_derivative(instrument) and has_own_key(instrument):
-                self._keys[instrument.key.upper()] = instrument
-            if instrument.segment not in self._codes:
-                self._codes[instrument.segment] = instrument.token & 0xFF
-        for name in shared:
-            self._symbols[name] = tuple(sorted(self._symbols[name], key=_rank))
 
     def resolve(self, name: str) -> Instrument | None:
         """The instrument that is meant, None where no one is."""
@@ -56,10 +108,13 @@ class Names:
         return self._first(text) or self._by_key(text) or self._on_exchange(text)
 
     def _first(self, symbol: str, fits: Callable[[Instrument], bool] | None = None) -> Instrument | None:
-        for name in (symbol, self._aliases.get(symbol, "")):
-            for instrument in self._symbols.get(name, ()):
-                if fits is None or fits(instrument):
-                    return instrument
+        for name in filter(None, (symbol, self._aliases.get(symbol))):
+            # A lone surrogate is in no name.
+            piece = name.encode(errors="replace")
+            for index in (self._cash, self._contracts):
+                for instrument in index.meant(piece):
+                    if fits is None or fits(instrument):
+                        return instrument
         return None
 
     def _on_exchange(self, text: str) -> Instrument | None:
@@ -70,8 +125,6 @@ class Names:
         segment, mark, rest = text.partition("|")
         if not mark:
             return None
-        if (found := self._keys.get(text)) is not None:
-            return found
         if (found := self._first(rest, lambda instrument: instrument.segment == segment)) is not None:
             return found
         if segment in self._codes and rest.isascii() and rest.isdigit() and len(rest) <= _LONGEST_NUMBER:
@@ -84,14 +137,19 @@ class Names:
         text = name.strip().upper().replace("|", ":").rpartition(":")[2]
         if not text:
             return []
-        known = [symbol for symbol, found in self._symbols.items() if not _is_derivative(found[0])]
-        known += self._aliases
         # A typing error in the first letter is rare, and the comparison with everything takes a second.
-        alike = [symbol for symbol in known if symbol[0] == text[0] and abs(len(symbol) - len(text)) <= 2]
+        known = [found for found in self._beginning_with(text[0]) if "|" not in found]
+        alike = [symbol for symbol in known if abs(len(symbol) - len(text)) <= 2]
         close = difflib.get_close_matches(text, alike, n)
         longer = sorted((symbol for symbol in known if symbol.startswith(text)), key=len)[:n]
         found = (self._first(symbol) for symbol in dict.fromkeys((*close, *longer)))
         return list(dict.fromkeys(instrument.symbol for instrument in found if instrument is not None))[:n]
+
+    def _beginning_with(self, start: str) -> Iterable[str]:
+        names = self._cash.names
+        entries = names.beginning_with(start.encode(errors="replace"))
+        symbols = [names[entry].decode() for entry in entries]
+        return dict.fromkeys((*symbols, *(alias for alias in self._aliases if alias.startswith(start))))
 
 
 def has_own_key(instrument: Instrument) -> bool:
@@ -99,18 +157,14 @@ def has_own_key(instrument: Instrument) -> bool:
     return instrument.key != f"{instrument.segment}|{instrument.symbol}"
 
 
-def _names(instrument: Instrument) -> Iterable[str]:
-    upper = instrument.symbol.upper()
-    # Nearly always they are equal: then one text does for both.
-    symbol = instrument.symbol if instrument.symbol == upper else upper
-    yield symbol
-    series = instrument.series
-    if series in SHARE_SERIES and symbol.endswith(f"-{series}"):
-        yield symbol.removesuffix(f"-{series}")
-
-
-def _is_derivative(instrument: Instrument) -> bool:
-    return instrument.type in ("FUTURE", "OPTION")
+def _names(instrument: Instrument) -> Iterator[str]:
+    yield instrument.symbol.upper()
+    if instrument.is_derivative:
+        return  # the key is the exchange's token, which resolves by itself
+    if instrument.series in SHARE_SERIES and instrument.symbol_without_series != instrument.symbol:
+        yield instrument.symbol_without_series.upper()
+    if has_own_key(instrument):
+        yield instrument.key.upper()
 
 
 def _rank(instrument: Instrument) -> tuple[int, int, int]:

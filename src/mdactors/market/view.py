@@ -89,7 +89,7 @@ def as_snapshot(tick: Tick) -> Tick:
     return tick if tick.snapshot else msgspec.structs.replace(tick, snapshot=True)
 
 
-def _change(last: float | None, close: float | None) -> tuple[float | None, float | None]:
+def change_since(close: float | None, last: float | None) -> tuple[float | None, float | None]:
     """Since the previous close, and that in per cent; no more digits than a price has."""
     if last is None or not close:
         return None, None
@@ -113,7 +113,7 @@ def _head(tick: Tick, mode: Mode) -> _Tick:
             volume = 0
         if close is not None or quote.open is not None or quote.high is not None or quote.low is not None:
             ohlc = _Ohlc(quote.open, quote.high, quote.low, close)
-    change, percent = _change(last, close)
+    change, percent = change_since(close, last)
     received_at = iso(received)
     # By position, in the order of the fields: names would cost a quarter more.
     return _Tick(
@@ -146,7 +146,7 @@ def _add_book(written: _Tick, tick: Tick, mode: Mode) -> None:
 def _flat(tick: Tick) -> _Flat:
     instrument, quote = tick.instrument, tick.quote
     time = quote.exchange_time
-    change, percent = _change(quote.last_price, quote.previous_close)
+    change, percent = change_since(quote.previous_close, quote.last_price)
     return _Flat(
         instrument.key, instrument.symbol,
         tick.received_ns // NS_PER_MS if time is None else time,

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Literal, NamedTuple
 
-from mdactors.market.instrument import Instrument
+from mdactors.market.instrument import InstrumentRow
 
 Side = Literal["", "CE", "PE"]
 
@@ -93,7 +93,7 @@ def contract_symbol(contract: Contract) -> str:
     return f"{contract.underlying}{contract.expiry:%y}{_MONTHS[contract.expiry.month - 1]}{kind}"
 
 
-def chain(on: dt.date, prices: Mapping[str, float]) -> Iterator[tuple[Instrument, int]]:
+def chain(on: dt.date, prices: Mapping[str, float]) -> Iterator[tuple[InstrumentRow, int]]:
     """Each contract listed on a day and the volume of its mean day; ``prices`` of the spots by symbol."""
     expiries = _expiries(on)
     token = _FIRST_TOKEN
@@ -118,8 +118,8 @@ def _contracts(asset: Asset, expiries: list[dt.date], spot: float) -> Iterator[C
         yield Contract(asset.name, expiries[0], strike, "PE")
 
 
-def _listing(asset: Asset, contract: Contract, token: int) -> Instrument:
-    return Instrument(
+def _listing(asset: Asset, contract: Contract, token: int) -> InstrumentRow:
+    return InstrumentRow(
         token=token << 8 | 2,
         symbol=contract_symbol(contract),
         exchange="NSE",

@@ -7,7 +7,7 @@ import random
 from collections.abc import Iterator
 from pathlib import Path
 
-from mdactors.market.instrument import Instrument
+from mdactors.market.instrument import InstrumentRow
 from mdactors.simulator.derivatives import Contract, contract_symbol, month_end, parse
 from mdactors.simulator.ladder import Ladder, Sizes
 from mdactors.simulator.recording import Event, Tick, read_recording
@@ -99,7 +99,7 @@ def _take_words(state: PriceState, tick: Tick) -> None:
     state.book = tick.book
 
 
-def _opening(instrument: Instrument, event: Event | Tick, sizes: Sizes) -> PriceState:
+def _opening(instrument: InstrumentRow, event: Event | Tick, sizes: Sizes) -> PriceState:
     price = event.price
     close = event.previous_close if isinstance(event, Tick) else price
     state = PriceState(instrument, price, close, price, price, price, exchange_time=event.time_ms)
@@ -108,7 +108,7 @@ def _opening(instrument: Instrument, event: Event | Tick, sizes: Sizes) -> Price
     return state
 
 
-def _identify(names: dict[str, str]) -> Iterator[tuple[str, Instrument]]:
+def _identify(names: dict[str, str]) -> Iterator[tuple[str, InstrumentRow]]:
     """Each recorded name's instrument: the built-in listing, or one made from the name."""
     known = Universe.built_in(dt.date(2026, 1, 1)).listed
     cash = [item.instrument for item in known if item.instrument.segment != "NSE_FO"]
@@ -121,16 +121,16 @@ def _identify(names: dict[str, str]) -> Iterator[tuple[str, Instrument]]:
             yield name, by_hint.get(hint) or by_hint.get(name) or _share(name, hint, place)
 
 
-def _share(name: str, hint: str, place: int) -> Instrument:
+def _share(name: str, hint: str, place: int) -> InstrumentRow:
     token = int(hint) if hint.isdigit() else (_UNKNOWN_TOKEN + place) << 8 | 1
     key = hint if "|" in hint else f"NSE_EQ|{name}"
-    return Instrument(token, name, "NSE", "NSE_EQ", "STOCK", key, name=name, series="EQ")
+    return InstrumentRow(token, name, "NSE", "NSE_EQ", "STOCK", key, name=name, series="EQ")
 
 
-def _contract(name: str, hint: str, contract: Contract) -> Instrument:
+def _contract(name: str, hint: str, contract: Contract) -> InstrumentRow:
     token = int(hint) if hint.isdigit() else int(hint.partition("|")[2]) << 8 | 2
     monthly = contract.expiry == month_end(contract.expiry.year, contract.expiry.month)
-    return Instrument(
+    return InstrumentRow(
         token=token,
         symbol=contract_symbol(contract) if monthly else name,
         exchange="NSE",

@@ -6,7 +6,7 @@ from typing import Protocol
 
 import msgspec
 
-from mdactors.market.instrument import Instrument
+from mdactors.market.instrument import InstrumentRow
 from mdactors.market.quote import Greeks, Level
 
 MINUTE_MS = 60_000
@@ -55,7 +55,7 @@ class PriceState(msgspec.Struct, eq=False):
     (contracts times lot size for derivatives). An index has neither volume, quantities nor book.
     """
 
-    instrument: Instrument
+    instrument: InstrumentRow
     last_price: float
     previous_close: float
     open: float

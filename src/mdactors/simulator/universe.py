@@ -10,7 +10,7 @@ from importlib.resources import files
 
 import msgspec
 
-from mdactors.market.instrument import Instrument
+from mdactors.market.instrument import InstrumentRow
 from mdactors.simulator.derivatives import chain
 
 _INDEX_COLUMNS = ("NIFTY 50", "NIFTY BANK", "NIFTY IT", "SENSEX")
@@ -20,7 +20,7 @@ _SYNTHETIC_TOKEN = 900_001  # above every exchange token that the NSE uses for s
 class Listed(msgspec.Struct, frozen=True):
     """An instrument, the price it last closed at and what it trades on a mean day."""
 
-    instrument: Instrument
+    instrument: InstrumentRow
     price: float
     volume: int
     weights: dict[str, float] = {}
@@ -54,11 +54,11 @@ def _read() -> Iterator[Listed]:
         yield Listed(_instrument(row), float(row["price"]), int(row["volume"]), weights)
 
 
-def _instrument(row: dict[str, str]) -> Instrument:
+def _instrument(row: dict[str, str]) -> InstrumentRow:
     index = row["type"] == "INDEX"
     segment = f"{row['exchange']}_{'INDEX' if index else 'EQ'}"
     series = "" if index else "EQ" if row["exchange"] == "NSE" else "A"
-    return Instrument(
+    return InstrumentRow(
         token=int(row["token"]),
         symbol=row["symbol"],
         exchange=row["exchange"],
@@ -75,7 +75,7 @@ def _instrument(row: dict[str, str]) -> Instrument:
 
 def _synthetic(number: int) -> Listed:
     isin = f"INE9{number:05d}010"
-    instrument = Instrument(
+    instrument = InstrumentRow(
         token=(_SYNTHETIC_TOKEN + number) << 8 | 1,
         symbol=f"SIM{number:04d}",
         exchange="NSE",

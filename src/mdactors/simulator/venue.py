@@ -5,7 +5,7 @@ from __future__ import annotations
 import abc
 from collections.abc import Iterable, Mapping
 
-from mdactors.market.instrument import Instrument
+from mdactors.market.instrument import InstrumentRow
 from mdactors.simulator.session import Session, Status
 from mdactors.simulator.state import PriceState
 
@@ -27,7 +27,7 @@ class Venue(abc.ABC):
         self._by_name = {(s.instrument.exchange, s.instrument.symbol): s for s in self._states.values()}
 
     @property
-    def instruments(self) -> list[Instrument]:
+    def instruments(self) -> list[InstrumentRow]:
         """Everything listed here."""
         return [state.instrument for state in self._states.values()]
 

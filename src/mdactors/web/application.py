@@ -23,8 +23,11 @@ from mdactors.web.limited_log import LimitedLog
 from mdactors.web.origins import Origins
 from mdactors.web.paths import PATHS, RAW
 from mdactors.web.rest_candles import Candles
+from mdactors.web.rest_docs import AsyncApi, DocsPage, OpenApi
+from mdactors.web.rest_feed import FeedConnect, FeedDisconnect, FeedIndices, FeedPrices, FeedStatus
 from mdactors.web.rest_history import TicksOfHistory
-from mdactors.web.rest_market import MarketSnapshot
+from mdactors.web.rest_market import MarketHolidays, MarketSnapshot, MarketStatus
+from mdactors.web.rest_pins import MarketSubscribe, MarketUnsubscribe
 from mdactors.web.rest_service import Health, Live, Page, Ready, Status
 from mdactors.web.rest_ticks import InstrumentsRefresh, Subscriptions
 from mdactors.web.rest_today import TicksOfToday
@@ -35,6 +38,9 @@ logger = logging.getLogger(__name__)
 
 REST = {
     "/": Page,
+    "/docs": DocsPage,
+    "/openapi.json": OpenApi,
+    "/asyncapi.json": AsyncApi,
     "/health": Health,
     "/live": Live,
     "/ready": Ready,
@@ -45,6 +51,16 @@ REST = {
     "/api/ticks/admin/refresh-instruments": InstrumentsRefresh,
     "/api/candles/{symbol}": Candles,
     "/api/market/snapshot": MarketSnapshot,
+    "/api/market/status": MarketStatus,
+    "/api/market/holidays": MarketHolidays,
+    "/api/market/subscribe": MarketSubscribe,
+    "/api/market/unsubscribe": MarketUnsubscribe,
+    "/api/v1/market/market-feed/connect": FeedConnect,
+    "/api/v1/market/market-feed/disconnect": FeedDisconnect,
+    "/api/v1/market/market-feed/status": FeedStatus,
+    "/api/v1/market/market-feed/indices": FeedIndices,
+    "/api/v1/market/market-feed/{kind}/prices": FeedPrices,
+    "/api/v1/instruments/sync": InstrumentsRefresh,
 }
 PING_SECONDS = 30
 """How often a websocket is pinged."""

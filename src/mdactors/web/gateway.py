@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -12,6 +12,7 @@ from mdactors.market.calendar import Calendar
 from mdactors.market.candle import Interval
 from mdactors.market.instruments import InstrumentTable
 from mdactors.market.quote import Quote
+from mdactors.market.sectors import Sectors
 from mdactors.runtime import Address, Message
 from mdactors.store.bars import BarStore
 from mdactors.store.cache import Cache
@@ -28,6 +29,14 @@ class Gateway(msgspec.Struct, frozen=True):
     hub: Address
     instruments: Address
     """The InstrumentMaster's."""
+    views: Address
+    """The MarketViews'."""
+    feeds: Mapping[str, Sequence[Address]]
+    """Broker -> those of its connections."""
+    login_address: Callable[[str], str]
+    """Of a broker, by its name; empty where it is not known."""
+    sectors: Callable[[], Sectors]
+    """The newest sectors."""
     cache: Cache
     history: TickStore | None
     """None where ticks are not stored."""

@@ -16,6 +16,7 @@ from tornado.web import HTTPError, RequestHandler
 
 from mdactors.config import AdminSettings, ServerSettings
 from mdactors.market.instrument import Instrument
+from mdactors.market.instruments import InstrumentTable
 from mdactors.market.moment import read_moment
 from mdactors.runtime import Address, Message
 from mdactors.web.gateway import Gateway, ask
@@ -26,6 +27,7 @@ from mdactors.web.sessions import Sessions
 Result = TypeVar("Result")
 
 _LOGGED_CHARACTERS = 100
+_FIELD = re.compile(r"`\$\.(\w+)")
 _WHOLE = re.compile("[1-9][0-9]{0,14}")
 
 ANSWER_SECONDS = 5.0
@@ -84,6 +86,12 @@ class Handler(RequestHandler):
     def _is_allowed(self, origin: str | None) -> bool:
         return self.parts.origins.allows(origin, self.request.host)
 
+    @classmethod
+    def methods(cls) -> list[str]:
+        """The methods of HTTP that are answered."""
+        every = [(name, name.lower()) for name in cls.SUPPORTED_METHODS]
+        return [name for name, own in every if getattr(cls, own) is not getattr(RequestHandler, own)]
+
     def options(self, *_arguments: str, **_named: str) -> None:
         """Answer a browser that asks before it sends."""
         self.set_header("Access-Control-Allow-Methods", "GET, POST, OPTIONS")
@@ -107,6 +115,8 @@ class Handler(RequestHandler):
         if isinstance(error, Failure):
             self.answer({**error.beside, "error": error.error}, status_code)
             return
+        if status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            self.set_header("Allow", ", ".join(self.methods()))
         status = HTTPStatus(status_code)
         self.answer({"error": {"code": status.name.lower(), "message": status.phrase}}, status_code)
 
@@ -173,12 +183,28 @@ class Handler(RequestHandler):
         except ValueError as error:
             raise Failure(400, "invalid_parameter", f"{name}: {error}", field=name) from None
 
+    def body(self, kind: type[Result]) -> Result:
+        """The request's JSON; fields that are not known are ignored, and one that is wrong is named."""
+        try:
+            return msgspec.json.decode(self.request.body, type=kind)
+        except msgspec.ValidationError as error:
+            found = _FIELD.search(str(error))
+            field = {"field": found[1]} if found else {}
+            raise Failure(400, "invalid_parameter", f"the body: {error}", **field) from None
+        except (msgspec.DecodeError, UnicodeError, RecursionError):
+            raise Failure(400, "invalid_parameter", "the body must be one JSON object") from None
+
+    def table(self) -> InstrumentTable:
+        """The instruments; while there are none, a 503."""
+        table = self.parts.gateway.table()
+        if not len(table):
+            raise Failure(503, "not_ready", "the daemon has no instruments yet; ask again in a moment")
+        return table
+
     async def instrument(self, name: str, field: str) -> Instrument:
         """The instrument that is meant; none is a 404 with suggestions."""
-        table = self.parts.gateway.table()
+        table = self.table()
         found = table.resolve(name)
-        if found is None and not len(table):
-            raise Failure(503, "not_ready", "the daemon has no instruments yet; ask again in a moment")
         if found is None:
             # Comparing with every symbol takes long enough to be felt on the loop.
             suggestions = await self.in_pool(table.suggest, name)

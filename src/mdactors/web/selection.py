@@ -10,7 +10,7 @@ import msgspec
 from mdactors.market.instruments import InstrumentTable
 from mdactors.market.interest import BarChannel, Interest
 from mdactors.protocol import BadRequest, ErrorCode, Request
-from mdactors.web.channels import read_channels
+from mdactors.web.channels import Channel, read_channels
 from mdactors.web.paths import MARKET, Path
 
 NOT_YET = ("sector", "underlying")
@@ -26,7 +26,7 @@ class Selection:
         self._symbols: dict[int, str] = {}
         self._asked: dict[int, int] = {}
         """Token -> the version of the interest in which it was asked for last."""
-        self._channels: dict[str, BarChannel] = {}
+        self._channels: dict[str, Channel] = {}
         """By the names that were asked for."""
 
     @property
@@ -57,8 +57,10 @@ class Selection:
                 tokens.pop(token, None)
                 self._forget(token)
         self._change_channels(request, channels)
+        bars = frozenset(each for each in self._channels.values() if isinstance(each, BarChannel))
+        views = frozenset(each for each in self._channels.values() if isinstance(each, str))
         self.interest = msgspec.structs.replace(
-            self.interest, tokens=tokens, channels=frozenset(self._channels.values()), version=version
+            self.interest, tokens=tokens, channels=bars, views=views, version=version, pinned=False
         )
         asked = {} if request.channels is None else {"channels": list(channels)}
         return {
@@ -70,7 +72,7 @@ class Selection:
             **asked,
         }
 
-    def _change_channels(self, request: Request, channels: Mapping[str, BarChannel]) -> None:
+    def _change_channels(self, request: Request, channels: Mapping[str, Channel]) -> None:
         if request.action == "SUBSCRIBE":
             held = set(self._channels.values())
             self._channels |= {name: channel for name, channel in channels.items() if channel not in held}

@@ -46,6 +46,7 @@ class SessionSocket(Handler, WebSocketHandler):
             everything_mode=cast(Mode, self.choice("mode", get_args(Mode), "quote")),
             shape=cast(Shape, self.choice("shape", get_args(Shape), "tick")),
             events=self._path.market or self.choice("events", ("0", "1"), "0") == "1",
+            pinned=self._path.market,
         )
 
     async def get(self, *arguments: Any, **named: Any) -> None:

@@ -160,3 +160,8 @@ def test_nothing_wanted_is_nothing_said():
 def test_the_adapter_decodes_by_its_codec():
     assert adapter().decode(bytes.fromhex("00010008000b450100022cc7")).quotes[0].last_price == 1425.35
     assert adapter().decode('{"type":"message","data":"hello"}').notice == "hello"
+
+
+def test_the_login_page_names_the_app():
+    assert adapter(api_key="k y").login_address() == "https://kite.zerodha.com/connect/login?v=3&api_key=k+y"
+    assert adapter(api_key="").login_address() == ""

@@ -15,7 +15,7 @@ import responses
 
 from mdactors.adapter import Secret
 from mdactors.errors import BrokerRefused, BrokerUnavailable, LoginRequired
-from mdactors.market.instrument import Instrument
+from mdactors.market.instrument import InstrumentRow
 from mdactors_kite.adapter import KiteAdapter, KiteSettings
 
 TOKEN = "s3cret-token"
@@ -64,20 +64,20 @@ def read(kite, *rows):
 def test_every_kind_of_row_becomes_an_instrument_of_ours(kite):
     found = {i.token: i for i in read(kite, *ROWS.splitlines())}
     assert len(found) == 12
-    assert found[408065] == Instrument(
-        408065, "INFY", "NSE", "NSE_EQ", "STOCK", "NSE_EQ|INFY", "INFOSYS", series="EQ"
+    assert found[408065] == InstrumentRow(
+        408065, "INFY", "NSE", "NSE_EQ", "STOCK", "NSE_EQ|INFY", series="EQ", name="INFOSYS"
     )
-    assert found[256265] == Instrument(
-        256265, "NIFTY 50", "NSE", "NSE_INDEX", "INDEX", "NSE_INDEX|NIFTY 50", "NIFTY 50"
+    assert found[256265] == InstrumentRow(
+        256265, "NIFTY 50", "NSE", "NSE_INDEX", "INDEX", "NSE_INDEX|NIFTY 50", name="NIFTY 50"
     )
     assert found[265].key == "BSE_INDEX|SENSEX"
     assert (found[273417].exchange, found[273417].segment, found[273417].name) == ("MCX", "MCX_INDEX", "")
-    assert found[17606914] == Instrument(
-        17606914, "RELIANCE26SEPFUT", "NSE", "NSE_FO", "FUTURE", "NSE_FO|68777", "RELIANCE",
+    assert found[17606914] == InstrumentRow(
+        17606914, "RELIANCE26SEPFUT", "NSE", "NSE_FO", "FUTURE", "NSE_FO|68777", name="RELIANCE",
         lot_size=500, tick_size=0.1, expiry="2026-09-29", underlying="RELIANCE",
     )  # fmt: skip
-    assert found[16035586] == Instrument(
-        16035586, "RELIANCE26SEP1300CE", "NSE", "NSE_FO", "OPTION", "NSE_FO|62639", "RELIANCE",
+    assert found[16035586] == InstrumentRow(
+        16035586, "RELIANCE26SEP1300CE", "NSE", "NSE_FO", "OPTION", "NSE_FO|62639", name="RELIANCE",
         lot_size=500, tick_size=0.05, expiry="2026-09-29", strike=1300.0, option_type="CE",
         underlying="RELIANCE",
     )  # fmt: skip
@@ -86,7 +86,13 @@ def test_every_kind_of_row_becomes_an_instrument_of_ours(kite):
     assert (found[512262].exchange, found[512262].segment) == ("BSE", "BCD_FO")
     assert (found[53490439].segment, found[53490439].strike) == ("MCX_FO", 0.0)
     assert (found[31132428].exchange, found[31132428].segment) == ("NSE", "NSE_COM")
-    assert (found[128012548].symbol, found[128012548].series) == ("BAJAJ-AUTO", "EQ")
+    assert (found[128012548].symbol, found[128012548].series) == ("BAJAJ-AUTO", "")
+
+
+def test_a_number_of_the_bse_tells_a_bond_from_a_share(kite):
+    numbers = (500325, 590066, 890144, 973123, 800123, 190123)
+    found = read(kite, *(f"{n << 8 | 4},{n},S{n},S,0,,0,0.05,1,EQ,BSE,BSE" for n in numbers))
+    assert [instrument.series for instrument in found] == ["", "", "", "F", "F", "F"]
 
 
 @pytest.mark.parametrize(

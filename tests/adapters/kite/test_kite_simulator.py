@@ -9,7 +9,7 @@ import pytest
 import websocket
 
 from mdactors.adapter import Depth, Level
-from mdactors.market.instrument import Instrument
+from mdactors.market.instrument import InstrumentRow
 from mdactors.simulator import Exchange, FixedBook, PriceState
 
 INFY = 408065
@@ -18,7 +18,8 @@ USDINR = 1132 << 8 | 3
 
 
 def equity(token=INFY, segment="NSE_EQ", symbol="INFY", **figures):
-    instrument = Instrument(token, symbol, "NSE", segment, "STOCK", f"{segment}|{symbol}", symbol)
+    key = f"{segment}|{symbol}"
+    instrument = InstrumentRow(token, symbol, "NSE", segment, "STOCK", key, name=symbol)
     book = FixedBook((Level(1500.4, 310, 4),), (Level(1500.45, 75, 1), Level(1500.5, 480, 6)))
     state = {
         "last_price": 1500.45, "previous_close": 1489.85, "open": 1495.0, "high": 1507.1, "low": 1490.1,
@@ -35,7 +36,8 @@ def currency():
 
 
 def index():
-    instrument = Instrument(NIFTY, "NIFTY 50", "NSE", "NSE_INDEX", "INDEX", "NSE_INDEX|Nifty 50", "Nifty 50")
+    key = "NSE_INDEX|Nifty 50"
+    instrument = InstrumentRow(NIFTY, "NIFTY 50", "NSE", "NSE_INDEX", "INDEX", key, name="Nifty 50")
     return PriceState(instrument, 24055.15, 23962.8, 24001.0, 24102.3, 23980.4, exchange_time=1795149930000)
 
 

@@ -14,7 +14,7 @@ import pytest
 import websocket
 
 from mdactors.adapter import Outgoing, Secret
-from mdactors.market.instrument import Instrument
+from mdactors.market.instrument import InstrumentRow
 from mdactors.market.quote import Greeks, Level
 from mdactors.simulator import (
     Candle,
@@ -142,21 +142,22 @@ def _states() -> list[PriceState]:
     minute = Candle(1276.8, 1277.5, 1276.6, 1277.2, 45_682, NOW - 90_000)
     return [
         PriceState(
-            Instrument(738561, "RELIANCE", "NSE", "NSE_EQ", "STOCK", "NSE_EQ|INE002A01018", "Reliance",
-                       "INE002A01018", "EQ", tick_size=0.1),
+            InstrumentRow(738561, "RELIANCE", "NSE", "NSE_EQ", "STOCK", "NSE_EQ|INE002A01018",
+                          series="EQ", name="Reliance", isin="INE002A01018", tick_size=0.1),
             1277.4, 1274.0, 1270.0, 1279.9, 1268.5, 42, NOW - 500, NOW, 7_790_518, 1274.68,
             buy_quantity=359_157, sell_quantity=421_241, last_minute=minute, book=book,
         ),
         PriceState(
-            Instrument(45450 << 8 | 2, "NIFTY26NOV24400PE", "NSE", "NSE_FO", "OPTION", "NSE_FO|45450",
-                       "NIFTY", lot_size=75, expiry="2026-11-24", strike=24400.0, option_type="PE",
-                       underlying="NIFTY"),
+            InstrumentRow(45450 << 8 | 2, "NIFTY26NOV24400PE", "NSE", "NSE_FO", "OPTION", "NSE_FO|45450",
+                          name="NIFTY", lot_size=75, expiry="2026-11-24", strike=24400.0,
+                          option_type="PE", underlying="NIFTY"),
             219.3, 494.05, 260.0, 282.7, 136.75, 75, NOW - 400, NOW, 32_205_075, 189.33, 2_811_525,
             buy_quantity=58_850, sell_quantity=94_825, iv=0.1277, last_minute=minute, book=book,
             greeks=Greeks(-0.5637, -18.9642, 0.0014, 8.9092, -1.1677),
         ),
         PriceState(
-            Instrument(256265, "NIFTY 50", "NSE", "NSE_INDEX", "INDEX", "NSE_INDEX|Nifty 50", "Nifty 50"),
+            InstrumentRow(256265, "NIFTY 50", "NSE", "NSE_INDEX", "INDEX", "NSE_INDEX|Nifty 50",
+                          name="Nifty 50"),
             24310.5, 24600.0, 24500.0, 24610.0, 24290.0, last_trade_time=NOW - 300, exchange_time=NOW,
         ),
     ]  # fmt: skip

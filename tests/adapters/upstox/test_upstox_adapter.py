@@ -131,3 +131,10 @@ def test_a_refused_handshake_is_never_about_the_token_which_authorize_has_just_p
 def test_nothing_printable_holds_a_secret():
     settings = UpstoxSettings(access_token=Secret("hidden-1"), api_secret=Secret("hidden-2"))
     assert "hidden" not in repr(settings)
+
+
+def test_the_login_page_names_the_app():
+    assert adapter(api_key="k y").login_address() == (
+        "https://api.upstox.com/v2/login/authorization/dialog?response_type=code&client_id=k+y"
+    )
+    assert adapter().login_address() == ""

@@ -9,9 +9,9 @@ from collections import Counter
 import msgspec
 import pytest
 
-from mdactors.market.instrument import Instrument
+from mdactors.market.instrument import InstrumentRow
 from mdactors_upstox import identity
-from mdactors_upstox.rest import _read
+from mdactors_upstox.rest import listings
 
 ROW = {
     "segment": "NSE_EQ", "exchange": "NSE", "name": "", "instrument_type": "EQ", "trading_symbol": "",
@@ -19,7 +19,7 @@ ROW = {
 }  # fmt: skip
 
 
-def instrument(**fields) -> Instrument:
+def instrument(**fields) -> InstrumentRow:
     listing = identity.listing(msgspec.convert({**ROW, **fields}, identity.Row))
     assert listing is not None
     assert listing.token == listing.instrument.key
@@ -50,11 +50,17 @@ def test_a_share_has_its_series_behind_the_symbol_on_the_nse_only():
         trading_symbol="RELIANCE", exchange_token="2885", isin="INE002A01018", tick_size=10.0
     )
     assert (reliance.symbol, reliance.token, reliance.tick_size) == ("RELIANCE", 738561, 0.1)
-    assert (reliance.series, reliance.isin, reliance.etf) == ("EQ", "INE002A01018", False)
+    assert (reliance.series, reliance.isin, reliance.mtf) == ("EQ", "INE002A01018", False)
     assert instrument(trading_symbol="CENTRALBK", instrument_type="BE").symbol == "CENTRALBK-BE"
     on_bse = instrument(trading_symbol="ABB", instrument_type="A", segment="BSE_EQ", exchange_token="500002")
     assert (on_bse.symbol, on_bse.token) == ("ABB", 500002 << 8 | 4)
-    assert instrument(isin="INF204KB14I2").etf
+    assert instrument(mtf_enabled=True).mtf
+
+
+def test_a_further_list_says_something_of_all_its_rows():
+    row = msgspec.convert(ROW, identity.Row)
+    flagged = [identity.listing(row, flags).instrument for flags in identity.FLAGS.values()]
+    assert [(each.mtf, each.mis) for each in flagged] == [(True, False), (False, True), (False, True)]
 
 
 @pytest.mark.parametrize(
@@ -94,7 +100,7 @@ def test_what_we_have_no_word_for_is_left_out():
 @pytest.fixture
 def ours(shared_data):
     data = gzip.decompress((shared_data / "upstox_complete_2026-08-18.json.gz").read_bytes())
-    return [listing.instrument for listing in _read(msgspec.json.decode(data, type=list[msgspec.Raw]))]
+    return [listing.instrument for listing in listings(data, {})]
 
 
 @pytest.fixture

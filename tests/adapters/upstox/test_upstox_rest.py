@@ -115,6 +115,28 @@ def test_instruments_come_packed_and_may_have_been_unpacked_on_the_way(upstox, a
     assert "Authorization" not in asked
 
 
+def test_a_list_that_has_not_changed_is_not_sent_again(upstox, adapter):
+    said = {"ETag": '"abc"', "Last-Modified": "Tue, 18 Aug 2026 00:00:00 GMT"}
+    upstox.get(INSTRUMENTS, body=rows(), headers=said)
+    first = adapter.download()
+    assert (first.etag, first.modified) == ('"abc"', said["Last-Modified"])
+    assert "If-None-Match" not in upstox.calls[0].request.headers
+    upstox.upsert("GET", INSTRUMENTS, status=304)
+    assert adapter.download(before=first) is None
+    asked = upstox.calls[1].request.headers
+    assert asked["If-None-Match"] == '"abc"'
+    assert asked["If-Modified-Since"] == said["Last-Modified"]
+
+
+@pytest.mark.parametrize(("name", "flags"), [("MTF", (True, False)), ("NSE_MIS", (False, True))])
+def test_further_lists_lie_beside_the_whole_one_and_flag_what_is_on_them(upstox, adapter, name, flags):
+    assert name in adapter.lists
+    upstox.get(INSTRUMENTS.replace("complete", name), body=gzip.compress(rows()))
+    fetched = adapter.download(name)
+    (listing,) = adapter.listings(fetched.data, name)
+    assert (listing.instrument.mtf, listing.instrument.mis) == flags
+
+
 def test_a_row_that_cannot_be_read_costs_only_itself(upstox, adapter, caplog):
     odd = [
         {"segment": "NSE_EQ"},

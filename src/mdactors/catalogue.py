@@ -1,0 +1,205 @@
+"""The process that loads the instruments: the other end of `catalogue_process`.
+
+Started as ``python -m mdactors.catalogue DESCRIPTOR``; ends when it is done, or when whoever started it does.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import msgspec
+
+from mdactors import service
+from mdactors.adapter import BrokerAdapter, Download, Secret
+from mdactors.config import SQL_SOURCE, Settings
+from mdactors.errors import BrokerError, BrokerUnavailable, MdactorsError, StoreError
+from mdactors.market import ist
+from mdactors.market.instrument import InstrumentRow
+from mdactors.market.instruments import FILE as TABLE
+from mdactors.market.instruments import InstrumentTable
+from mdactors.market.merging import Merged
+from mdactors.market.quote import BrokerToken
+from mdactors.market.sectors import Sector
+from mdactors.plugins import make_adapters
+from mdactors.store import instruments, instruments_sqlite
+from mdactors.store.catalogue_process import Failed, Loaded, Order, Progress, Word, encode
+from mdactors.store.downloads import FOLDER, Downloads, Kept
+from mdactors.store.lists import load_sectors
+
+NICENESS = 10
+"""The instruments can wait, live ticks cannot."""
+ROWS_A_WORD = 5000
+"""How often progress is told."""
+LEAST_SHARE = 0.5
+"""A list with fewer of the rows that there were before was cut off on its way."""
+
+Rows = list[tuple[InstrumentRow, BrokerToken]]
+Tell = Callable[[Word], None]
+
+
+def main() -> None:
+    """Load what is ordered, and tell how far it is."""
+    os.nice(NICENESS)
+    # Ctrl-C is for who started this: the end of the pipe follows.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with Connection(int(sys.argv[1])) as connection:
+        order = msgspec.msgpack.decode(
+            connection.recv_bytes(), type=Order, dec_hook=lambda _kind, value: Secret(value)
+        )
+        threading.Thread(target=_end_with, args=(connection,), daemon=True).start()
+        service.prepare_process(order.log)
+        try:
+            word: Word = load(order, lambda progress: connection.send_bytes(encode(progress)))
+        except MdactorsError as error:
+            word = Failed(str(error))
+        connection.send_bytes(encode(word))
+
+
+def _end_with(connection: Connection) -> None:
+    """Nobody says anything more: what can be read is that the other side is gone."""
+    try:
+        connection.recv_bytes()
+    except (EOFError, OSError):
+        os._exit(1)
+
+
+def load(order: Order, tell: Tell) -> Loaded:
+    """Download, read, merge and write all that is ordered.
+
+    A source that fails, or lists fewer than half of what it did, keeps the rows it had.
+
+    Raises:
+        BrokerError: no source has any rows; nothing is written.
+        MdactorsError: the order does not fit the adapters, or the files cannot be written.
+    """
+    settings = Settings(brokers=order.brokers, instruments=order.instruments)
+    names = order.instruments.sources or list(order.brokers)
+    fetching = _Fetching(order, make_adapters(settings), tell)
+    merged = _merged(order, {name: fetching.rows(name) for name in names})
+    if not merged.by_token:
+        raise BrokerError("; ".join(fetching.failures) or "no source of instruments is configured")
+    folder = Path(order.folder)
+    sectors = load_sectors(order.sectors, folder)
+    known = [sector for code in sectors.codes() if (sector := sectors.find(code))]
+    rows = list(merged.rows(order.instruments.series, sectors.sector_of))
+    table = InstrumentTable.of(rows, merged.tokens)
+    instruments_sqlite.write(folder / instruments.FILE, rows, known)
+    table.save(folder / TABLE)
+    strangers = [each for found in merged.strangers.values() for each in found]
+    return Loaded(
+        counts=table.counts(),
+        sources=fetching.counts,
+        failures=[*fetching.failures, *_copy(order, rows, known)],
+        apart=[f"{each.symbol}: {each.reason}" for each in strangers],
+    )
+
+
+class _Fetching:
+    """Gets the rows of each source, and remembers what went wrong."""
+
+    def __init__(self, order: Order, adapters: Mapping[str, BrokerAdapter], tell: Tell) -> None:
+        self.failures: list[str] = []
+        self.counts: dict[str, int] = {}
+        self._order = order
+        self._adapters = adapters
+        self._tell = tell
+        self._downloads = Downloads(Path(order.folder) / FOLDER)
+
+    def rows(self, source: str) -> Rows:
+        """The newest rows of a source; none where there never were any."""
+        kept = self._downloads.get(source)
+        rows: Rows = []
+        failed = False
+        try:
+            download = self._download(source, kept.download if kept else None)
+            if download is not None:
+                rows = self._fresh(source, download, kept)
+        except BrokerError as error:
+            failed = True
+            self.failures.append(str(error))
+        if not rows and kept is not None:
+            rows = self._read(source, kept.download.data, kept.rows)
+            if failed:
+                # It cannot say any more what has expired.
+                today = ist.date(time.time_ns()).isoformat()
+                rows = [(row, token) for row, token in rows if not row.expiry or row.expiry >= today]
+        self.counts[source] = len(rows)
+        return rows
+
+    def _download(self, source: str, before: Download | None) -> Download | None:
+        file = self._order.files.get(source)
+        if file is not None:
+            try:
+                return Download(Path(file).read_bytes())
+            except OSError as error:
+                raise BrokerUnavailable(f"{file}: cannot be read: {error.strerror}") from None
+        if self._order.files and before is not None:
+            return None
+        if source == SQL_SOURCE:
+            from mdactors.store.instruments_source import fetch
+
+            return Download(fetch(self._order.instruments.sql))
+        adapter, further = self._order.instruments.source(source)
+        return self._adapters[adapter].download(further, before)
+
+    def _fresh(self, source: str, download: Download, kept: Kept | None) -> Rows:
+        expected = kept.rows if kept else 0
+        rows = self._read(source, download.data, expected)
+        if not rows:
+            raise BrokerUnavailable(f"{source} listed no instruments")
+        if len(rows) < LEAST_SHARE * expected:
+            raise BrokerUnavailable(f"{source} listed {len(rows)} instruments, {expected} the time before")
+        self._downloads.put(source, Kept(download, len(rows)))
+        return rows
+
+    def _read(self, source: str, data: bytes, expected: int) -> Rows:
+        adapter, further = self._order.instruments.source(source)
+        rows: Rows = []
+        for listing in self._adapters[adapter].listings(data, further):
+            rows.append((listing.instrument, listing.token))
+            if len(rows) % ROWS_A_WORD == 0:
+                self._tell(Progress(source, len(rows), expected))
+        self._tell(Progress(source, len(rows), len(rows)))
+        return rows
+
+
+def _merged(order: Order, listed: Mapping[str, Rows]) -> Merged:
+    """Further lists complete what the others list, wherever they are named."""
+    merged = Merged()
+    for source, rows in listed.items():
+        adapter, further = order.instruments.source(source)
+        if not further:
+            merged.add(adapter, rows)
+    for source, rows in listed.items():
+        if order.instruments.source(source)[1]:
+            merged.complete(row for row, _ in rows)
+    return merged
+
+
+def _copy(order: Order, rows: Sequence[InstrumentRow], sectors: Sequence[Sector]) -> Iterator[str]:
+    """Fill the tables and lists that other programs read; why one of them is still as it was."""
+    try:
+        if order.store.kind == "postgres":
+            from mdactors.store import instruments_postgres
+
+            instruments_postgres.write(order.store, rows, sectors)
+    except StoreError as error:
+        yield str(error)
+    try:
+        if order.cache.kind == "redis":
+            from mdactors.store import instruments_redis
+
+            instruments_redis.write(order.cache, rows)
+    except StoreError as error:
+        yield str(error)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,50 @@
+"""Where in its day each segment is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from mdactors.market import ist
+from mdactors.market.calendar import Calendar, Phase
+
+SEGMENTS = ("NSE_EQ", "BSE_EQ", "NSE_FO", "BSE_FO", "NCD_FO", "BCD_FO", "MCX_FO")
+"""Those whose status is told whether a broker speaks of them or not."""
+_NS_PER_MS = 1_000_000
+
+
+class SegmentStatus(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """One segment now; ``open`` and ``close`` of today's session are None where there is none."""
+
+    segment: str
+    status: Phase
+    open: str | None = None
+    close: str | None = None
+    said: Mapping[str, str] = {}
+    """Broker -> its own word for it, of those that say one."""
+
+
+def market_status(
+    calendar: Calendar, at_ns: int, said: Mapping[str, Mapping[str, str]]
+) -> list[SegmentStatus]:
+    """The status of each segment by the calendar, and beside it what the brokers say.
+
+    Args:
+        calendar: of sessions and holidays.
+        at_ns: the time, in nanoseconds since 1970.
+        said: broker -> segment -> its word.
+    """
+    found = []
+    for segment in dict.fromkeys((*SEGMENTS, *(segment for words in said.values() for segment in words))):
+        session = calendar.session(segment, at_ns)
+        found.append(
+            SegmentStatus(
+                segment=segment,
+                status=calendar.phase(segment, at_ns),
+                open=None if session is None else ist.iso(session.open_ns // _NS_PER_MS),
+                close=None if session is None else ist.iso(session.close_ns // _NS_PER_MS),
+                said={source: words[segment] for source, words in said.items() if segment in words},
+            )
+        )
+    return found

@@ -1,0 +1,210 @@
+"""The options of one underlying and expiry side by side, made of their newest ticks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+import msgspec
+
+from mdactors.market import ist
+from mdactors.market.calendar import Calendar
+from mdactors.market.instrument import Instrument
+from mdactors.market.quote import Greeks, Level
+from mdactors.market.tick import Tick
+from mdactors.market.underlying import Underlying
+from mdactors.market.view import change_since
+
+
+class Contract(msgspec.Struct, frozen=True, gc=False, rename="camel", omit_defaults=True):
+    """One option of a chain, named as in a tick; what is not known is None, and left out."""
+
+    symbol: str
+    instrument_token: int
+    instrument_key: str
+    last_traded_price: float | None = None
+    change: float | None = None
+    change_percent: float | None = None
+    volume: int | None = None
+    open_interest: int | None = None
+    open_interest_change: int | None = None
+    """Since the day began."""
+    bid: float | None = None
+    bid_quantity: int | None = None
+    ask: float | None = None
+    ask_quantity: int | None = None
+    iv: float | None = None
+    greeks: Greeks | None = None
+
+
+class Strike(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One row: the call and the put of a strike."""
+
+    strike: float
+    ce: Contract | None = None
+    pe: Contract | None = None
+
+
+class Total(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+    """What all calls, or all puts, add up to, as far as it is known."""
+
+    volume: int
+    open_interest: int
+
+
+class PutCallRatio(msgspec.Struct, frozen=True, gc=False, rename="camel", omit_defaults=True):
+    """All puts to all calls; None where there are no calls."""
+
+    open_interest: float | None = None
+    volume: float | None = None
+
+
+class OptionChain(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """A whole chain; what is not known is None, and left out."""
+
+    underlying: str
+    expiry: str
+    expiries: Sequence[str]
+    rows: Sequence[Strike]
+    ce: Total
+    pe: Total
+    pcr: PutCallRatio
+    spot: float | None = None
+    at_the_money: float | None = None
+    """The strike that is nearest to the spot; of two the lower."""
+    max_pain: float | None = None
+    """The strike at which those who hold options would be paid least, by open interest."""
+
+
+class InterestBefore:
+    """The open interest with which each option began its day.
+
+    Known from a tick that came on the same date before the session opened, and not guessed from others.
+    """
+
+    def __init__(self, calendar: Calendar) -> None:
+        self._calendar = calendar
+        self._known: dict[int, tuple[int, int]] = {}
+        """Instrument token -> day and open interest."""
+
+    def note(self, tick: Tick) -> None:
+        """Look at a tick."""
+        instrument, interest = tick.instrument, tick.quote.open_interest
+        if instrument.type != "OPTION" or interest is None:
+            return
+        session = self._calendar.session(instrument.segment, tick.received_ns)
+        if session is not None and tick.received_ns < session.open_ns:
+            self._known[instrument.token] = ist.day_number(tick.received_ns), interest
+
+    def before(self, tick: Tick) -> int | None:
+        """The open interest before the tick's day; None where it is not known."""
+        day, interest = self._known.get(tick.instrument.token, (0, 0))
+        return interest if day == ist.day_number(tick.received_ns) else None
+
+
+def option_chain(
+    underlying: Underlying,
+    expiry: str,
+    newest: Mapping[int, Tick],
+    interest_before: Callable[[Tick], int | None],
+) -> OptionChain:
+    """The chain of an expiry, one of the underlying's.
+
+    Args:
+        underlying: whose options they are.
+        expiry: an ISO date.
+        newest: instrument token -> its newest tick.
+        interest_before: the open interest before a tick's day, where it is known.
+    """
+    sides: dict[float, dict[str, Contract]] = {}
+    for instrument in underlying.expiries[expiry]:
+        tick = newest.get(instrument.token)
+        contract = _contract(instrument, tick, interest_before)
+        sides.setdefault(instrument.strike, {})[instrument.option_type] = contract
+    rows = [Strike(strike, side.get("CE"), side.get("PE")) for strike, side in sorted(sides.items())]
+    calls, puts = _total(row.ce for row in rows), _total(row.pe for row in rows)
+    at = newest.get(underlying.spot.token) if underlying.spot is not None else None
+    spot = None if at is None else at.quote.last_price
+    return OptionChain(
+        underlying=underlying.name,
+        expiry=expiry,
+        expiries=list(underlying.expiries),
+        rows=rows,
+        ce=calls,
+        pe=puts,
+        pcr=PutCallRatio(_ratio(puts.open_interest, calls.open_interest), _ratio(puts.volume, calls.volume)),
+        spot=spot,
+        at_the_money=None if spot is None else min(sides, key=lambda strike: (abs(strike - spot), strike)),
+        max_pain=max_pain([(row.strike, _interest(row.ce), _interest(row.pe)) for row in rows]),
+    )
+
+
+def max_pain(interests: Sequence[tuple[float, int, int]]) -> float | None:
+    """The strike at which the open interest would be paid least; of equals the lowest.
+
+    What is paid falls with the strike as long as more puts lie above than calls at or below it.
+
+    Args:
+        interests: strike, open interest of its call and of its put, by strike.
+
+    Returns:
+        None where there is no open interest.
+    """
+    calls, puts = 0, sum(put for _, _, put in interests)
+    if not puts and not any(call for _, call, _ in interests):
+        return None
+    for strike, call, put in interests:
+        calls += call
+        puts -= put
+        if calls >= puts:
+            return strike
+    return None
+
+
+def _contract(
+    instrument: Instrument, tick: Tick | None, interest_before: Callable[[Tick], int | None]
+) -> Contract:
+    if tick is None:
+        return Contract(instrument.symbol, instrument.token, instrument.key)
+    quote = tick.quote
+    change, percent = change_since(quote.previous_close, quote.last_price)
+    depth = quote.depth()
+    bid, bid_quantity = _best(depth.buy if depth is not None else ())
+    ask, ask_quantity = _best(depth.sell if depth is not None else ())
+    interest, before = quote.open_interest, interest_before(tick)
+    return Contract(
+        symbol=instrument.symbol,
+        instrument_token=instrument.token,
+        instrument_key=instrument.key,
+        last_traded_price=quote.last_price,
+        change=change,
+        change_percent=percent,
+        volume=quote.volume,
+        open_interest=interest,
+        open_interest_change=None if interest is None or before is None else interest - before,
+        bid=bid,
+        bid_quantity=bid_quantity,
+        ask=ask,
+        ask_quantity=ask_quantity,
+        iv=quote.iv,
+        greeks=quote.greeks(),
+    )
+
+
+def _best(side: Sequence[Level]) -> tuple[float | None, int | None]:
+    return (side[0].price, side[0].quantity) if side else (None, None)
+
+
+def _total(contracts: Iterable[Contract | None]) -> Total:
+    known = [contract for contract in contracts if contract is not None]
+    return Total(
+        volume=sum(contract.volume or 0 for contract in known),
+        open_interest=sum(contract.open_interest or 0 for contract in known),
+    )
+
+
+def _interest(contract: Contract | None) -> int:
+    return 0 if contract is None or contract.open_interest is None else contract.open_interest
+
+
+def _ratio(puts: int, calls: int) -> float | None:
+    return round(puts / calls, 4) if calls else None

@@ -1,0 +1,231 @@
+"""What is streamed whether anybody asks for it or not: selectors, turned into instruments."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Collection, Mapping, Sequence
+from itertools import chain, islice
+from typing import TypeAlias
+
+import msgspec
+
+from mdactors.market.instrument import NSE_SHARES, Instrument
+from mdactors.market.instruments import InstrumentTable
+from mdactors.market.quote import Mode, richer
+from mdactors.market.ranking import ranked_expiries, ranked_futures, ranked_indices, ranked_stocks
+from mdactors.market.sectors import Member, Sectors, share_of
+from mdactors.market.selectors import (
+    ChainSelector,
+    MemberSelector,
+    SectorSelector,
+    Selector,
+    SymbolSelector,
+    TypeSelector,
+)
+from mdactors.market.strikes import Strikes
+from mdactors.market.underlyings import Underlying, Underlyings
+
+Prices: TypeAlias = Mapping[int, float]
+"""Token -> last price."""
+
+
+class Portion(msgspec.Struct, frozen=True):
+    """What one selector selects: so many of so many."""
+
+    selector: str
+    selected: int
+    of: int
+
+
+class Selection(msgspec.Struct, frozen=True):
+    """Everything that is to be streamed always."""
+
+    modes: Mapping[int, Mode]
+    """Token -> mode, what was named first first."""
+    portions: tuple[Portion, ...] = ()
+    unknown: tuple[str, ...] = ()
+    """Names that selectors gave and that mean nothing."""
+
+
+class _Chosen(msgspec.Struct, frozen=True):
+    tokens: Sequence[int]
+    of: int
+    unknown: Sequence[str] = ()
+
+
+_Choice: TypeAlias = Callable[[], _Chosen]
+_Key: TypeAlias = tuple[str, str]
+"""Underlying and expiry."""
+
+
+class Universe:
+    """Owns where the money of each option chain is, between one selection and the next.
+
+    Instruments of a type are taken in the order of `ranking`. What several selectors name has its place
+    from the first of them and the richest mode of all. For one thread.
+
+    Args:
+        selectors: the first go first.
+        mode: of those that name none.
+        series: NSE's series of shares, where a selector names none.
+    """
+
+    def __init__(
+        self, selectors: Sequence[Selector], mode: Mode = "full", series: Collection[str] = NSE_SHARES
+    ) -> None:
+        self._selectors = selectors
+        self._mode = mode
+        self._series = series
+        self._prepared: _Prepared | None = None
+
+    def select(self, table: InstrumentTable, sectors: Sectors, prices: Prices, today: dt.date) -> Selection:
+        """Select by the newest table, sectors and prices; cheap where only the prices are others.
+
+        Args:
+            table: all instruments.
+            sectors: and the members of indices.
+            prices: those of `watched`, as far as they are known; others do not matter.
+            today: the date in India; what expired before is left out.
+        """
+        prepared = self._prepared
+        if prepared is None or not prepared.is_of(table, sectors, today):
+            middles = prepared.middles() if prepared is not None else {}
+            prepared = self._prepared = _Prepared(table, sectors, today, self._series, middles)
+            prepared.choices = [prepared.choice(selector) for selector in self._selectors]
+        prepared.follow(prices)
+        modes: dict[int, Mode] = {}
+        portions: list[Portion] = []
+        unknown: list[str] = []
+        for selector, choice in zip(self._selectors, prepared.choices, strict=True):
+            chosen = choice()
+            mode = selector.mode or self._mode
+            for token in chosen.tokens:
+                modes[token] = richer(modes.get(token, mode), mode)
+            portions.append(Portion(str(selector), len(chosen.tokens), chosen.of))
+            unknown += chosen.unknown
+        return Selection(modes, tuple(portions), tuple(dict.fromkeys(unknown)))
+
+    def watched(self) -> frozenset[int]:
+        """Tokens of everything whose price says where the money of a chain is; none before `select`."""
+        return self._prepared.watched() if self._prepared is not None else frozenset()
+
+    def would_move(self, prices: Prices) -> bool:
+        """Whether `select` would select something else by these prices."""
+        return self._prepared is not None and self._prepared.would_move(prices)
+
+
+class _Prepared:
+    """The selectors, applied to one table as far as prices do not matter."""
+
+    def __init__(
+        self,
+        table: InstrumentTable,
+        sectors: Sectors,
+        today: dt.date,
+        series: Collection[str],
+        middles: Mapping[_Key, float],
+    ) -> None:
+        self._table = table
+        self._sectors = sectors
+        self._today = today
+        self._on = today.isoformat()
+        self._series = series
+        self._middles = middles
+        self._underlyings = Underlyings(table)
+        self._strikes: dict[_Key, Strikes] = {}
+        """What the selection has some options of."""
+        self.choices: list[_Choice] = []
+
+    def is_of(self, table: InstrumentTable, sectors: Sectors, today: dt.date) -> bool:
+        return table is self._table and sectors is self._sectors and today == self._today
+
+    # --- the money
+
+    def middles(self) -> dict[_Key, float]:
+        known = ((key, strikes.middle) for key, strikes in self._strikes.items())
+        return {key: middle for key, middle in known if middle is not None}
+
+    def follow(self, prices: Prices) -> None:
+        for strikes in self._strikes.values():
+            strikes.middle = strikes.middle_at(prices)
+
+    def would_move(self, prices: Prices) -> bool:
+        return any(strikes.middle_at(prices) != strikes.middle for strikes in self._strikes.values())
+
+    def watched(self) -> frozenset[int]:
+        return frozenset(token for strikes in self._strikes.values() for token in strikes.priced_by)
+
+    def _strikes_of(self, underlying: Underlying, expiry: str) -> Strikes:
+        key = underlying.name, expiry
+        if key not in self._strikes:
+            priced_by = [each.token for each in underlying.priced_by(self._on)]
+            self._strikes[key] = Strikes(underlying.expiries[expiry], priced_by, self._middles.get(key))
+        return self._strikes[key]
+
+    # --- the choices
+
+    def choice(self, selector: Selector) -> _Choice:
+        """What a selector selects, to be asked whenever the money has moved."""
+        match selector:
+            case TypeSelector(type="OPTION"):
+                return self._options(selector)
+            case ChainSelector():
+                return self._chain(selector)
+            case TypeSelector():
+                chosen = self._of_type(selector)
+            case SymbolSelector():
+                named = {name: self._table.resolve(name) for name in selector.symbols}
+                chosen = _found(named)
+            case SectorSelector():
+                known = self._sectors.find(selector.sector) is not None
+                chosen = self._shares(selector, self._sectors.members(selector.sector) if known else None)
+            case MemberSelector():
+                chosen = self._shares(selector, self._sectors.index_members(selector.members))
+        return lambda: chosen
+
+    def _of_type(self, selector: TypeSelector) -> _Chosen:
+        match selector.type:
+            case "INDEX":
+                ranked = ranked_indices(self._table, selector)
+            case "STOCK":
+                ranked = ranked_stocks(self._table, selector, self._sectors, self._series)
+            case _:
+                ranked = ranked_futures(self._underlyings.outlines, selector, self._on)
+        return _Chosen([each.token for each in ranked[: selector.most]], len(ranked))
+
+    def _shares(self, selector: Selector, members: Sequence[Member] | None) -> _Chosen:
+        if members is None:
+            return _Chosen((), 0, [str(selector)])
+        return _found({member.symbol: share_of(self._table, member) for member in members})
+
+    def _options(self, selector: TypeSelector) -> _Choice:
+        ranked = ranked_expiries(self._underlyings.outlines, selector, self._on)
+        of = sum(outline.expiries[expiry] for outline, expiry in ranked)
+        most = of if selector.most is None else selector.most
+        taken, held = 0, []
+        for outline, expiry in ranked:
+            underlying = self._underlyings.find(outline.name) if taken < most else None
+            if underlying is None:
+                break
+            held.append(self._strikes_of(underlying, expiry))
+            taken += outline.expiries[expiry]
+        return lambda: _Chosen(list(islice(chain.from_iterable(each.tokens() for each in held), most)), of)
+
+    def _chain(self, selector: ChainSelector) -> _Choice:
+        underlying = self._underlyings.find(selector.chain)
+        if underlying is None:
+            return lambda: _Chosen((), 0, [str(selector)])
+        living = {expiry: each for expiry, each in underlying.expiries.items() if expiry >= self._on}
+        held = [self._strikes_of(underlying, expiry) for expiry in islice(living, selector.expiries)]
+        # Without their prices the money could not be followed.
+        priced_by = [each.token for each in underlying.priced_by(self._on)]
+        of = len(priced_by) + sum(map(len, living.values()))
+        return lambda: _Chosen(
+            [*priced_by, *chain.from_iterable(each.tokens(selector.strikes) for each in held)], of
+        )
+
+
+def _found(named: Mapping[str, Instrument | None]) -> _Chosen:
+    tokens = dict.fromkeys(each.token for each in named.values() if each is not None)
+    unknown = [name for name, each in named.items() if each is None]
+    return _Chosen(list(tokens), len(named), unknown)

@@ -1,0 +1,49 @@
+"""The file that keeps pins over a restart."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+
+import msgspec
+
+from mdactors.errors import StoreError
+from mdactors.market.pins import Pins
+
+
+class PinFile:
+    """A small file of JSON, replaced whole or not at all; blocks, hardly."""
+
+    def __init__(self, path: pathlib.Path) -> None:
+        self._path = path
+
+    def load(self) -> Pins:
+        """What was saved last; nothing where nothing was.
+
+        Raises:
+            StoreError: the file cannot be read, or it is damaged.
+        """
+        try:
+            return msgspec.json.decode(self._path.read_bytes(), type=Pins)
+        except FileNotFoundError:
+            return Pins()
+        except OSError as error:
+            raise StoreError(f"{self._path}: cannot be read: {error.strerror}") from None
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            raise StoreError(f"{self._path}: the file is damaged") from None
+
+    def save(self, pins: Pins) -> None:
+        """Replace what was saved before.
+
+        Raises:
+            StoreError: the file cannot be written.
+        """
+        beside = self._path.with_name(f"{self._path.name}.{os.getpid()}.new")
+        try:
+            # Not synced: that may take seconds, in which nobody else could subscribe, and only a power
+            # failure would ask for it.
+            beside.write_bytes(msgspec.json.encode(pins, order="deterministic"))
+            beside.replace(self._path)
+        except OSError as error:
+            beside.unlink(missing_ok=True)
+            raise StoreError(f"{self._path}: cannot be written: {error.strerror}") from None

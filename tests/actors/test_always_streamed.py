@@ -1,0 +1,120 @@
+"""What the configuration always streams: placed without any session, and following the money."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from mdactors.actors.placement import Upstream
+from mdactors.actors.subscription_manager import REVIEW_SECONDS, SubscriptionManager
+from mdactors.market.instrument import Instrument
+from mdactors.market.instruments import InstrumentTable
+from mdactors.market.selectors import ChainSelector
+from mdactors.market.universe import Universe
+from mdactors.messages import PricesKnown, PricesWanted, SessionsReported, SetInterest
+from mdactors.runtime import Address, ChildSpec, Describe, FakeClock, Kill
+from mdactors_kite.adapter import KiteAdapter, KiteSettings
+
+NIFTY = Instrument(256265, "NIFTY 50", "NSE", "NSE_INDEX", "INDEX", "NSE_INDEX|Nifty 50")
+STRIKES = range(24000, 25000, 100)
+EXPIRY = "2026-11-24"
+NOON_NS = 1_795_154_400_000_000_000
+"""2026-11-20, noon in India."""
+
+
+def option(strike: int) -> Instrument:
+    symbol = f"NIFTY26NOV{strike}CE"
+    return Instrument(
+        (strike << 8) | 2, symbol, "NSE", "NSE_FO", "OPTION", f"NSE_FO|{strike}", expiry=EXPIRY,
+        strike=float(strike), option_type="CE", underlying="NIFTY",
+    )  # fmt: skip
+
+
+TABLE = InstrumentTable.build(
+    {"kite": [(each, each.token) for each in (NIFTY, *map(option, STRIKES))]},
+)
+
+
+class Rig:
+    def __init__(self, listen: Callable[[str], Any], run_tree: Callable[..., Any]) -> None:
+        self.clock = FakeClock(NOON_NS)
+        self.hub, self.connection = listen("hub"), listen("kite/connection-1")
+        self.address = Address("subscription_manager")
+        chain = ChainSelector(chain="NIFTY", expiries=1, strikes=1)
+        arguments = {
+            "upstreams": [Upstream(self.connection.address, KiteAdapter(KiteSettings()))],
+            "hub": self.hub.address,
+            "table": lambda: TABLE,
+            "ask_sessions": lambda: self.address.tell(SessionsReported({})),
+            "universe": lambda: Universe([chain]),
+            "grace_seconds": 0.0,
+        }
+        run_tree([ChildSpec(self.address, SubscriptionManager, arguments)], self.clock)
+
+    def describe(self) -> dict[str, Any]:
+        return dict(self.address.ask(Describe(), timeout=5).result())
+
+    def strikes(self) -> list[int]:
+        """The strikes that stream, once the beat is over."""
+        self.describe()
+        self.clock.advance(0.1)
+        self.describe()
+        told = self.connection.of(SetInterest)
+        return sorted(token >> 8 for token in (told[-1].wanted if told else ()) if token != NIFTY.token)
+
+
+@pytest.fixture
+def rig(listen: Callable[[str], Any], run_tree: Callable[..., Any]) -> Rig:
+    return Rig(listen, run_tree)
+
+
+def test_a_chain_streams_around_the_middle_until_the_price_is_known_and_then_around_the_money(
+    rig: Rig, wait_until: Callable[..., None]
+) -> None:
+    wait_until(lambda: rig.strikes() == [24400, 24500, 24600])
+    assert NIFTY.token in rig.connection.of(SetInterest)[-1].wanted
+    assert rig.describe()["always"] == {"streamed": 4, "wanted": 4}
+    for price, strikes in ((24110.0, [24000, 24100, 24200]), (24810.0, [24700, 24800, 24900])):
+        rig.address.tell(PricesKnown({NIFTY.token: price}))
+        wait_until(lambda strikes=strikes: rig.strikes() == strikes)
+
+
+def test_the_hub_is_asked_for_the_price_at_the_start_and_again_and_again(
+    rig: Rig, wait_until: Callable[..., None]
+) -> None:
+    wait_until(lambda: rig.hub.of(PricesWanted))
+    for times in (2, 3):
+        rig.clock.advance(REVIEW_SECONDS)
+        wait_until(lambda times=times: len(rig.hub.of(PricesWanted)) == times)
+    assert all(asked.tokens == {NIFTY.token} for asked in rig.hub.of(PricesWanted))
+
+
+def test_a_price_that_is_not_known_any_more_moves_nothing(rig: Rig, wait_until: Callable[..., None]) -> None:
+    rig.address.tell(PricesKnown({NIFTY.token: 24810.0}))
+    wait_until(lambda: rig.strikes() == [24700, 24800, 24900])
+    rig.address.tell(PricesKnown({}))
+    assert rig.strikes() == [24700, 24800, 24900]
+
+
+def test_options_that_have_expired_leave_with_their_day(rig: Rig, wait_until: Callable[..., None]) -> None:
+    wait_until(lambda: rig.strikes() == [24400, 24500, 24600])
+    for _ in range(2):
+        rig.clock.advance(5 * 86_400)
+        rig.describe()
+    wait_until(lambda: rig.strikes() == [])
+
+
+def test_a_restarted_one_asks_for_the_money_before_it_tells_the_broker_anything(
+    rig: Rig, wait_until: Callable[..., None]
+) -> None:
+    rig.address.tell(PricesKnown({NIFTY.token: 24810.0}))
+    wait_until(lambda: rig.strikes() == [24700, 24800, 24900])
+    asked, told = len(rig.hub.of(PricesWanted)), len(rig.connection.of(SetInterest))
+    rig.address.tell(Kill("a bug"))
+    wait_until(lambda: len(rig.hub.of(PricesWanted)) > asked)
+    assert len(rig.connection.of(SetInterest)) == told
+    rig.address.tell(PricesKnown({NIFTY.token: 24810.0}))
+    wait_until(lambda: len(rig.connection.of(SetInterest)) > told or rig.strikes() == [])
+    assert rig.strikes() == [24700, 24800, 24900]
