@@ -10,6 +10,8 @@ from mdactors.actors.broker_connection import BrokerConnection, Line
 from mdactors.actors.cache_writer import CacheWriter
 from mdactors.actors.candle_builder import CandleBuilder
 from mdactors.actors.instrument_master import Catalogue, InstrumentMaster
+from mdactors.actors.journal_intake import JournalIntake
+from mdactors.actors.journal_watch import JournalWatch
 from mdactors.actors.journal_writer import JournalWriter
 from mdactors.actors.normalizer import Normalizer
 from mdactors.actors.session_hub import SessionHub
@@ -24,11 +26,8 @@ from mdactors.store.archive import Archive
 
 FRAMES_WAITING = MailboxPolicy(capacity=1000, when_full="wait")
 BATCHES_WAITING = MailboxPolicy(capacity=10_000, when_full="drop_oldest")
-NEVER_DROPPED = MailboxPolicy(when_full="keep")
 SLOW_CHILD_SECONDS = 120.0
 """The ping limit of those who download or write for long."""
-SYNCING_SECONDS = 30.0
-"""The ping limit of one that waits for the disk."""
 STORING_SECONDS = 15.0
 """How long the last batches may take at the end; what is not stored then is in the journal."""
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -52,7 +51,8 @@ class Blueprint:
         self._archive = archive
         self.hub = Address("session_hub", BATCHES_WAITING)
         self.manager = Address("subscription_manager")
-        self.journal_writer = Address("journal_writer", NEVER_DROPPED)
+        self.journal_writer = JournalIntake("journal_writer")
+        self.journal_watch = Address("journal_watch")
         self.persister = Address("batch_persister", BATCHES_WAITING)
         self.cache_writer = Address("cache_writer", BATCHES_WAITING)
         self.candles = Address("candle_builder", BATCHES_WAITING)
@@ -67,8 +67,9 @@ class Blueprint:
         """Every actor's address, supervisors apart."""
         connections = [address for each in self.connections.values() for address in each]
         own = [self.hub, self.manager, self.cache_writer, self.candles, self.master]
-        keeping = [self.journal_writer, self.persister] if self._archive.ticks is not None else []
-        return [*own, *keeping, *self.normalizers.values(), *connections]
+        if self._archive.ticks is not None:
+            own += [self.journal_writer, self.journal_watch, self.persister]
+        return [*own, *self.normalizers.values(), *connections]
 
     def root(
         self, deliver: Callable[[Sequence[Delivery]], None], ask_sessions: Callable[[], None]
@@ -96,12 +97,20 @@ class Blueprint:
 
     def _sinks(self) -> ChildSpec:
         """Stopped in reverse: the persister goes last, when all that came is synced."""
-        keeping = [self._persister(), self._journal_writer()] if self._archive.ticks is not None else []
+        keeping: list[ChildSpec] = []
+        if self._archive.ticks is not None:
+            keeping = [self._persister(), self._journal_watch(), self._journal_writer()]
         return self._supervisor("sinks", [*keeping, self._cache_writer(), self._candle_builder()])
 
+    def _journal_watch(self) -> ChildSpec:
+        arguments = {"intake": self.journal_writer, "hub": self.hub}
+        return ChildSpec(self.journal_watch, JournalWatch, arguments)
+
     def _journal_writer(self) -> ChildSpec:
+        """Never replaced because it hangs: on its disk a successor would hang as well."""
         arguments = {
             "journal": self._archive.journal,
+            "intake": self.journal_writer,
             "persister": self.persister,
             "hub": self.hub,
             "sync_seconds": self._settings.journal.sync_seconds,
@@ -111,7 +120,7 @@ class Blueprint:
             JournalWriter,
             arguments,
             shutdown=STORING_SECONDS,
-            ping_limit=SYNCING_SECONDS,
+            ping_limit=None,
             drain=True,
         )
 

@@ -169,8 +169,9 @@ def test_a_password_travels_to_it_but_shows_nowhere(tmp_path: Path, synced: Posi
     store = StoreSettings(kind="postgres", url=Secret("postgresql://someone:hush@127.0.0.1:1/nowhere"))
     errand = Errand(store, str(tmp_path), str(tmp_path / "journal"), LogSettings())
     assert "hush" not in repr(errand)
-    with closing(CarrierProcess(errand)) as carrier, pytest.raises(StoreError) as said:
-        carrier.carry(None, synced, 1)
+    with closing(CarrierProcess(errand)) as carrier:
+        with pytest.raises(StoreError) as said:
+            carrier.carry(None, synced, 1)
         (child,) = children(os.getpid())
         assert b"hush" not in Path(f"/proc/{child}/cmdline").read_bytes()
     assert "hush" not in str(said.value)
