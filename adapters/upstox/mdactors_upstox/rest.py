@@ -49,6 +49,11 @@ class _Envelope(msgspec.Struct):
     errors: list[_Trouble] | None = None
 
 
+_read_envelope = msgspec.json.Decoder(_Envelope).decode
+_rows = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_row = msgspec.json.Decoder(identity.Row).decode
+
+
 def authorize(rest_url: str, token: Secret) -> Secret:
     """Ask for the address of one websocket; it holds a code that works once.
 
@@ -78,18 +83,17 @@ def listings(url: str) -> Iterator[Listing]:
     try:
         if body[:2] == b"\x1f\x8b":
             body = gzip.decompress(body)
-        rows = msgspec.json.decode(body, type=list[msgspec.Raw])
+        rows = _rows(body)
     except (OSError, EOFError, zlib.error, msgspec.DecodeError):
         raise BrokerUnavailable("upstox: the list of instruments is damaged") from None
     return _read(rows)
 
 
 def _read(rows: list[msgspec.Raw]) -> Iterator[Listing]:
-    decoder = msgspec.json.Decoder(identity.Row)
     unread = 0
     for row in rows:
         try:
-            listing = identity.listing(decoder.decode(row))
+            listing = identity.listing(_row(row))
         except (msgspec.DecodeError, ValueError, OverflowError, OSError):
             unread += 1
             continue
@@ -142,6 +146,6 @@ def refusal(what: str, status: int, body: bytes, token: Secret) -> BrokerError:
 
 def _envelope(body: bytes) -> _Envelope | None:
     try:
-        return msgspec.json.decode(body, type=_Envelope)
+        return _read_envelope(body)
     except (msgspec.DecodeError, UnicodeError):
         return None

@@ -117,10 +117,10 @@ class InstrumentTable:
         """
         try:
             data = path.read_bytes()
-            head = msgspec.msgpack.decode(data, type=_Head)
+            head = _head(data)
             if (head.version, head.fields) != (VERSION, Instrument.__struct_fields__):
                 raise StoreError(f"{path}: of another version of mdactors; it is written anew after a fetch")
-            stored = msgspec.msgpack.decode(data, type=_Stored)
+            stored = _stored(data)
             words = _Words()
             rows = (words.share(row) for row in stored.rows)
             return cls({instrument.token: instrument for instrument in rows}, stored.tokens)
@@ -140,6 +140,10 @@ class _Stored(msgspec.Struct):
     fields: tuple[str, ...]
     rows: list[Instrument]
     tokens: Mapping[str, Mapping[int, BrokerToken]]
+
+
+_head = msgspec.msgpack.Decoder(_Head).decode
+_stored = msgspec.msgpack.Decoder(_Stored).decode
 
 
 class _Words:

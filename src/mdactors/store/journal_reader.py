@@ -44,14 +44,18 @@ class _Line(msgspec.Struct, gc=False, array_like=True):
     late: bool = False
 
 
+# Made at import: two threads that make the first decoder of a struct at once crash the interpreter
+# (msgspec 0.22 shows the second one what it knows of the struct while the first still looks).
+_lines = msgspec.msgpack.Decoder(list[_Line]).decode
+_line = msgspec.msgpack.Decoder(_Line).decode
+_raw = msgspec.msgpack.Decoder(list[msgspec.Raw]).decode
+_instrument = msgspec.msgpack.Decoder(Instrument).decode
+
+
 class TickDecoder:
     """Makes ticks of a record's payload; one `Instrument` serves all its ticks."""
 
     def __init__(self) -> None:
-        self._lines = msgspec.msgpack.Decoder(list[_Line])
-        self._line = msgspec.msgpack.Decoder(_Line)
-        self._raw = msgspec.msgpack.Decoder(list[msgspec.Raw])
-        self._instrument = msgspec.msgpack.Decoder(Instrument)
         self._instruments: dict[bytes, Instrument] = {}
 
     def decode(self, payload: memoryview) -> list[Tick]:
@@ -60,14 +64,14 @@ class TickDecoder:
         Raises:
             msgspec.MsgspecError: one of them is not what a tick should be.
         """
-        return [self._tick(line) for line in self._lines.decode(payload)]
+        return [self._tick(line) for line in _lines(payload)]
 
     def decode_singly(self, payload: memoryview) -> list[Tick]:
         """The ticks that can be read of a payload that `decode` refused."""
         ticks = []
-        for raw in self._raw.decode(payload):
+        for raw in _raw(payload):
             try:
-                ticks.append(self._tick(self._line.decode(raw)))
+                ticks.append(self._tick(_line(raw)))
             except msgspec.MsgspecError:
                 continue
         return ticks
@@ -78,7 +82,7 @@ class TickDecoder:
         if instrument is None:
             if len(self._instruments) >= KEPT_INSTRUMENTS:
                 self._instruments.clear()
-            instrument = self._instruments[packed] = self._instrument.decode(packed)
+            instrument = self._instruments[packed] = _instrument(packed)
         return Tick(
             instrument, line.quote, line.source, line.epoch, line.seq, line.received_ns,
             line.snapshot, line.repeat, line.late,
