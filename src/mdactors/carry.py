@@ -5,6 +5,7 @@ Started by the daemon, as ``python -m mdactors.carry DESCRIPTOR``; ends when the
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import signal
@@ -21,8 +22,6 @@ from mdactors.store.carrier import DirectCarrier
 from mdactors.store.carrier_process import Answer, Errand, Failed, Part, encode
 from mdactors.store.opening import open_stores
 
-NICENESS = 10
-"""The journal can wait, live ticks cannot."""
 GARBAGE_THRESHOLD = 100_000
 """Rows are no garbage that the collector could find."""
 _errand = msgspec.msgpack.Decoder(Errand, dec_hook=lambda _kind, text: Secret(text)).decode
@@ -31,7 +30,9 @@ _part = msgspec.msgpack.Decoder(Part).decode
 
 def main() -> None:
     """Carry what is asked for until nobody can ask any more."""
-    os.nice(NICENESS)
+    with contextlib.suppress(OSError):  # a sandbox may forbid it
+        # The journal can wait, live ticks cannot: it gets what time nobody else wants.
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
     gc.set_threshold(GARBAGE_THRESHOLD)
     for number in (signal.SIGINT, signal.SIGTERM):
         # A service manager signals everybody: the daemon still has to store what is left.

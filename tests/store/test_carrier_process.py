@@ -83,7 +83,7 @@ def test_it_carries_part_after_part_up_to_what_is_synced(
 def test_it_leaves_the_processor_to_live_ticks(carrier: CarrierProcess, synced: Position) -> None:
     carrier.carry(None, synced, 1)
     (child,) = children(os.getpid())
-    assert os.getpriority(os.PRIO_PROCESS, child) == os.getpriority(os.PRIO_PROCESS, 0) + 10
+    assert os.sched_getscheduler(child) == os.SCHED_IDLE
 
 
 def test_a_part_that_somebody_else_has_stored_is_not_stored_again(
