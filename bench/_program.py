@@ -128,7 +128,9 @@ class Program:
         return False
 
     def _last_words(self) -> str:
-        return self.log.read_text(errors="replace")[-2000:]
+        text = self.log.read_text(errors="replace")
+        crash = text.find("Fatal Python error")  # followed by every thread's stack, the guilty one first
+        return text[crash:][:4000] if crash >= 0 else text[-2000:]
 
 
 @contextlib.contextmanager

@@ -26,7 +26,7 @@ from typing import Any
 
 import msgspec
 
-TOKEN, SEQ = b'"instrumentToken":', b',"seq":'
+TOKEN, EPOCH, SEQ = bytearray(b'"instrumentToken":'), b'"epoch":', b',"seq":'
 EPOCH_DIGITS = 13
 EVERY = 50
 """A latency is kept of each so many'th tick."""
@@ -114,16 +114,15 @@ class Client:
             self._read_frames() if self.way == "parse" else self._scan()
 
     def _scan(self) -> None:
-        buffer, find, at = self._buffer, self._buffer.find, 0
-        while (token := find(TOKEN, at)) >= 0 and (seq := find(SEQ, token)) >= 0:
-            end = find(b",", seq + len(SEQ))
-            if end < 0:
-                break
-            token += len(TOKEN)
-            key = (bytes(buffer[token : find(b",", token)]), bytes(buffer[seq - EPOCH_DIGITS : seq]))
-            self._note(key, int(buffer[seq + len(SEQ) : end]))
-            at = end
-        del buffer[:at]
+        _, *ticks = self._buffer.split(TOKEN)
+        if not ticks:
+            return
+        self._buffer = TOKEN + ticks.pop()  # it may go on
+        for tick in ticks:
+            at = tick.index(EPOCH) + len(EPOCH)
+            epoch, seq = at + EPOCH_DIGITS, at + EPOCH_DIGITS + len(SEQ)
+            key = (bytes(tick[: tick.index(b",")]), bytes(tick[at:epoch]))
+            self._note(key, int(tick[seq : tick.index(b",", seq)]))
 
     def _read_frames(self) -> None:
         buffer, at = self._buffer, 0

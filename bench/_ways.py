@@ -18,7 +18,7 @@ from mdactors.actors.batch_persister import PART_TICKS
 from mdactors.adapter import Secret
 from mdactors.market.position import Position
 from mdactors.market.tick import Tick
-from mdactors.store.journal_reader import JournalReader
+from mdactors.store.carrier import DirectCarrier
 from mdactors.store.postgres import PostgresDatabase
 from mdactors.store.ticks import COLUMNS, TickStore
 from mdactors.store.ticks_postgres import PostgresTicks
@@ -125,17 +125,14 @@ class Ways:
 
 def carry(journal: Path, store: TickStore) -> int:
     """Store a journal as the persister does; how many ticks there were."""
-    reader = JournalReader(journal)
+    carrier = DirectCarrier(store, journal)
     position: Position | None = None
     count = 0
-    while True:
-        ticks, upto = reader.read(position, None, PART_TICKS)
-        if not ticks or upto is None:
-            reader.close()
-            return count
-        store.write(ticks, position, upto)
-        position = upto
-        count += len(ticks)
+    while (carried := carrier.carry(position, None, PART_TICKS)).ticks:
+        position = carried.upto
+        count += carried.ticks
+    carrier.close()
+    return count
 
 
 def _opened(dsn: str, *, raw: bool) -> PostgresTicks:

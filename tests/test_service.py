@@ -342,7 +342,7 @@ def test_the_unit_gives_the_actors_the_time_that_their_tree_may_take_to_stop(tmp
     adapters = make_adapters(settings)
     archive = Archive(settings, {})
     archive.open()
-    blueprint = Blueprint(settings, adapters, Catalogue(), Calendar(), archive)
+    blueprint = Blueprint(settings, adapters, Catalogue(Sectors()), Calendar(), archive)
     longest = blueprint.root(lambda _deliveries: None, lambda: None).stop_limit
     archive.close()
     unit = (Path(__file__).resolve().parent.parent / "systemd" / "mdactors.service").read_text()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,11 +15,11 @@ from mdactors.adapter import BrokerAdapter
 from mdactors.blueprint import Blueprint
 from mdactors.config import Settings
 from mdactors.config.sessions import load_calendar
-from mdactors.market.sectors import Sectors
 from mdactors.protocol import Delivery
 from mdactors.runtime import Address, SystemClock, Tree, start_tree
 from mdactors.status import Status
 from mdactors.store.archive import Archive
+from mdactors.store.lists import load_sectors
 from mdactors.store.opening import stored_intervals
 from mdactors.web.application import WebServer
 from mdactors.web.gateway import Gateway
@@ -32,7 +33,7 @@ class Daemon:
     def __init__(self, settings: Settings, adapters: Mapping[str, BrokerAdapter]) -> None:
         self._settings = settings
         self._clock = SystemClock()
-        self._catalogue = Catalogue()
+        self._catalogue = Catalogue(load_sectors(settings.sectors, pathlib.Path(settings.data_dir)))
         quotes = {name: adapter.quote for name, adapter in adapters.items()}
         self._archive = Archive(settings, quotes)
         self._calendar = load_calendar(settings.calendar)
@@ -134,7 +135,7 @@ class Daemon:
             views=blueprint.views,
             feeds=blueprint.connections,
             login_address=lambda broker: self._adapters[broker].login_address(),
-            sectors=Sectors,
+            sectors=lambda: self._catalogue.sectors,
             cache=archive.cache,
             history=archive.ticks,
             bars=archive.bars,

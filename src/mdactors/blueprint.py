@@ -11,6 +11,8 @@ from mdactors.actors.broker_connection import BrokerConnection, Line
 from mdactors.actors.cache_writer import CacheWriter
 from mdactors.actors.candle_builder import CandleBuilder
 from mdactors.actors.instrument_master import Catalogue, InstrumentMaster
+from mdactors.actors.journal_intake import JournalIntake
+from mdactors.actors.journal_watch import JournalWatch
 from mdactors.actors.journal_writer import JournalWriter
 from mdactors.actors.market_views import MarketViews
 from mdactors.actors.normalizer import Normalizer
@@ -22,22 +24,19 @@ from mdactors.config import Settings
 from mdactors.market import instruments
 from mdactors.market.calendar import Calendar
 from mdactors.market.candle import Interval
-from mdactors.market.sectors import Sectors
 from mdactors.market.universe import Universe
 from mdactors.plugins import plain_sections
 from mdactors.protocol import Delivery
 from mdactors.runtime import Address, ChildSpec, Intensity, MailboxPolicy, Supervisor
 from mdactors.store import catalogue_process
 from mdactors.store.archive import Archive
+from mdactors.store.lists import load_sectors
 from mdactors.store.pin_file import PinFile
 
 FRAMES_WAITING = MailboxPolicy(capacity=1000, when_full="wait")
 BATCHES_WAITING = MailboxPolicy(capacity=10_000, when_full="drop_oldest")
-NEVER_DROPPED = MailboxPolicy(when_full="keep")
 SLOW_CHILD_SECONDS = 120.0
 """The ping limit of those who download or write for long."""
-SYNCING_SECONDS = 30.0
-"""The ping limit of one that waits for the disk."""
 STORING_SECONDS = 15.0
 """How long the last batches may take at the end; what is not stored then is in the journal."""
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -61,7 +60,8 @@ class Blueprint:
         self._archive = archive
         self.hub = Address("session_hub", BATCHES_WAITING)
         self.manager = Address("subscription_manager")
-        self.journal_writer = Address("journal_writer", NEVER_DROPPED)
+        self.journal_writer = JournalIntake("journal_writer")
+        self.journal_watch = Address("journal_watch")
         self.persister = Address("batch_persister", BATCHES_WAITING)
         self.cache_writer = Address("cache_writer", BATCHES_WAITING)
         self.candles = Address("candle_builder", BATCHES_WAITING)
@@ -77,8 +77,9 @@ class Blueprint:
         """Every actor's address, supervisors apart."""
         connections = [address for each in self.connections.values() for address in each]
         own = [self.hub, self.manager, self.cache_writer, self.candles, self.views, self.master]
-        keeping = [self.journal_writer, self.persister] if self._archive.ticks is not None else []
-        return [*own, *keeping, *self.normalizers.values(), *connections]
+        if self._archive.ticks is not None:
+            own += [self.journal_writer, self.journal_watch, self.persister]
+        return [*own, *self.normalizers.values(), *connections]
 
     def root(
         self, deliver: Callable[[Sequence[Delivery]], None], ask_sessions: Callable[[], None]
@@ -106,14 +107,21 @@ class Blueprint:
 
     def _sinks(self) -> ChildSpec:
         """Stopped in reverse: the persister goes last, when all that came is synced."""
-        keeping = [self._persister(), self._journal_writer()] if self._archive.ticks is not None else []
-        return self._supervisor(
-            "sinks", [*keeping, self._cache_writer(), self._candle_builder(), self._views()]
-        )
+        keeping: list[ChildSpec] = []
+        if self._archive.ticks is not None:
+            keeping = [self._persister(), self._journal_watch(), self._journal_writer()]
+        views = [self._cache_writer(), self._candle_builder(), self._views()]
+        return self._supervisor("sinks", [*keeping, *views])
+
+    def _journal_watch(self) -> ChildSpec:
+        arguments = {"intake": self.journal_writer, "hub": self.hub}
+        return ChildSpec(self.journal_watch, JournalWatch, arguments)
 
     def _journal_writer(self) -> ChildSpec:
+        """Never replaced because it hangs: on its disk a successor would hang as well."""
         arguments = {
             "journal": self._archive.journal,
+            "intake": self.journal_writer,
             "persister": self.persister,
             "hub": self.hub,
             "sync_seconds": self._settings.journal.sync_seconds,
@@ -123,7 +131,7 @@ class Blueprint:
             JournalWriter,
             arguments,
             shutdown=STORING_SECONDS,
-            ping_limit=SYNCING_SECONDS,
+            ping_limit=None,
             drain=True,
         )
 
@@ -177,7 +185,7 @@ class Blueprint:
             "hub": self.hub,
             "calendar": self._calendar,
             "table": lambda: self._catalogue.table,
-            "sectors": Sectors,
+            "sectors": lambda: self._catalogue.sectors,
         }
         return ChildSpec(self.views, MarketViews, arguments)
 
@@ -194,7 +202,7 @@ class Blueprint:
             "hub": self.hub,
             "table": lambda: self._catalogue.table,
             "ask_sessions": ask_sessions,
-            "sectors": Sectors,
+            "sectors": lambda: self._catalogue.sectors,
             "universe": lambda: Universe(
                 subscriptions.selectors(), subscriptions.mode, self._settings.instruments.series
             ),
@@ -218,6 +226,7 @@ class Blueprint:
         order = catalogue_process.Order.of(self._settings, plain_sections(self._adapters))
         arguments = {
             "load": functools.partial(catalogue_process.load, order),
+            "load_sectors": functools.partial(load_sectors, self._settings.sectors, self._archive.folder),
             "catalogue": self._catalogue,
             "path": self._archive.folder / instruments.FILE,
             "refresh_at": self._settings.instruments.refresh_at,

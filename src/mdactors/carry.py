@@ -5,6 +5,7 @@ Started by the daemon, as ``python -m mdactors.carry DESCRIPTOR``; ends when the
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import signal
@@ -21,21 +22,23 @@ from mdactors.store.carrier import DirectCarrier
 from mdactors.store.carrier_process import Answer, Errand, Failed, Part, encode
 from mdactors.store.opening import open_stores
 
-NICENESS = 10
-"""The journal can wait, live ticks cannot."""
 GARBAGE_THRESHOLD = 100_000
 """Rows are no garbage that the collector could find."""
+_errand = msgspec.msgpack.Decoder(Errand, dec_hook=lambda _kind, text: Secret(text)).decode
+_part = msgspec.msgpack.Decoder(Part).decode
 
 
 def main() -> None:
     """Carry what is asked for until nobody can ask any more."""
-    os.nice(NICENESS)
+    with contextlib.suppress(OSError):  # a sandbox may forbid it
+        # The journal can wait, live ticks cannot: it gets what time nobody else wants.
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
     gc.set_threshold(GARBAGE_THRESHOLD)
     for number in (signal.SIGINT, signal.SIGTERM):
         # A service manager signals everybody: the daemon still has to store what is left.
         signal.signal(number, signal.SIG_IGN)
     with Connection(int(sys.argv[1])) as connection:
-        errand = msgspec.msgpack.decode(connection.recv_bytes(), type=Errand, dec_hook=_secret)
+        errand = _errand(connection.recv_bytes())
         service.prepare_process(errand.log)
         _Carrying(errand).run(connection)
 
@@ -49,10 +52,9 @@ class _Carrying:
 
     def run(self, connection: Connection) -> None:
         """Answer every part that is asked for, until the other side is gone."""
-        part = msgspec.msgpack.Decoder(Part)
         try:
             while True:
-                connection.send_bytes(encode(self._answer(part.decode(connection.recv_bytes()))))
+                connection.send_bytes(encode(self._answer(_part(connection.recv_bytes()))))
         except (EOFError, OSError):
             return
 
@@ -67,10 +69,6 @@ class _Carrying:
     def _open(self) -> DirectCarrier:
         store, _bars = open_stores(self._errand.store, Path(self._errand.folder))
         return DirectCarrier(store, Path(self._errand.journal))
-
-
-def _secret(_kind: type, value: str) -> Secret:
-    return Secret(value)
 
 
 if __name__ == "__main__":

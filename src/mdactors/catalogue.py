@@ -5,6 +5,7 @@ Started as ``python -m mdactors.catalogue DESCRIPTOR``; ends when it is done, or
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -33,8 +34,6 @@ from mdactors.store.catalogue_process import Failed, Loaded, Order, Progress, Wo
 from mdactors.store.downloads import FOLDER, Downloads, Kept
 from mdactors.store.lists import load_sectors
 
-NICENESS = 10
-"""The instruments can wait, live ticks cannot."""
 ROWS_A_WORD = 5000
 """How often progress is told."""
 LEAST_SHARE = 0.5
@@ -42,17 +41,18 @@ LEAST_SHARE = 0.5
 
 Rows = list[tuple[InstrumentRow, BrokerToken]]
 Tell = Callable[[Word], None]
+_order = msgspec.msgpack.Decoder(Order, dec_hook=lambda _kind, text: Secret(text)).decode
 
 
 def main() -> None:
     """Load what is ordered, and tell how far it is."""
-    os.nice(NICENESS)
+    with contextlib.suppress(OSError):  # a sandbox may forbid it
+        # The instruments can wait, live ticks cannot.
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
     # Ctrl-C is for who started this: the end of the pipe follows.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with Connection(int(sys.argv[1])) as connection:
-        order = msgspec.msgpack.decode(
-            connection.recv_bytes(), type=Order, dec_hook=lambda _kind, value: Secret(value)
-        )
+        order = _order(connection.recv_bytes())
         threading.Thread(target=_end_with, args=(connection,), daemon=True).start()
         service.prepare_process(order.log)
         try:

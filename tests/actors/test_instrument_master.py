@@ -36,7 +36,7 @@ class Rig:
         clock: Clock | None = None,
     ) -> None:
         self.reader, self.hub = listen("reader"), listen("hub")
-        self.catalogue = Catalogue()
+        self.catalogue = Catalogue(Sectors())
         self.address = Address("instrument_master")
         arguments = {
             "load": load,

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from mdactors.actors.journal_intake import JournalIntake
 from mdactors.actors.journal_writer import JournalWriter
 from mdactors.market.instrument import Instrument
 from mdactors.market.position import Position
@@ -23,7 +24,7 @@ from mdactors.messages import (
     TicksPublished,
     TicksStored,
 )
-from mdactors.runtime import Address, ChildSpec, Describe, FakeClock, Kill, MailboxPolicy
+from mdactors.runtime import ChildSpec, Describe, FakeClock, Kill
 from mdactors.store.journal import Journal
 from mdactors.store.journal_reader import JournalReader
 from mdactors.store.journal_segment import HEADER_BYTES, segments
@@ -57,10 +58,10 @@ class Rig:
         self.journal = Journal(folder, segment_bytes=16_384, max_bytes=MAX_BYTES)
         self.hub, self.persister = listen("hub"), listen("batch_persister")
         self.clock = FakeClock()
-        self.address = Address("journal_writer", MailboxPolicy(when_full="keep"))
+        self.address = JournalIntake("journal_writer")
         arguments = {
-            "journal": self.journal, "persister": self.persister.address, "hub": self.hub.address,
-            "sync_seconds": 0.2,
+            "journal": self.journal, "intake": self.address, "persister": self.persister.address,
+            "hub": self.hub.address, "sync_seconds": 0.2,
         }  # fmt: skip
         self.tree = run_tree([ChildSpec(self.address, JournalWriter, arguments, drain=True)], self.clock)
 

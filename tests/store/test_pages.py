@@ -7,6 +7,7 @@ from itertools import chain
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from mdactors.market.candle import Bar
 from mdactors.market.instrument import Instrument
@@ -14,6 +15,7 @@ from mdactors.market.position import Position
 from mdactors.market.quote import Quote
 from mdactors.market.tick import Tick
 from mdactors.store import pages
+from mdactors.store.bars import keys
 from mdactors.store.bars_sqlite import SqliteBars
 from mdactors.store.pages import bars_between, ticks_between
 from mdactors.store.sqlite import SqliteDatabase
@@ -74,6 +76,47 @@ def test_a_page_is_read_only_when_it_is_asked_for(store: SqliteTicks, database: 
 def test_bars_come_in_pages_too(database: SqliteDatabase, store: SqliteTicks) -> None:
     bars = SqliteBars(database, ["1m"])
     bars.write([Bar(RELIANCE, "1m", NOON + n * 60_000, 1.0, 2.0, 0.5, 1.5, n) for n in range(25)])
-    found = list(bars_between(bars, RELIANCE.key, "1m", NOON + 60_000, NOON + 23 * 60_000))
-    assert [len(page) for page in found] == [3, 10, 10]
-    assert [bar.volume for page in found for bar in page] == list(range(1, 24))
+    found = bars_between(bars, RELIANCE, "1m", NOON + 60_000, NOON + 23 * 60_000)
+    assert [bar.volume for bar in found] == list(range(1, 24))
+
+
+# --- Bars under each form of an instrument's key
+
+BY_ISIN = replace(RELIANCE, isin="INE002A01018")
+BY_SYMBOL = replace(BY_ISIN, key="NSE_EQ|RELIANCE")
+
+
+def bar(minute: int, instrument: Instrument, volume: int = 1) -> Bar:
+    return Bar(instrument, "1m", NOON + minute * 60_000, 1.0, 2.0, 0.5, 1.5, volume)
+
+
+def minutes(bars: SqliteBars, instrument: Instrument) -> list[tuple[int, int]]:
+    found = bars_between(bars, instrument, "1m", 0, 2 * NOON)
+    return [((each.ts - NOON) // 60_000, each.volume) for each in found]
+
+
+@pytest.mark.parametrize(
+    ("before", "now"), [(BY_ISIN, BY_SYMBOL), (BY_SYMBOL, BY_ISIN)], ids=["isin", "symbol"]
+)
+def test_bars_from_before_a_change_of_brokers_are_found(
+    database: SqliteDatabase, store: SqliteTicks, before: Instrument, now: Instrument
+) -> None:
+    bars = SqliteBars(database, ["1m"])
+    bars.write([bar(n, before) for n in range(30)] + [bar(n, now) for n in range(30, 45)])
+    assert minutes(bars, now) == [(n, 1) for n in range(45)]
+
+
+def test_of_two_bars_of_one_minute_that_under_the_current_key_counts(
+    database: SqliteDatabase, store: SqliteTicks
+) -> None:
+    bars = SqliteBars(database, ["1m"])
+    bars.write([bar(n, BY_ISIN, 1) for n in range(25)] + [bar(n, BY_SYMBOL, 2) for n in range(5, 40, 2)])
+    isin, symbol = set(range(25)), set(range(5, 40, 2))
+    assert minutes(bars, BY_ISIN) == [(n, 1 if n in isin else 2) for n in sorted(isin | symbol)]
+    assert minutes(bars, BY_SYMBOL) == [(n, 2 if n in symbol else 1) for n in sorted(isin | symbol)]
+
+
+def test_an_instrument_without_an_isin_is_looked_for_by_key_and_symbol() -> None:
+    assert keys(replace(BY_SYMBOL, isin="")) == ("NSE_EQ|RELIANCE",)
+    assert keys(RELIANCE) == ("NSE_EQ|INE002A01018", "NSE_EQ|RELIANCE")
+    assert keys(BY_SYMBOL) == ("NSE_EQ|RELIANCE", "NSE_EQ|INE002A01018")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import math
 import threading
 from typing import Any
 
@@ -23,14 +21,18 @@ MS = 1_000_000
 NOON = 1_790_663_400_000
 DAY = 86_400_000
 BEGIN, FOREVER = 0, 2**62
-ROWS = 100
 
 
 def tick(
-    seq: int, at_ms: int | None = None, instrument: Instrument = RELIANCE, received: int = NOON, **said: Any
+    seq: int,
+    at_ms: int | None = None,
+    instrument: Instrument = RELIANCE,
+    received: int = NOON,
+    source: str = "kite",
+    **said: Any,
 ) -> Tick:
     quote = Quote("R", "full", **{"last_price": 1421.05, **said}, exchange_time=at_ms, raw=b"\x00raw")
-    return Tick(instrument, quote, "kite", 7, seq, received * MS + 999_999)
+    return Tick(instrument, quote, source, 7, seq, received * MS + 999_999)
 
 
 def place(ticks: int, journal: str = "journal-1") -> Position:
@@ -211,56 +213,6 @@ def test_of_many_who_write_the_same_part_at_once_one_wins(database: Any) -> None
     assert seqs(whole(stores[0])) == list(range(150))
 
 
-# --- What can never be kept
-
-POISON = {
-    "too-large": tick(2, volume=2**70),
-    "too-small": tick(2, open_interest=-(2**63) - 1),
-    "no-number": tick(2, last_price=math.nan),
-    "infinite": tick(2, high=-math.inf),
-    "infinite-iv": tick(2, iv=math.inf),
-    "no-text": tick(2, instrument=msgspec.structs.replace(INFY, symbol="\ud800")),
-    "missing": tick(2, instrument=msgspec.structs.replace(INFY, exchange=None)),
-}
-
-
-@pytest.mark.parametrize("poisoned", POISON.values(), ids=POISON)
-def test_a_tick_that_can_never_be_kept_is_set_aside_with_the_reason(
-    database: Any, keeper: Keeper, poisoned: Tick, caplog: pytest.LogCaptureFixture
-) -> None:
-    batch = [tick(seq) for seq in range(3, 3 + 2 * ROWS)]
-    assert keeper.write([*batch[:ROWS], tick(1), poisoned, *batch[ROWS:]]) == 1
-    assert seqs(whole(keeper.store)) == [1, *(kept.seq for kept in batch)]
-    assert keeper.store.position("journal-1") == place(2 * ROWS + 2)
-    ((journal, offset, reason, packed),) = database.query(
-        'SELECT journal, "offset", reason, tick FROM refused_ticks'
-    )
-    assert (journal, offset) == ("journal-1", place(2 * ROWS + 2).offset)
-    assert reason
-    assert bytes(packed)
-    (line,) = [record.message for record in caplog.records if record.levelno == logging.ERROR]
-    assert f"set aside 1 of {2 * ROWS + 2} ticks" in line
-    assert f"{poisoned.instrument.key}, epoch 7, seq 2: " in line
-
-
-def test_a_tick_that_was_set_aside_can_be_read_again(database: Any, keeper: Keeper) -> None:
-    poisoned = tick(1, last_price=math.inf)
-    keeper.write([poisoned])
-    ((packed,),) = database.query("SELECT tick FROM refused_ticks")
-    assert msgspec.msgpack.decode(bytes(packed), type=Tick) == poisoned
-
-
-def test_a_batch_of_nothing_but_poison_costs_one_line_and_the_next_one_works(
-    database: Any, keeper: Keeper, caplog: pytest.LogCaptureFixture
-) -> None:
-    assert keeper.write([tick(seq, volume=2**70) for seq in range(100)]) == 100
-    assert keeper.store.count() == 0
-    assert database.query("SELECT count(*) FROM refused_ticks") == [(100,)]
-    assert len([record for record in caplog.records if record.levelno == logging.ERROR]) == 1
-    assert keeper.write([tick(1)]) == 0
-    assert keeper.store.count() == 1
-
-
 # --- Reading
 
 
@@ -313,6 +265,22 @@ def test_pages_of_everything_that_was_received_follow_the_receipt(keeper: Keeper
     assert len(some) == 12
 
 
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 100])
+def test_two_brokers_that_number_alike_lose_no_row_between_pages(keeper: Keeper, size: int) -> None:
+    # Both began to number in the same millisecond: source alone tells the ticks apart.
+    sent = [tick(seq, NOON, source=source) for seq in (1, 2, 3) for source in ("upstox", "kite")]
+    keeper.write(sent)
+    in_order = [(seq, source) for seq in (1, 2, 3) for source in ("kite", "upstox")]
+    read: list[StoredTick] = []
+    while page := keeper.store.read(RELIANCE.token, BEGIN, FOREVER, size, read[-1] if read else None):
+        read += page
+    assert [(row.seq, row.source) for row in read] == in_order
+    received: list[StoredTick] = []
+    while page := keeper.store.received(BEGIN, FOREVER, size, received[-1] if received else None):
+        received += page
+    assert [(row.seq, row.source) for row in received] == in_order
+
+
 def test_the_newest_of_each_instrument_is_among_those_received_since(keeper: Keeper) -> None:
     assert keeper.store.newest(BEGIN) == []
     keeper.write([tick(seq, NOON + seq, RELIANCE, NOON + seq) for seq in range(5)])
@@ -352,22 +320,6 @@ def test_readers_and_a_writer_do_not_disturb_each_other(keeper: Keeper) -> None:
 
 
 # --- Looking after it
-
-
-def test_what_is_older_than_the_retention_is_deleted_and_nothing_else(database: Any) -> None:
-    store, _ = database.open(retention_days=2)
-    keeper = Keeper(store)
-    keeper.write([tick(1, NOON, RELIANCE, NOON - 5 * DAY), tick(2, NOON - 9 * DAY, RELIANCE, NOON)])
-    keeper.write([tick(3, NOON, INFY, NOON - 4 * DAY), tick(4, NOON, INFY, NOON - DAY)])
-    assert store.maintain(NOON * MS) == []
-    assert [seqs(whole(store)), seqs(whole(store, INFY.token))] == [[2], [4]]
-    assert store.position("journal-1") == place(4)
-
-
-def test_without_retention_everything_stays(keeper: Keeper) -> None:
-    keeper.write([tick(1, received=NOON - 1000 * DAY)])
-    keeper.store.maintain(NOON * MS)
-    assert keeper.store.count() == 1
 
 
 def test_a_closed_store_is_a_store_error(ticks_store: TickStore) -> None:

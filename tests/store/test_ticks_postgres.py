@@ -13,13 +13,16 @@ from bench._servers import Postgres
 
 from mdactors.adapter import Secret
 from mdactors.errors import PositionMoved, StoreError
+from mdactors.market.candle import Bar
 from mdactors.market.instrument import Instrument
 from mdactors.market.position import Position
 from mdactors.market.quote import Quote
 from mdactors.market.tick import Tick
 from mdactors.store import postgres as postgres_module
+from mdactors.store.bars_postgres import PostgresBars
 from mdactors.store.postgres import PostgresDatabase
-from mdactors.store.ticks_postgres import SLICE, PostgresTicks
+from mdactors.store.refusal import SLICE
+from mdactors.store.ticks_postgres import PostgresTicks
 from mdactors.store.timescale import failed_jobs
 
 Query = Callable[[str], list[tuple[Any, ...]]]
@@ -98,6 +101,21 @@ def test_old_days_are_dropped_as_a_whole(postgres_database: PostgresDatabase, qu
     assert store.maintain(NOON * MS) == []
     assert query("SELECT seq FROM ticks ORDER BY seq") == [(0,), (1,), (2,)]
     assert [name for (name,) in query(PARTITIONS)][:2] == ["ticks_20260927", "ticks_20260928"]
+
+
+def test_what_is_old_and_no_whole_day_is_deleted_by_and_by(postgres_database: PostgresDatabase, query: Query):
+    store, bars = PostgresTicks(postgres_database, retention_days=2), PostgresBars(postgres_database, ["1s"])
+    assert store.maintain(NOON * MS) == []
+    query("DO $$ BEGIN EXECUTE replace(pg_get_functiondef('ticks_forget'::regproc), '100000', '10'); END $$")
+    old = NOON - 9 * DAY
+    bars.write([Bar(RELIANCE, "1s", old + n * 1000, 1.0, 1.0, 1.0, 1.0, n) for n in range(25)])
+    torn = Instrument(738561, "RELI\0ANCE", "NSE", "NSE_EQ", "STOCK", "NSE_EQ|INE002A01018")
+    write(store, *(tick(seq, old, torn) for seq in range(25)), tick(25, old), tick(26))
+    for left in (15, 5, 0):
+        assert store.maintain(NOON * MS) == []
+        assert query("SELECT count(*) FROM market_ohlc") == [(left,)]
+        assert query("SELECT count(*) FROM refused_ticks") == [(left,)]
+    assert query("SELECT seq FROM ticks") == [(26,)]
 
 
 def test_a_reader_in_the_way_makes_maintenance_fail_for_now_only(
@@ -205,12 +223,12 @@ def test_pages_use_the_index_and_receipts_only_their_days(store: PostgresTicks, 
 
     page = plan(
         "SELECT * FROM ticks WHERE instrument_token = 738561 AND tick_timestamp >= '2026-09-29 12:00+05:30' "
-        "ORDER BY tick_timestamp, epoch, seq LIMIT 100"
+        "ORDER BY tick_timestamp, epoch, seq, source LIMIT 100"
     )
     assert "instrument_token_tick_timestamp_idx" in page
     received = plan(
         "SELECT * FROM ticks WHERE received_at BETWEEN '2026-09-29 12:00+05:30' AND '2026-09-29 13:00+05:30' "
-        "ORDER BY received_at, instrument_token, epoch, seq LIMIT 100"
+        "ORDER BY received_at, instrument_token, epoch, seq, source LIMIT 100"
     )
     assert "ticks_20260929_received_at_idx" in received
     assert "ticks_20260930" not in received

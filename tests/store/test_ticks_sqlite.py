@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import random
 import signal
@@ -16,15 +15,14 @@ from typing import Any
 import pytest
 
 from mdactors.errors import StoreError
+from mdactors.market.candle import Bar
 from mdactors.market.instrument import Instrument
 from mdactors.market.position import Position
 from mdactors.market.quote import Quote
 from mdactors.market.tick import Tick
-from mdactors.store import ticks_sqlite
+from mdactors.store import retention_sqlite, ticks_sqlite
 from mdactors.store.bars_sqlite import SqliteBars
 from mdactors.store.sqlite import SqliteDatabase
-from mdactors.store.sqlite_schema import MIGRATIONS
-from mdactors.store.ticks import COLUMNS
 from mdactors.store.ticks_sqlite import SqliteTicks
 
 RELIANCE = Instrument(738561, "RELIANCE", "NSE", "NSE_EQ", "STOCK", "NSE_EQ|INE002A01018")
@@ -60,23 +58,6 @@ def store(database: SqliteDatabase) -> SqliteTicks:
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits for a lock."""
     monkeypatch.setattr("mdactors.store.sqlite.LOCK_SECONDS", 0.01)
-
-
-def make_version_1(path: Path, ticks: int = 0) -> None:
-    """A file as the release before left it."""
-    with closing(sqlite3.connect(path, isolation_level=None)) as old:
-        for statement in MIGRATIONS[0].statements:
-            old.execute(statement)
-        old.execute("CREATE TABLE schema_version AS SELECT 1 AS version")
-        old.execute("PRAGMA journal_mode = WAL")
-        columns = COLUMNS[:-1]
-        for seq in range(ticks):
-            row = [738561, "RELIANCE", "NSE", NOON + seq, b"raw", NOON, 7, seq, "STOCK", 1421.05]
-            row += [None] * (len(columns) - len(row) - 2)
-            old.execute(
-                f"INSERT INTO ticks VALUES ({', '.join('?' * len(columns))})",
-                (*row, "kite", 0),
-            )
 
 
 # --- The lock, the disk
@@ -179,17 +160,21 @@ def test_a_file_that_was_moved_takes_no_more_rows_until_it_is_back(
     assert store.count() == 1
 
 
-def test_old_ticks_are_deleted_in_slices(
+def test_what_is_old_is_deleted_in_slices(
     database: SqliteDatabase, store: SqliteTicks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    bars = SqliteBars(database, ["1s"])
+    bars.write([Bar(RELIANCE, "1s", NOON - 9 * DAY + n, 1.0, 1.0, 1.0, 1.0, n) for n in range(100)])
     store.write([tick(seq, NOON - 9 * DAY + seq) for seq in range(100)], None, END)
-    monkeypatch.setattr(ticks_sqlite, "SLICE_ROWS", 10)
-    monkeypatch.setattr(ticks_sqlite, "SLICES", 3)
+    monkeypatch.setattr(retention_sqlite, "SLICE_ROWS", 10)
+    monkeypatch.setattr(retention_sqlite, "SLICES", 3)
     keeping = SqliteTicks(database, retention_days=2)
     for left in (70, 40, 10, 0, 0):
         keeping.maintain(NOON * MS)
         rows = store.read(RELIANCE.token, 0, FOREVER, 1000)
         assert [row.seq for row in rows] == list(range(100 - left, 100))
+        kept = bars.read(RELIANCE.key, "1s", 0, FOREVER, 1000)
+        assert [bar.volume for bar in kept] == list(range(100 - left, 100))
 
 
 def test_a_log_that_has_grown_long_is_cut_or_whoever_keeps_it_is_told_of(
@@ -247,114 +232,6 @@ def test_kill_9_at_any_moment_leaves_rows_and_position_in_step(
         store.close()
 
 
-# --- Versions, and what is not ours
-
-
-def test_a_file_of_the_release_before_is_brought_up_to_date_with_all_its_ticks(
-    path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    make_version_1(path, ticks=3)
-    with caplog.at_level(logging.INFO):
-        database = SqliteDatabase(path)
-    assert "from schema version 1 to 2" in caplog.text
-    store = SqliteTicks(database)
-    store.write([tick(3)], None, END)
-    rows = store.read(RELIANCE.token, 0, FOREVER, 10)
-    assert [row.seq for row in rows] == [0, 3, 1, 2]
-    assert {row.seq: row.instrument_key for row in rows} == {
-        0: "NSE_EQ|RELIANCE", 1: "NSE_EQ|RELIANCE", 2: "NSE_EQ|RELIANCE", 3: RELIANCE.key,
-    }  # fmt: skip
-    assert [row.instrument_key for row in store.received(0, FOREVER, 10)][:1] == ["NSE_EQ|RELIANCE"]
-    store.close()
-
-
-def test_an_old_file_and_a_new_one_have_the_same_schema(path: Path, tmp_path: Path) -> None:
-    make_version_1(path)
-    schemas = []
-    for each in (path, tmp_path / "new.db"):
-        SqliteDatabase(each).close()
-        with closing(sqlite3.connect(each)) as other:
-            schemas.append(
-                other.execute("SELECT type, name, sql FROM sqlite_schema ORDER BY 1, 2").fetchall()
-            )
-            assert other.execute("SELECT version FROM schema_version").fetchall() == [(len(MIGRATIONS),)]
-            assert tuple(name for _, name, *_ in other.execute("PRAGMA table_info(ticks)")) == COLUMNS
-    assert schemas[0] == schemas[1]
-    made = {name for migration in MIGRATIONS for name in migration.makes}
-    assert {name for _, name, _ in schemas[0] if not name.startswith("sqlite_")} == {*made, "schema_version"}
-
-
-def test_many_who_open_a_file_at_once_bring_it_up_to_date_together(path: Path) -> None:
-    make_version_1(path, ticks=50)
-    opened: list[SqliteDatabase] = []
-    threads = [
-        threading.Thread(target=lambda: opened.append(SqliteDatabase(path)), daemon=True) for _ in range(5)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert [SqliteTicks(database).count() for database in opened] == [50] * 5
-    for database in opened:
-        database.close()
-
-
-def test_a_step_that_fails_leaves_the_old_version(path: Path) -> None:
-    make_version_1(path, ticks=3)
-    with closing(sqlite3.connect(path)) as other:
-        other.execute("CREATE TABLE market_ohlc (a)")
-    with pytest.raises(StoreError, match="holds a table market_ohlc that is not ours"):
-        SqliteDatabase(path)
-    with closing(sqlite3.connect(path)) as other:
-        assert other.execute("SELECT version FROM schema_version").fetchall() == [(1,)]
-        assert len(other.execute("PRAGMA table_info(ticks)").fetchall()) == len(COLUMNS) - 1
-        other.execute("DROP TABLE market_ohlc")
-    database = SqliteDatabase(path)
-    assert SqliteTicks(database).count() == 3
-    database.close()
-
-
-@pytest.mark.parametrize(
-    ("foreign", "named"),
-    [
-        ("CREATE TABLE ticks (a)", "a table ticks"),
-        ("CREATE TABLE Ticks (a)", "a table ticks"),
-        ("CREATE VIEW live_prices AS SELECT 1", "a view live_prices"),
-        ("CREATE TABLE journal_positions (a)", "a table journal_positions"),
-    ],
-)
-def test_what_is_foreign_and_has_our_name_is_left_alone_and_named(
-    path: Path, foreign: str, named: str
-) -> None:
-    with closing(sqlite3.connect(path)) as other:
-        other.execute(foreign)
-    for _ in range(2):
-        with pytest.raises(StoreError, match=rf"ticks #1\.db: holds {named} that is not ours"):
-            SqliteDatabase(path)
-    with closing(sqlite3.connect(path)) as other:
-        assert other.execute("SELECT sql FROM sqlite_schema").fetchall() == [(foreign,)]
-        assert other.execute("PRAGMA journal_mode").fetchone() == ("delete",)
-
-
-def test_a_newer_version_is_refused(path: Path) -> None:
-    SqliteDatabase(path).close()
-    with closing(sqlite3.connect(path, isolation_level=None)) as other:
-        other.execute("UPDATE schema_version SET version = 99")
-    with pytest.raises(StoreError, match=r"schema version \[99\] is not 1 to 2"):
-        SqliteDatabase(path)
-
-
-def test_a_file_that_is_no_database_is_refused(path: Path) -> None:
-    path.write_bytes(b"something else entirely" * 100)
-    with pytest.raises(StoreError, match="cannot be opened: file is not a database"):
-        SqliteDatabase(path)
-
-
-def test_a_folder_that_is_missing_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match="cannot be opened: unable to open"):
-        SqliteDatabase(tmp_path / "nowhere" / "ticks.db")
-
-
 # --- Answers come out of an index
 
 
@@ -370,7 +247,7 @@ def plan(database: SqliteDatabase, statement: str, *arguments: Any) -> str:
         ("SELECT * FROM kite_ticks_data WHERE exchange = 'A' ORDER BY tick_timestamp DESC", "exchange"),
         ("SELECT * FROM kite_ticks_data WHERE instrument_token = 1 ORDER BY tick_timestamp DESC", "token"),
         ("SELECT * FROM live_prices", "token"),
-        (ticks_sqlite._EXPIRED.replace("?", "1"), "receipt"),
+        (retention_sqlite.TICKS.replace("?", "1"), "receipt"),
         (ticks_sqlite._PAGE.replace("?", "1"), "token"),
         (ticks_sqlite._PAGE_RECEIVED.replace("?", "1"), "receipt"),
     ],
@@ -378,6 +255,14 @@ def plan(database: SqliteDatabase, statement: str, *arguments: Any) -> str:
 def test_questions_are_answered_by_an_index(database: SqliteDatabase, statement: str, index: str) -> None:
     assert f"INDEX ticks_by_{index}" in plan(database, statement)
     assert "SCAN ticks" not in plan(database, statement).replace("SCAN ticks USING", "")
+
+
+def test_what_is_too_old_is_found_without_reading_the_rest(database: SqliteDatabase) -> None:
+    refused = plan(database, retention_sqlite.REFUSED.replace("?", "1"))
+    assert "USING COVERING INDEX refused_ticks_by_time (at<?)" in refused
+    seconds = plan(database, retention_sqlite.SECONDS.replace("?", "1"))
+    assert "USING PRIMARY KEY (instrument_key=? AND ts<?)" in seconds
+    assert "SCAN market_ohlc" not in seconds
 
 
 def test_ticks_and_bars_share_a_file(database: SqliteDatabase, store: SqliteTicks) -> None:

@@ -123,15 +123,16 @@ def test_a_chunk_in_the_columnstore_is_read_and_written_as_any_other(
     assert segments == [("instrument_token",), ("tradingsymbol",), ("exchange",)]
 
 
+@pytest.mark.parametrize("hypertable", ["ticks", "market_ohlc"])
 def test_retention_is_a_policy_that_follows_the_setting(
-    database: PostgresDatabase, beside: psycopg.Connection[Any]
+    database: PostgresDatabase, beside: psycopg.Connection[Any], hypertable: str
 ):
     def policies() -> list[tuple[Any, ...]]:
         return beside.execute(
             "SELECT job_id, (config ->> 'drop_after')::interval = interval '30 days' "
             "FROM timescaledb_information.jobs WHERE hypertable_schema = %s "
-            "AND hypertable_name = 'ticks' AND proc_name = 'policy_retention'",
-            (SCHEMA,),
+            "AND hypertable_name = %s AND proc_name = 'policy_retention'",
+            (SCHEMA, hypertable),
         ).fetchall()
 
     PostgresTicks(database).maintain(NOW * MS)

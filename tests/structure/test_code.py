@@ -22,6 +22,7 @@ SOURCES = sorted(
     for path in (REPOSITORY / folder).rglob("*.py")
     if not path.name.endswith(GENERATED)
 )
+PROGRAM = [path for path in SOURCES if not path.is_relative_to(REPOSITORY / "bench")]
 Named = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
@@ -78,6 +79,22 @@ def test_the_core_names_no_broker_in_its_code() -> None:
         if isinstance(node, ast.Constant) and node.value in {"kite", "upstox", "zerodha"}
     }
     assert found <= {"src/mdactors/cli/demo.py"}
+
+
+@pytest.mark.parametrize("path", PROGRAM, ids=name_of)
+def test_decoders_are_made_at_import_since_two_threads_that_make_the_first_of_a_struct_crash(
+    path: Path,
+) -> None:
+    made = [
+        ast.unparse(call)
+        for function in definitions(path)
+        if not isinstance(function, ast.ClassDef)
+        for call in ast.walk(function)
+        if isinstance(call, ast.Call)
+        and ast.unparse(call.func).startswith(("msgspec.msgpack.", "msgspec.json."))
+        if ast.unparse(call.func).endswith(".Decoder") or any(word.arg == "type" for word in call.keywords)
+    ]
+    assert made == []
 
 
 def test_the_import_contracts_hold() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from mdactors.market import ist
 from mdactors.market.calendar import Calendar
@@ -55,6 +56,13 @@ def test_minutes_are_the_default_oldest_first(serve):
         {"time": f"2025-11-20T09:{15 + n}:00.000+05:30", "open": 100.0 + n, "high": 101.0 + n,
          "low": 99.0 + n, "close": 100.5 + n, "volume": n + 1} for n in range(3)
     ])  # fmt: skip
+
+
+def test_bars_that_were_stored_under_the_symbol_are_found(serve):
+    by_symbol = replace(RELIANCE, key="NSE_EQ|RELIANCE")
+    stage = serve([replace(minute(n), instrument=by_symbol) for n in range(2)] + [minute(1), minute(2)])
+    assert [bar["volume"] for bar in stage.get(DAY)[1]] == [1, 2, 3]
+    assert [bar["volume"] for bar in stage.get(f"{DAY}&interval=5m")[1]] == [6]
 
 
 def test_seconds_are_bars_of_their_own(serve):

@@ -161,10 +161,13 @@ class _Text(msgspec.Struct):
     data: msgspec.Raw = msgspec.Raw(b'""')
 
 
+_text = msgspec.json.Decoder(_Text).decode
+
+
 def _notice(text: str) -> str:
     """What a text frame says to a person; order updates and anything unreadable say nothing."""
     try:
-        said = msgspec.json.decode(text, type=_Text)
+        said = _text(text)
         if said.type not in ("error", "message"):
             return ""
         words = msgspec.json.decode(said.data)

@@ -50,6 +50,11 @@ class _Envelope(msgspec.Struct):
     errors: list[_Trouble] | None = None
 
 
+_read_envelope = msgspec.json.Decoder(_Envelope).decode
+_rows = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_row = msgspec.json.Decoder(identity.Row).decode
+
+
 def authorize(rest_url: str, token: Secret) -> Secret:
     """Ask for the address of one websocket; it holds a code that works once.
 
@@ -96,18 +101,17 @@ def listings(data: bytes, flags: Mapping[str, bool]) -> Iterator[Listing]:
     try:
         if data[:2] == b"\x1f\x8b":
             data = gzip.decompress(data)
-        rows = msgspec.json.decode(data, type=list[msgspec.Raw])
+        rows = _rows(data)
     except (OSError, EOFError, zlib.error, msgspec.DecodeError, UnicodeDecodeError):
         raise BrokerUnavailable("upstox: the list of instruments is damaged") from None
     return _read(rows, flags)
 
 
 def _read(rows: list[msgspec.Raw], flags: Mapping[str, bool]) -> Iterator[Listing]:
-    decoder = msgspec.json.Decoder(identity.Row)
     unread = 0
     for row in rows:
         try:
-            listing = identity.listing(decoder.decode(row), flags)
+            listing = identity.listing(_row(row), flags)
         except (msgspec.DecodeError, ValueError, OverflowError, OSError):
             unread += 1
             continue
@@ -162,6 +166,6 @@ def refusal(what: str, status: int, body: bytes, token: Secret) -> BrokerError:
 
 def _envelope(body: bytes) -> _Envelope | None:
     try:
-        return msgspec.json.decode(body, type=_Envelope)
+        return _read_envelope(body)
     except (msgspec.DecodeError, UnicodeError):
         return None

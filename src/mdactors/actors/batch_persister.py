@@ -29,7 +29,7 @@ FLUSH_CHECK_SECONDS = 600.0
 
 
 class GoOn(Message, frozen=True):
-    """A part was written; perhaps more waits."""
+    """Rested since the last part was written; perhaps more waits."""
 
 
 class Due(Message, frozen=True):
@@ -211,8 +211,10 @@ class BatchPersister(Actor):
         self._turn()
 
     def _turn(self) -> None:
+        began = self.clock.monotonic()
         if self._write_part():
-            self.tell(self.address, GoOn())  # behind what else has come meanwhile
+            # Rests as long as it worked: the journal can wait, live ticks and what has come meanwhile cannot.
+            self.after(self.clock.monotonic() - began, GoOn())
         else:
             self._rest()
 

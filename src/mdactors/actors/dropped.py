@@ -8,6 +8,8 @@ from typing import Any
 from mdactors.market import ist
 from mdactors.market.tick import Tick
 
+KEPT_RANGES = 10
+"""How many runs are shown once they are over."""
 _NS_PER_MS = 1_000_000
 
 

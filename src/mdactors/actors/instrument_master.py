@@ -10,6 +10,7 @@ from mdactors.actors.alarms import Alarms
 from mdactors.errors import BrokerError, MdactorsError, StoreError
 from mdactors.market import ist
 from mdactors.market.instruments import InstrumentTable
+from mdactors.market.sectors import Sectors
 from mdactors.messages import InstrumentsLoaded, RefreshInstruments
 from mdactors.runtime import Actor, Address, Backoff, Context, Message, Timer, handles
 from mdactors.store.catalogue_process import Loaded, Progress
@@ -18,10 +19,11 @@ APART_SHOWN = 20
 
 
 class Catalogue:
-    """The newest instrument table, for readers in any thread: a table is never changed, only replaced."""
+    """The newest instrument table and sectors, for readers in any thread: never changed, only replaced."""
 
-    def __init__(self) -> None:
+    def __init__(self, sectors: Sectors) -> None:
         self.table = InstrumentTable.build({})
+        self.sectors = sectors
 
 
 class Load(Protocol):
@@ -43,7 +45,8 @@ class InstrumentMaster(Actor):
     """Owns the instrument table; the only writer of the `Catalogue`.
 
     At its start it takes the table kept on disk, then has a process load every source's instruments; a
-    source that cannot be reached is tried again and its rows before stay. Loads at ``refresh_at``, too.
+    source that cannot be reached is tried again and its rows before stay. Loads at ``refresh_at``, too, and
+    each time the sectors with it.
     Receives `RefreshInstruments` (asked). Tells `InstrumentsLoaded` to everybody in ``readers``. Loading
     blocks its own thread for seconds, which its child spec's ping limit allows.
     """
@@ -53,6 +56,7 @@ class InstrumentMaster(Actor):
         context: Context,
         *,
         load: Load,
+        load_sectors: Callable[[], Sectors],
         catalogue: Catalogue,
         path: pathlib.Path,
         refresh_at: Sequence[str],
@@ -61,6 +65,7 @@ class InstrumentMaster(Actor):
     ) -> None:
         super().__init__(context)
         self._load = load
+        self._load_sectors = load_sectors
         self._catalogue = catalogue
         self._path = path
         self._refresh_at = refresh_at
@@ -123,6 +128,7 @@ class InstrumentMaster(Actor):
         """Have every source loaded; one that fails keeps the rows it had, and is named at the end."""
         started = self.clock.monotonic()
         loaded = self._load(on_progress=self._note, give_up=lambda: self._lease.stop_asked or self.fenced)
+        self._catalogue.sectors = self._load_sectors()
         self._publish()
         took = self.clock.monotonic() - started
         self.logger.info("%d instruments loaded in %.1f s", len(self._catalogue.table), took)

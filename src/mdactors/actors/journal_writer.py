@@ -6,7 +6,8 @@ from collections import deque
 from typing import Any
 
 from mdactors.actors.alarms import Alarms
-from mdactors.actors.dropped import Dropped
+from mdactors.actors.dropped import KEPT_RANGES, Dropped
+from mdactors.actors.journal_intake import JournalIntake
 from mdactors.errors import StoreError
 from mdactors.market.position import Position
 from mdactors.messages import JournalSynced, PositionWanted, TicksPublished, TicksStored
@@ -14,8 +15,6 @@ from mdactors.runtime import Actor, Address, Context, Message, handles
 from mdactors.store.journal import Journal
 from mdactors.store.journal_appender import Appender
 
-KEPT_RANGES = 10
-"""How many ranges of dropped ticks are shown."""
 NOT_WRITTEN, NOT_SYNCED = "journal", "journal-sync"
 
 
@@ -29,13 +28,22 @@ class JournalWriter(Actor):
     Receives `TicksPublished` (one record each), `PositionWanted` and `TicksStored` (what is stored is
     released). Every ``sync_seconds`` it syncs what was written and tells the persister `JournalSynced`;
     tells the hub its alarms. A disk that is full or fails is a state: ticks are dropped and counted
-    until a record is written again. Its hooks run in its own thread; it syncs when it stops or fails.
+    until a record is written again. A disk that hangs holds it up: then ``intake``, its own address,
+    drops and counts. Its hooks run in its own thread; it syncs when it stops or fails.
     """
 
     def __init__(
-        self, context: Context, *, journal: Journal, persister: Address, hub: Address, sync_seconds: float
+        self,
+        context: Context,
+        *,
+        journal: Journal,
+        intake: JournalIntake,
+        persister: Address,
+        hub: Address,
+        sync_seconds: float,
     ) -> None:
         super().__init__(context)
+        self._intake = intake
         self._journal = journal
         self._persister = persister
         self._sync_seconds = sync_seconds
@@ -62,6 +70,7 @@ class JournalWriter(Actor):
     def write(self, message: TicksPublished) -> None:
         """Append the ticks, or count them where that cannot be."""
         assert self._appender is not None, "on_start makes it"
+        self._intake.took(message.ticks)
         try:
             left_out = self._appender.append(message.ticks)
         except StoreError as error:

@@ -87,7 +87,7 @@ class SubscriptionManager(Actor):
         table: Callable[[], InstrumentTable],
         ask_sessions: Callable[[], None],
         universe: Callable[[], Universe] = lambda: Universe(()),
-        sectors: Callable[[], Sectors] = Sectors,
+        sectors: Callable[[], Sectors],
         pin_file: PinFile | None = None,
         upstream_mode: Mode = "full",
         grace_seconds: float = 5.0,

@@ -158,12 +158,17 @@ def _found_in(folder: Path) -> list[Any]:
 def _surveys(
     folder: Path, *, check: bool, advance: Callable[[int], None] = lambda _done: None
 ) -> Iterator[Survey]:
-    """Look through every segment that is still there."""
-    from mdactors.store.journal_survey import survey
+    """Look through every segment that is still there; what is missing is damage of the one behind it."""
+    from mdactors.store.journal_survey import gap, survey
 
+    before: Survey | None = None
     found = _found_in(folder)
     for place, segment in enumerate(found):
         try:
-            yield survey(segment, found[place + 1 :], check=check, advance=advance)
+            looked = survey(segment, found[place + 1 :], check=check, advance=advance)
         except FileNotFoundError:
             continue  # the daemon has stored it meanwhile
+        if before is not None and (text := gap(before, looked)):
+            looked.damage.insert(0, text)
+        before = looked
+        yield looked

@@ -54,19 +54,23 @@ class _Head(msgspec.Struct):
     fields: tuple[str, ...]
 
 
+_instrument = msgspec.msgpack.Decoder(Instrument).decode
+_head = msgspec.msgpack.Decoder(_Head).decode
+_stored = msgspec.msgpack.Decoder(Stored).decode
+
+
 class ByToken(Mapping[int, Instrument]):
     """The instruments by our token; each is made anew whenever it is asked for."""
 
     def __init__(self, rows: Packed, tokens: memoryview) -> None:
         self._rows = Pieces(rows)
         self.tokens = read_numbers(tokens, "q")
-        self._decode = msgspec.msgpack.Decoder(Instrument).decode
         if len(self._rows) != len(self.tokens):
             raise ValueError("rows and tokens are not as many")
 
     def at(self, place: int) -> Instrument:
         """The instrument at a place in the order of tokens."""
-        return self._decode(self._rows[place])
+        return _instrument(self._rows[place])
 
     def place(self, token: object) -> int | None:
         """Where it is in the order of tokens, None where it is not known."""
@@ -208,10 +212,10 @@ class InstrumentTable:
         """
         try:
             data = path.read_bytes()
-            head = msgspec.msgpack.decode(data, type=_Head)
+            head = _head(data)
             if (head.version, head.fields) != (VERSION, Instrument.__struct_fields__):
                 raise StoreError(f"{path}: of another version of mdactors; it is written anew after a fetch")
-            return cls(msgspec.msgpack.decode(data, type=Stored))
+            return cls(_stored(data))
         except OSError as error:
             raise StoreError(f"{path}: the instruments cannot be read: {error.strerror}") from None
         except (msgspec.DecodeError, UnicodeDecodeError, TypeError, ValueError):

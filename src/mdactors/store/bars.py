@@ -8,6 +8,7 @@ from collections.abc import Collection, Sequence
 import msgspec
 
 from mdactors.market.candle import Bar, Interval
+from mdactors.market.instrument import Instrument
 
 TABLES: dict[Interval, str] = {"1s": "market_ohlc", "1m": "market_ohlc_1m"}
 """Where bars of each stored interval are kept."""
@@ -23,6 +24,16 @@ class StoredBar(msgspec.Struct, frozen=True, gc=False):
     low: float
     close: float
     volume: int
+
+
+def keys(instrument: Instrument) -> tuple[str, ...]:
+    """Every key that its bars may have been stored under, the current one first.
+
+    Which form an instrument's key has depends on the brokers that are configured.
+    """
+    segment, symbol, isin = instrument.segment, instrument.symbol, instrument.isin
+    forms = (instrument.key, f"{segment}|{symbol}", f"{segment}|{isin}" if isin else instrument.key)
+    return tuple(dict.fromkeys(forms))
 
 
 class BarStore(abc.ABC):

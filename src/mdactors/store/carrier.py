@@ -55,7 +55,7 @@ class DirectCarrier(Carrier):
         """Store the next whole records; ``upto`` None: all that there are."""
         if after is not None and upto is not None and after.is_beyond(upto):
             raise StoreError("the store knows more of this journal: an old copy was put back; move it away")
-        ticks, reached = self._reader.read(after, upto, limit)
+        ticks, reached = self._reader.read_packed(after, upto, limit)
         refused = 0
         if reached is not None and reached != after:
             refused = self._store.write(ticks, after, reached)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from multiprocessing.connection import Connection, Pipe
 from typing import TypeAlias
 
@@ -48,7 +49,7 @@ class Failed(msgspec.Struct, frozen=True, tag=True):
 
 
 Answer: TypeAlias = Carried | Failed
-_ANSWERS: msgspec.msgpack.Decoder[Answer] = msgspec.msgpack.Decoder(Carried | Failed)
+_answer: Callable[[bytes], Answer] = msgspec.msgpack.Decoder(Carried | Failed).decode
 
 
 def encode(word: Errand | Part | Answer) -> bytes:
@@ -80,8 +81,7 @@ class CarrierProcess(Carrier):
             connection = self._connection or self._start()
             connection.send_bytes(encode(part))
             if connection.poll(ANSWER_SECONDS):
-                answer: Answer = _ANSWERS.decode(connection.recv_bytes())
-                return answer
+                return _answer(connection.recv_bytes())
         except (EOFError, OSError):
             raise StoreError(f"the process that stores ticks ended{self._end()}") from None
         self._end()

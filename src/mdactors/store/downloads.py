@@ -22,6 +22,9 @@ class Kept(msgspec.Struct, frozen=True):
     """How many instruments it listed."""
 
 
+_kept = msgspec.msgpack.Decoder(Kept).decode
+
+
 class Downloads:
     """A folder with one file for each source."""
 
@@ -31,7 +34,7 @@ class Downloads:
     def get(self, source: str) -> Kept | None:
         """What is kept of a source; None where there is nothing, or it is damaged."""
         try:
-            return msgspec.msgpack.decode(self._path(source).read_bytes(), type=Kept)
+            return _kept(self._path(source).read_bytes())
         except (OSError, msgspec.DecodeError):
             return None
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain, starmap
 from pathlib import Path
+from typing import TypeAlias, overload
 
 import msgspec
 
@@ -13,16 +16,18 @@ from mdactors.market.quote import Quote
 from mdactors.market.tick import Tick
 from mdactors.store.journal_segment import (
     HEADER_BYTES,
+    Header,
     Record,
     Segment,
     SegmentFile,
     sealed_end,
     segments,
 )
-from mdactors.store.journal_survey import damaged
+from mdactors.store.journal_survey import damaged, missing
 
 KEPT_INSTRUMENTS = 100_000
 KEPT_DAMAGE = 100
+_Decode: TypeAlias = Callable[[int, Record], list[Tick]]
 
 
 class _Line(msgspec.Struct, gc=False, array_like=True):
@@ -39,14 +44,18 @@ class _Line(msgspec.Struct, gc=False, array_like=True):
     late: bool = False
 
 
+# Made at import: two threads that make the first decoder of a struct at once crash the interpreter
+# (msgspec 0.22 shows the second one what it knows of the struct while the first still looks).
+_lines = msgspec.msgpack.Decoder(list[_Line]).decode
+_line = msgspec.msgpack.Decoder(_Line).decode
+_raw = msgspec.msgpack.Decoder(list[msgspec.Raw]).decode
+_instrument = msgspec.msgpack.Decoder(Instrument).decode
+
+
 class TickDecoder:
     """Makes ticks of a record's payload; one `Instrument` serves all its ticks."""
 
     def __init__(self) -> None:
-        self._lines = msgspec.msgpack.Decoder(list[_Line])
-        self._line = msgspec.msgpack.Decoder(_Line)
-        self._raw = msgspec.msgpack.Decoder(list[msgspec.Raw])
-        self._instrument = msgspec.msgpack.Decoder(Instrument)
         self._instruments: dict[bytes, Instrument] = {}
 
     def decode(self, payload: memoryview) -> list[Tick]:
@@ -55,14 +64,14 @@ class TickDecoder:
         Raises:
             msgspec.MsgspecError: one of them is not what a tick should be.
         """
-        return [self._tick(line) for line in self._lines.decode(payload)]
+        return [self._tick(line) for line in _lines(payload)]
 
     def decode_singly(self, payload: memoryview) -> list[Tick]:
         """The ticks that can be read of a payload that `decode` refused."""
         ticks = []
-        for raw in self._raw.decode(payload):
+        for raw in _raw(payload):
             try:
-                ticks.append(self._tick(self._line.decode(raw)))
+                ticks.append(self._tick(_line(raw)))
             except msgspec.MsgspecError:
                 continue
         return ticks
@@ -73,17 +82,43 @@ class TickDecoder:
         if instrument is None:
             if len(self._instruments) >= KEPT_INSTRUMENTS:
                 self._instruments.clear()
-            instrument = self._instruments[packed] = self._instrument.decode(packed)
+            instrument = self._instruments[packed] = _instrument(packed)
         return Tick(
             instrument, line.quote, line.source, line.epoch, line.seq, line.received_ns,
             line.snapshot, line.repeat, line.late,
         )  # fmt: skip
 
 
+class PackedTicks(Sequence[Tick]):
+    """The ticks of some records, decoded while one walks over them, each time anew.
+
+    Few of them are in memory at once: those come out of the processor's cache again, which takes half the
+    time. The length counts also those that turn out not to be readable.
+    """
+
+    def __init__(self, records: Sequence[tuple[int, Record]], decode: _Decode) -> None:
+        self._records = records
+        self._decode = decode
+
+    def __len__(self) -> int:
+        return sum(record.count for _, record in self._records)
+
+    def __iter__(self) -> Iterator[Tick]:
+        return chain.from_iterable(starmap(self._decode, self._records))
+
+    @overload
+    def __getitem__(self, place: int) -> Tick: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[Tick]: ...
+    def __getitem__(self, place: int | slice) -> Tick | list[Tick]:
+        return list(self)[place]
+
+
 class JournalReader:
     """Reads the ticks of a journal's folder; takes no lock; one thread uses it.
 
     Damage does not stop it: it goes on behind, and ``damage`` says what was passed over, one text a range.
+    A segment that is missing is damage as well, if ticks went with it that were not read.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -98,16 +133,25 @@ class JournalReader:
         """Where the open segment ends as far as one can say; for good once there is a newer one."""
         self._position: Position | None = None
         """What `read` gave last: it goes on from there."""
+        self._ticks: int | None = None
+        """The journal's count of ticks up to where it stands; None where nothing has said it yet."""
 
     def read(
         self, after: Position | None, upto: Position | None, limit: int
     ) -> tuple[list[Tick], Position | None]:
+        """The same as `read_packed`, but decoded."""
+        packed, position = self.read_packed(after, upto, limit)
+        return list(packed), position
+
+    def read_packed(
+        self, after: Position | None, upto: Position | None, limit: int
+    ) -> tuple[PackedTicks, Position | None]:
         """The ticks of the next whole records behind ``after``, and the position behind them.
 
         Reads records until there are ``limit`` ticks, never one that ends behind ``upto`` (None: the last
         whole record). ``after`` may be None or of another journal: then from the oldest segment; also
-        where its own segment was deleted. ``([], after)`` where there is nothing. Quotes are plain
-        `Quote`s.
+        where its own segment was deleted. No ticks and ``after`` where there is nothing. Quotes are plain
+        `Quote`s. ``damage`` says which ticks cannot be read once one has walked over them.
 
         Raises:
             StoreError: the folder or a segment cannot be read, or ``after`` lies behind the journal's
@@ -128,13 +172,15 @@ class JournalReader:
 
     def _read(
         self, position: Position | None, upto: Position | None, limit: int
-    ) -> tuple[list[Tick], Position | None]:
-        ticks: list[Tick] = []
-        while len(ticks) < limit and (record := self._next(upto)) is not None:
+    ) -> tuple[PackedTicks, Position | None]:
+        records: list[tuple[int, Record]] = []
+        count = 0
+        while count < limit and (record := self._next(upto)) is not None:
             assert self._file is not None, "a record comes out of a file"
-            ticks += self._decoded(record)
+            records.append((self._file.number, record))
+            count += record.count
             position = Position(self._file.journal, self._file.number, record.end, record.ticks)
-        return ticks, position
+        return PackedTicks(records, self._decoded), position
 
     def close(self) -> None:
         """Close the file that is open."""
@@ -144,9 +190,10 @@ class JournalReader:
 
     def _seek(self, after: Position | None) -> None:
         self.close()
+        self._ticks = None
         found = segments(self._folder)
         if after is None or not found or after.journal != found[0].journal:
-            self._open_first(found)
+            self._open_first(found, 0)
             return
         left = [segment for segment in found if segment.number >= after.segment]
         if not left:
@@ -154,17 +201,20 @@ class JournalReader:
                 f"{self._folder}: the store holds segments up to {after.segment} of this journal, the newest "
                 f"here is {found[-1].number}: an old copy was put back; move the folder away"
             )
-        self._open_first(left)
+        self._ticks = after.ticks
+        self._open_first(left, after.segment)
         if self._file is not None and self._file.number == after.segment:
             self._offset = max(after.offset, HEADER_BYTES)
 
-    def _open_first(self, found: list[Segment]) -> bool:
-        """Open the first of these that still exists."""
+    def _open_first(self, found: list[Segment], number: int) -> bool:
+        """Open the first of these that still exists, coming from segment ``number``."""
         for segment in found:
             try:
                 file = SegmentFile(segment)
             except FileNotFoundError:
                 continue
+            if file.header is not None:
+                self._arrive(file.header, number)
             self.close()
             self._file, self._offset = file, HEADER_BYTES
             self._look_behind(file, found)
@@ -172,6 +222,20 @@ class JournalReader:
                 self._note(damaged(file.number, 0, HEADER_BYTES))
             return True
         return False
+
+    def _arrive(self, header: Header, number: int) -> None:
+        """Come to the segment with this header; note what is missing since segment ``number``."""
+        lost = 0 if self._ticks is None else header.ticks - self._ticks
+        if lost > 0 and self._is_torn_away(header, number):
+            self._note(missing(number, header.previous, lost))
+        self._ticks = max(self._ticks or 0, header.ticks)
+
+    def _is_torn_away(self, header: Header, number: int) -> bool:
+        """Whether what lay between was neither read nor deleted because it is stored.
+
+        The oldest is deleted first: while the segment that was read is there, nothing behind it was stored.
+        """
+        return self._file is None or (header.previous > number and not self._file.deleted())
 
     def _next(self, upto: Position | None) -> Record | None:
         """The next whole record; None where there is none yet."""
@@ -182,12 +246,15 @@ class JournalReader:
             record = file.next(self._offset, end)
             if record is not None:
                 self._pass_over(file, record.offset)
-                self._offset = record.end
+                self._offset, self._ticks = record.end, record.ticks
                 return record
             if upto is not None or newer:
                 # All up to there was written: what is not whole will never be.
                 self._pass_over(file, end)
-            if not newer or not self._open_first(newer):
+            if not newer:
+                return None
+            if not self._open_first(newer, file.number):
+                self._newer = []  # all are gone: the next read looks which there are
                 return None
         return None
 
@@ -203,14 +270,13 @@ class JournalReader:
                 self._note(damaged(file.number, self._offset, end))
             self._offset = end
 
-    def _decoded(self, record: Record) -> list[Tick]:
+    def _decoded(self, segment: int, record: Record) -> list[Tick]:
         try:
             return self._decoder.decode(record.payload)
         except msgspec.MsgspecError as error:
-            assert self._file is not None, "a record comes out of a file"
             ticks = self._decoder.decode_singly(record.payload)
             self._note(
-                f"segment {self._file.number}: {record.count - len(ticks)} ticks of the record at byte "
+                f"segment {segment}: {record.count - len(ticks)} ticks of the record at byte "
                 f"{record.offset} cannot be read: {error}"
             )
             return ticks

@@ -67,7 +67,7 @@ class Record(msgspec.Struct, frozen=True):
     count: int
     ticks: int
     payload: memoryview
-    """Valid until the next record is read."""
+    """A view of what was read from the file, which stays as it is."""
 
 
 def segment_of(folder: Path, journal: str, number: int) -> Segment:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from mdactors.store.journal_segment import HEADER_BYTES, Record, Segment, SegmentFile, sealed_end
+from mdactors.store.journal_segment import HEADER_BYTES, Header, Record, Segment, SegmentFile, sealed_end
 
 
 class Survey(msgspec.Struct):
@@ -32,6 +32,8 @@ class Survey(msgspec.Struct):
     """Ranges that cannot be read though something was written behind them."""
     torn: int = 0
     """Bytes behind the last whole record of the newest segment: being written, or torn by a crash."""
+    header: Header | None = None
+    """None where it is damaged."""
 
 
 def survey(
@@ -52,7 +54,13 @@ def survey(
     with SegmentFile(segment) as file:
         size = file.size()
         limit = size if not newer else (sealed_end(segment.number, newer) or size)
-        found = Survey(segment, size, file.header is not None, total=file.header and file.header.ticks)
+        found = Survey(
+            segment,
+            size,
+            file.header is not None,
+            total=file.header and file.header.ticks,
+            header=file.header,
+        )
         look = file.next if check else file.hop
         while (record := look(found.end, limit)) is not None:
             _note(found, record)
@@ -81,3 +89,24 @@ def _note(found: Survey, record: Record) -> None:
 def damaged(number: int, begin: int, end: int) -> str:
     """The words for a damaged range, its end exclusive."""
     return f"segment {number}: bytes {begin} to {end} are damaged"
+
+
+def gap(before: Survey, found: Survey) -> str:
+    """The words for segments with ticks that are missing between these two; empty where none is.
+
+    What is stored is deleted beginning with the oldest: while the one before is there, nothing behind it
+    was deleted for that reason.
+    """
+    if found.header is None or before.total is None or found.header.previous <= before.segment.number:
+        return ""
+    lost = found.header.ticks - before.total
+    if lost <= 0 or not before.segment.path.exists():
+        return ""
+    return missing(before.segment.number, found.header.previous, lost)
+
+
+def missing(number: int, last: int, ticks: int) -> str:
+    """The words for segments that are missing behind ``number``, up to ``last``, and ``ticks`` with them."""
+    first = min(number + 1, last)
+    which = f"segment {last} is" if first == last else f"segments {first} to {last} are"
+    return f"{which} missing: {ticks} ticks"

@@ -11,6 +11,9 @@ from mdactors.errors import StoreError
 from mdactors.market.pins import Pins
 
 
+_pins = msgspec.json.Decoder(Pins).decode
+
+
 class PinFile:
     """A small file of JSON, replaced whole or not at all; blocks, hardly."""
 
@@ -24,7 +27,7 @@ class PinFile:
             StoreError: the file cannot be read, or it is damaged.
         """
         try:
-            return msgspec.json.decode(self._path.read_bytes(), type=Pins)
+            return _pins(self._path.read_bytes())
         except FileNotFoundError:
             return Pins()
         except OSError as error:

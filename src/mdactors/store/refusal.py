@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from itertools import islice
 from operator import itemgetter
 from typing import Any, TypeVar
 
@@ -19,6 +20,8 @@ from mdactors.store.ticks import COLUMNS, row_of
 
 Item = TypeVar("Item")
 LONGEST_REASON = 200
+SLICE = 100
+"""Ticks that are made rows at once: so many are still in the processor's cache when they are written."""
 _NUMBERS = (
     "last_price", "open", "high", "low", "previous_close", "average_price", "iv",
 )  # fmt: skip
@@ -30,19 +33,26 @@ class NotFiniteError(ValueError):
     """A price is not a number or infinite: one database makes NULL of it, another keeps it."""
 
 
-def rows_of(ticks: Sequence[Tick], *, raw: bool) -> list[tuple[Any, ...]]:
-    """The ticks as rows of `COLUMNS`.
+def rows_of(
+    ticks: Iterable[Tick], *, raw: bool, zero_ms: int = 0, per_ms: int = 1
+) -> Iterator[tuple[Any, ...]]:
+    """The ticks as rows of `COLUMNS`, made as they are asked for; the rest is as in `row_of`.
 
     Raises:
-        NotFiniteError: among them is a number that is not finite.
+        NotFiniteError: soon comes one with a number that is not finite.
     """
-    rows = [row_of(tick, raw=raw) for tick in ticks]
+    walk = iter(ticks)
+    while rows := [row_of(tick, raw=raw, zero_ms=zero_ms, per_ms=per_ms) for tick in islice(walk, SLICE)]:
+        _check_finite(rows)
+        yield from rows
+
+
+def _check_finite(rows: Sequence[tuple[Any, ...]]) -> None:
     for name, value in _PLACES:
         # One such number makes the whole sum one, and a sum costs a tenth of looking at each. A sum of
         # finite numbers that overflows is found innocent once each row is looked at by itself.
         if not math.isfinite(sum(filter(None, map(value, rows)))):
             raise NotFiniteError(f"{name} is not a finite number")
-    return rows
 
 
 def insert_sparing(

@@ -114,6 +114,8 @@ CREATE TABLE refused_ticks (
             _BARS.format("market_ohlc_1m"),
         ),
     ),
+    # What is too old is found without reading all that was ever refused.
+    Migration(("refused_ticks_by_time",), ("CREATE INDEX refused_ticks_by_time ON refused_ticks (at)",)),
 )  # fmt: skip
 """The version of a file is how many of these it has been through."""
 

@@ -113,8 +113,8 @@ class TickStore(abc.ABC):
     ) -> list[StoredTick]:
         """One page of an instrument's ticks by ``tick_timestamp``, oldest first, both ends inclusive.
 
-        The order is (tick_timestamp, epoch, seq); the next page is the one ``after`` the last row of
-        this one.
+        The order is (tick_timestamp, epoch, seq, source); the next page is the one ``after`` the last row
+        of this one.
 
         Raises:
             StoreError: the store cannot be read.
@@ -126,7 +126,7 @@ class TickStore(abc.ABC):
     ) -> list[StoredTick]:
         """One page of all instruments' ticks by time of receipt, both ends inclusive.
 
-        The order is (received_at, instrument_token, epoch, seq).
+        The order is (received_at, instrument_token, epoch, seq, source).
 
         Raises:
             StoreError: the store cannot be read.
@@ -152,6 +152,9 @@ class TickStore(abc.ABC):
     def maintain(self, now_ns: int) -> list[str]:
         """Make room ahead and delete what is too old; what a person should know of, one line each.
 
+        Too old are ticks, ticks that were set aside, and bars of a second; bars of a minute stay. What is
+        much is deleted by and by: each call takes a few seconds at most.
+
         Raises:
             StoreError: the store is away.
         """
@@ -161,16 +164,48 @@ class TickStore(abc.ABC):
         """Give back files and connections."""
 
 
-def row_of(tick: Tick, *, raw: bool = True) -> tuple[Any, ...]:
-    """A tick as a row of `COLUMNS`."""
+def page_by_time(
+    token: int, from_ns: int, to_ns: int, limit: int, after: StoredTick | None
+) -> tuple[int | str, ...]:
+    """What a store is asked for by `TickStore.read`: token, first and last millisecond, place, limit.
+
+    The page begins behind the place, which is in the order of that page.
+    """
+    first, last = _milliseconds(from_ns, to_ns)
+    if after is None:
+        return token, first, last, first - 1, 0, 0, "", limit
+    # The first millisecond moves as well: an index is read from there.
+    place = (after.tick_timestamp, after.epoch, after.seq, after.source)
+    return token, max(first, after.tick_timestamp), last, *place, limit
+
+
+def page_by_receipt(from_ns: int, to_ns: int, limit: int, after: StoredTick | None) -> tuple[int | str, ...]:
+    """The same for `TickStore.received`: first and last millisecond, place, limit."""
+    first, last = _milliseconds(from_ns, to_ns)
+    if after is None:
+        return first, last, first - 1, 0, 0, 0, "", limit
+    place = (after.received_at, after.instrument_token, after.epoch, after.seq, after.source)
+    return max(first, after.received_at), last, *place, limit
+
+
+def _milliseconds(from_ns: int, to_ns: int) -> tuple[int, int]:
+    """The first and the last whole millisecond within."""
+    return -(-from_ns // NS_PER_MS), to_ns // NS_PER_MS
+
+
+def row_of(tick: Tick, *, raw: bool = True, zero_ms: int = 0, per_ms: int = 1) -> tuple[Any, ...]:
+    """A tick as a row of `COLUMNS`; its times count from ``zero_ms``, ``per_ms`` in a millisecond."""
     instrument, quote = tick.instrument, tick.quote
-    received = tick.received_ns // NS_PER_MS
-    time = quote.exchange_time
+    received = (tick.received_ns // NS_PER_MS - zero_ms) * per_ms
+    time, traded = quote.exchange_time, quote.last_trade_time
     flags = tick.snapshot * SNAPSHOT | tick.repeat * REPEAT | tick.late * LATE | instrument.etf * ETF
     if time is None:
         time = received
     else:
+        time = (time - zero_ms) * per_ms
         flags |= EXCHANGE_TIMED
+    if traded is not None:
+        traded = (traded - zero_ms) * per_ms
     # Book and sensitivities as the broker packed them: to build and pack them anew would cost more
     # than all the rest.
     return (
@@ -178,6 +213,6 @@ def row_of(tick: Tick, *, raw: bool = True) -> tuple[Any, ...]:
         received, tick.epoch, tick.seq, instrument.type, quote.last_price, quote.volume,
         quote.open, quote.high, quote.low, quote.previous_close, quote.open_interest,
         quote.average_price, quote.last_quantity, quote.buy_quantity, quote.sell_quantity,
-        quote.book, quote.sensitivities, quote.iv, quote.last_trade_time, tick.source, flags,
+        quote.book, quote.sensitivities, quote.iv, traded, tick.source, flags,
         instrument.key,
     )  # fmt: skip

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
 
 import psycopg
 from psycopg import errors
@@ -18,11 +17,16 @@ from mdactors.store import timescale
 from mdactors.store.postgres import PostgresDatabase
 from mdactors.store.postgres_connection import EPOCH_MS, Connection
 from mdactors.store.refusal import NotFiniteError, insert_sparing, log_refused, packed, rows_of
-from mdactors.store.ticks import COLUMNS, NS_PER_MS, StoredTick, TickStore
+from mdactors.store.ticks import (
+    COLUMNS,
+    NS_PER_MS,
+    StoredTick,
+    TickStore,
+    page_by_receipt,
+    page_by_time,
+)
 
 DAYS_AHEAD = 7
-SLICE = 1000
-"""Ticks that are packed at once: the server takes in one slice while the next is packed."""
 LAST_MS = 253_402_300_799_999
 """The end of the year 9999: a time beyond what PostgreSQL knows may be why a tick is refused."""
 FAULTS = (
@@ -49,14 +53,14 @@ _PAGE = (
     f"SELECT {_NAMES} FROM ticks "  # noqa: S608 # our own names
     "WHERE instrument_token = %s "
     "AND tick_timestamp BETWEEN to_timestamp(%s / 1000.0) AND to_timestamp(%s / 1000.0) "
-    "AND (tick_timestamp, epoch, seq) > (to_timestamp(%s / 1000.0), %s, %s) "
-    "ORDER BY tick_timestamp, epoch, seq LIMIT %s"
+    "AND (tick_timestamp, epoch, seq, source) > (to_timestamp(%s / 1000.0), %s, %s, %s) "
+    "ORDER BY tick_timestamp, epoch, seq, source LIMIT %s"
 )
 _PAGE_RECEIVED = (
     f"SELECT {_NAMES} FROM ticks "  # noqa: S608 # our own names
     "WHERE received_at BETWEEN to_timestamp(%s / 1000.0) AND to_timestamp(%s / 1000.0) "
-    "AND (received_at, instrument_token, epoch, seq) > (to_timestamp(%s / 1000.0), %s, %s, %s) "
-    "ORDER BY received_at, instrument_token, epoch, seq LIMIT %s"
+    "AND (received_at, instrument_token, epoch, seq, source) > (to_timestamp(%s / 1000.0), %s, %s, %s, %s) "
+    "ORDER BY received_at, instrument_token, epoch, seq, source LIMIT %s"
 )
 # From token to token as in the view live_prices; partitions that end before are never looked at.
 _NEWEST = f"""
@@ -73,7 +77,7 @@ WITH RECURSIVE since AS (SELECT to_timestamp(%s / 1000.0) AS at), tokens(token) 
 )
 SELECT newest.* FROM tokens CROSS JOIN LATERAL (
     SELECT {_NAMES} FROM ticks WHERE instrument_token = token AND received_at >= (SELECT at FROM since)
-    ORDER BY tick_timestamp DESC, epoch DESC, seq DESC LIMIT 1
+    ORDER BY tick_timestamp DESC, epoch DESC, seq DESC, source DESC LIMIT 1
 ) newest"""  # noqa: S608 # our own names
 
 _logger = logging.getLogger(__name__)
@@ -82,7 +86,7 @@ _logger = logging.getLogger(__name__)
 class PostgresTicks(TickStore):
     """Keeps ticks in a database that others may share; ``close`` closes that.
 
-    ``raw``: keep the broker's bytes as well. ``retention_days``: 0 keeps ticks for ever.
+    ``raw``: keep the broker's bytes as well. ``retention_days``: 0 keeps everything for ever.
     """
 
     def __init__(self, database: PostgresDatabase, *, raw: bool = True, retention_days: int = 0) -> None:
@@ -111,37 +115,26 @@ class PostgresTicks(TickStore):
     def _copy(self, connection: Connection, ticks: Sequence[Tick]) -> None:
         with connection.cursor() as cursor, cursor.copy(_COPY) as copy:
             copy.set_types(_TYPES)
-            for start in range(0, len(ticks), SLICE):
-                for row in rows_of(ticks[start : start + SLICE], raw=self._raw):
-                    copy.write_row(_in_microseconds(row))
+            for row in rows_of(ticks, raw=self._raw, zero_ms=EPOCH_MS, per_ms=1000):
+                copy.write_row(row)
 
     def read(
         self, token: int, from_ns: int, to_ns: int, limit: int, after: StoredTick | None = None
     ) -> list[StoredTick]:
         """One page of an instrument's ticks by ``tick_timestamp``, oldest first, both ends inclusive."""
-        first, last = _milliseconds(from_ns, to_ns)
-        place = (first - 1, 0, 0)
-        if after is not None:
-            first = max(first, after.tick_timestamp)
-            place = (after.tick_timestamp, after.epoch, after.seq)
-        return self._rows(_PAGE, (token, first, last, *place, limit))
+        return self._rows(_PAGE, page_by_time(token, from_ns, to_ns, limit, after))
 
     def received(
         self, from_ns: int, to_ns: int, limit: int, after: StoredTick | None = None
     ) -> list[StoredTick]:
         """One page of all instruments' ticks by receipt, oldest first, both ends inclusive."""
-        first, last = _milliseconds(from_ns, to_ns)
-        place = (first - 1, 0, 0, 0)
-        if after is not None:
-            first = max(first, after.received_at)
-            place = (after.received_at, after.instrument_token, after.epoch, after.seq)
-        return self._rows(_PAGE_RECEIVED, (first, last, *place, limit))
+        return self._rows(_PAGE_RECEIVED, page_by_receipt(from_ns, to_ns, limit, after))
 
     def newest(self, since_ns: int) -> list[StoredTick]:
         """Each instrument's newest tick, by `read`'s order, among those received since then."""
         return self._rows(_NEWEST, (-(-since_ns // NS_PER_MS),))
 
-    def _rows(self, statement: str, arguments: tuple[int, ...]) -> list[StoredTick]:
+    def _rows(self, statement: str, arguments: tuple[int | str, ...]) -> list[StoredTick]:
         with self._database.reading() as connection:
             rows = connection.execute(statement, arguments, binary=True).fetchall()
         return [StoredTick(*row) for row in rows]
@@ -153,7 +146,7 @@ class PostgresTicks(TickStore):
         return int(row[0]) if row else 0
 
     def maintain(self, now_ns: int) -> list[str]:
-        """Make partitions ahead and drop those that are too old, or see to TimescaleDB's policy."""
+        """Make partitions ahead and delete what is too old, or see to TimescaleDB's policies."""
         with self._database.transaction() as connection:
             connection.execute(
                 "SELECT ticks_forget(to_timestamp(%s / 1000.0), %s)",
@@ -194,17 +187,3 @@ def _set_aside(connection: Connection, refused: Sequence[tuple[Tick, str]], upto
                 for tick, reason in refused
             ],
         )  # fmt: skip
-
-
-def _in_microseconds(row: tuple[Any, ...]) -> list[Any]:
-    values = list(row)
-    values[3] = (values[3] - EPOCH_MS) * 1000
-    values[5] = (values[5] - EPOCH_MS) * 1000
-    if values[23] is not None:
-        values[23] = (values[23] - EPOCH_MS) * 1000
-    return values
-
-
-def _milliseconds(from_ns: int, to_ns: int) -> tuple[int, int]:
-    """The first and the last whole millisecond within."""
-    return -(-from_ns // NS_PER_MS), to_ns // NS_PER_MS

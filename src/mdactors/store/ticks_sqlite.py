@@ -15,8 +15,16 @@ from mdactors.market import ist
 from mdactors.market.position import Position
 from mdactors.market.tick import Tick
 from mdactors.store.refusal import NotFiniteError, insert_sparing, log_refused, packed, rows_of
+from mdactors.store.retention_sqlite import forget
 from mdactors.store.sqlite import FAULTS, SqliteDatabase, savepoint
-from mdactors.store.ticks import COLUMNS, NS_PER_MS, StoredTick, TickStore
+from mdactors.store.ticks import (
+    COLUMNS,
+    NS_PER_MS,
+    StoredTick,
+    TickStore,
+    page_by_receipt,
+    page_by_time,
+)
 
 _TOKEN = itemgetter(COLUMNS.index("instrument_token"))
 _ROW = f"({', '.join('?' * len(COLUMNS))})"
@@ -34,13 +42,14 @@ _READ_COLUMNS = ", ".join(COLUMNS[:-1]) + ", " + _WITHOUT_KEY
 _PAGE = (
     f"SELECT {_READ_COLUMNS} FROM ticks "  # noqa: S608 # our own names
     "WHERE instrument_token = ? AND tick_timestamp BETWEEN ? AND ? "
-    "AND (tick_timestamp, epoch, seq) > (?, ?, ?) "
-    "ORDER BY tick_timestamp, epoch, seq LIMIT ?"
+    "AND (tick_timestamp, epoch, seq, source) > (?, ?, ?, ?) "
+    "ORDER BY tick_timestamp, epoch, seq, source LIMIT ?"
 )
 _PAGE_RECEIVED = (
     f"SELECT {_READ_COLUMNS} FROM ticks "  # noqa: S608 # our own names
-    "WHERE received_at BETWEEN ? AND ? AND (received_at, instrument_token, epoch, seq) > (?, ?, ?, ?) "
-    "ORDER BY received_at, instrument_token, epoch, seq LIMIT ?"
+    "WHERE received_at BETWEEN ? AND ? "
+    "AND (received_at, instrument_token, epoch, seq, source) > (?, ?, ?, ?, ?) "
+    "ORDER BY received_at, instrument_token, epoch, seq, source LIMIT ?"
 )
 # From token to token as in the view live_prices. Row ids grow from batch to batch, and the index by token
 # holds them: what was stored earlier is passed over without reading it. The plus keeps SQLite from looking
@@ -55,18 +64,9 @@ WITH RECURSIVE tokens(token) AS (
 SELECT {_READ_COLUMNS} FROM tokens JOIN ticks ON ticks.rowid = (
     SELECT rowid FROM ticks WHERE instrument_token = token
     AND rowid >= (SELECT min(+rowid) FROM ticks WHERE received_at >= ?1) AND received_at >= ?1
-    ORDER BY tick_timestamp DESC, epoch DESC, seq DESC LIMIT 1
+    ORDER BY tick_timestamp DESC, epoch DESC, seq DESC, source DESC LIMIT 1
 )"""  # noqa: S608 # our own names
 _POSITION = 'SELECT journal, segment, "offset", ticks FROM journal_positions WHERE journal = ?'
-_EXPIRED = (
-    "DELETE FROM ticks WHERE rowid IN (SELECT rowid FROM ticks WHERE received_at < ? "
-    "ORDER BY received_at LIMIT ?)"
-)
-SLICE_ROWS = 2000
-"""How many old rows one transaction deletes."""
-SLICES = 30
-"""How many slices one `SqliteTicks.maintain` deletes: it must not hold up the ticks for long.
-Every five minutes so many are 17 million rows a day."""
 LONG_LOG_BYTES = 256 << 20
 
 _logger = logging.getLogger(__name__)
@@ -75,7 +75,7 @@ _logger = logging.getLogger(__name__)
 class SqliteTicks(TickStore):
     """Keeps ticks in a database that others may share; ``close`` closes that.
 
-    ``raw``: keep the broker's bytes as well. ``retention_days``: 0 keeps ticks for ever.
+    ``raw``: keep the broker's bytes as well. ``retention_days``: 0 keeps everything for ever.
     """
 
     def __init__(self, database: SqliteDatabase, *, raw: bool = True, retention_days: int = 0) -> None:
@@ -124,29 +124,19 @@ class SqliteTicks(TickStore):
         self, token: int, from_ns: int, to_ns: int, limit: int, after: StoredTick | None = None
     ) -> list[StoredTick]:
         """One page of an instrument's ticks by ``tick_timestamp``, oldest first, both ends inclusive."""
-        first, last = _milliseconds(from_ns, to_ns)
-        place = (first - 1, 0, 0)
-        if after is not None:  # `first` moves as well: SQLite begins to read where BETWEEN does
-            place = (after.tick_timestamp, after.epoch, after.seq)
-            first = max(first, after.tick_timestamp)
-        return self._rows(_PAGE, (token, first, last, *place, limit))
+        return self._rows(_PAGE, page_by_time(token, from_ns, to_ns, limit, after))
 
     def received(
         self, from_ns: int, to_ns: int, limit: int, after: StoredTick | None = None
     ) -> list[StoredTick]:
         """One page of all instruments' ticks by receipt, oldest first, both ends inclusive."""
-        first, last = _milliseconds(from_ns, to_ns)
-        place = (first - 1, 0, 0, 0)
-        if after is not None:
-            place = (after.received_at, after.instrument_token, after.epoch, after.seq)
-            first = max(first, after.received_at)
-        return self._rows(_PAGE_RECEIVED, (first, last, *place, limit))
+        return self._rows(_PAGE_RECEIVED, page_by_receipt(from_ns, to_ns, limit, after))
 
     def newest(self, since_ns: int) -> list[StoredTick]:
         """Each instrument's newest tick, by `read`'s order, among those received since then."""
         return self._rows(_NEWEST, (-(-since_ns // NS_PER_MS),))
 
-    def _rows(self, statement: str, arguments: tuple[int, ...]) -> list[StoredTick]:
+    def _rows(self, statement: str, arguments: tuple[int | str, ...]) -> list[StoredTick]:
         with self._database.reading() as connection:
             rows: list[tuple[Any, ...]] = connection.execute(statement, arguments).fetchall()
         return [StoredTick(*row) for row in rows]
@@ -162,18 +152,11 @@ class SqliteTicks(TickStore):
         if self._retention_days:
             # Whole days of India's calendar: of a part of one no true bars could be made again.
             first_day = ist.day_number(now_ns) - self._retention_days
-            self._expire((first_day * ist.DAY_SECONDS - ist.OFFSET_SECONDS) * 1000)
+            forget(self._database, (first_day * ist.DAY_SECONDS - ist.OFFSET_SECONDS) * 1000)
         if self._database.log_bytes() > LONG_LOG_BYTES and not self._database.fold_log():
             size = self._database.log_bytes() >> 20
             return [f"{self._database.path}: a reader keeps the write-ahead log from being cut: {size} MiB"]
         return []
-
-    def _expire(self, before_ms: int) -> None:
-        for _ in range(SLICES):
-            with self._database.transaction() as connection:
-                deleted = connection.execute(_EXPIRED, (before_ms, SLICE_ROWS)).rowcount
-            if deleted < SLICE_ROWS:
-                return
 
     def close(self) -> None:
         """Close the database."""
@@ -183,8 +166,3 @@ class SqliteTicks(TickStore):
 def _position(connection: sqlite3.Connection, journal: str) -> Position | None:
     row = connection.execute(_POSITION, (journal,)).fetchone()
     return None if row is None else Position(*row)
-
-
-def _milliseconds(from_ns: int, to_ns: int) -> tuple[int, int]:
-    """The first and the last whole millisecond within."""
-    return -(-from_ns // NS_PER_MS), to_ns // NS_PER_MS

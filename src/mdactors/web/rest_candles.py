@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain, islice
+from itertools import islice
 from typing import cast, get_args
 
 import msgspec
@@ -101,8 +101,7 @@ class Shelf:
         )
 
     def _stored(self, interval: Interval, from_ms: int, to_ms: int) -> Iterator[Bar]:
-        pages = bars_between(self._store, self._instrument.key, interval, from_ms, to_ms)
-        for row in chain.from_iterable(pages):
+        for row in bars_between(self._store, self._instrument, interval, from_ms, to_ms):
             yield Bar(
                 self._instrument, interval, row.ts, row.open, row.high, row.low, row.close, row.volume
             )  # fmt: skip

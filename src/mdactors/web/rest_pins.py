@@ -16,6 +16,9 @@ class _Body(msgspec.Struct, rename="camel"):
     symbols: list[str] | None = None
 
 
+_read = msgspec.json.Decoder(_Body).decode
+
+
 class _Wish(msgspec.Struct):
     """What a body means."""
 
@@ -33,7 +36,7 @@ class _PinHandler(Handler):
 
     def wish(self) -> _Wish:
         """Look up what the body names: a sector, an instrument's key, symbols, or several of these."""
-        body, table = self.body(_Body), self.table()
+        body, table = self.body(_read), self.table()
         names = [*(body.symbols or ()), *([body.instrument_key] if body.instrument_key is not None else ())]
         if not names and body.sector is None:
             message = "sector, instrumentKey or symbols must say what is meant"
