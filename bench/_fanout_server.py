@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import tornado.web
@@ -29,6 +30,7 @@ from mdactors.messages import TicksPublished
 from mdactors.process import tune_interpreter
 from mdactors.runtime import Address, ChildSpec, Supervisor, SystemClock, Tree, start_tree
 from mdactors.store.cache_memory import MemoryCache
+from mdactors.store.instruments import InstrumentStore
 from mdactors.web.application import WebServer
 from mdactors.web.gateway import Gateway
 from mdactors_kite.adapter import KiteAdapter, KiteSettings
@@ -98,6 +100,7 @@ class Ours:
             subscriptions=self._manager,
             hub=self._hub,
             instruments=Address("instrument_master"),
+            instrument_store=InstrumentStore(Path("instruments.db")),
             views=Address("market_views"),
             feeds={},
             login_address=lambda _broker: "",

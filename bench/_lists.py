@@ -32,6 +32,11 @@ def lists() -> tuple[bytes, bytes]:
     return gzip.compress(msgspec.json.encode([_upstox(row) for row in rows]), 1), _kite(rows)
 
 
+def contracts(first: int, count: int = ROWS) -> bytes:
+    """Rows of Kite's list: this many made-up options from the ``first`` on."""
+    return _kite([_option(number) for number in range(first, first + count)]).partition(b"\n")[2]
+
+
 def _rows() -> Iterator[dict[str, Any]]:
     for index in all_indices():
         if index.key:
@@ -49,12 +54,15 @@ def _rows() -> Iterator[dict[str, Any]]:
                 "symbol": _symbol(number), "exchange": exchange, "isin": f"INE{number:06d}01{number % 10}",
             }  # fmt: skip
     made = 2 * SHARES + len(all_indices())
-    for number in range(ROWS - made):
-        share, place = number % 200, number // 200
-        yield {
-            "kind": ("CE", "PE")[place % 2], "token": (100_000 + number) << 8 | 2, "symbol": _symbol(share),
-            "exchange": "NSE", "strike": 100.0 + 10 * (place // 6), "expiry": EXPIRIES[place // 2 % 3],
-        }  # fmt: skip
+    yield from map(_option, range(ROWS - made))
+
+
+def _option(number: int) -> dict[str, Any]:
+    share, place = number % 200, number // 200
+    return {
+        "kind": ("CE", "PE")[place % 2], "token": (100_000 + number) << 8 | 2, "symbol": _symbol(share),
+        "exchange": "NSE", "strike": 100.0 + 10 * (place // 6), "expiry": EXPIRIES[place // 2 % 3],
+    }  # fmt: skip
 
 
 def _symbol(number: int) -> str:

@@ -70,9 +70,16 @@ class Program:
 
     def get(self, path: str) -> tuple[int, Any]:
         """Status and answer of a request, JSON decoded."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=ASK_SECONDS)
+        return self._ask("GET", path, ASK_SECONDS)
+
+    def post(self, path: str, seconds: float) -> tuple[int, Any]:
+        """The same for one that changes something and may take so long."""
+        return self._ask("POST", path, seconds)
+
+    def _ask(self, method: str, path: str, seconds: float) -> tuple[int, Any]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=seconds)
         try:
-            connection.request("GET", path)
+            connection.request(method, path)
             answer = connection.getresponse()
             return answer.status, json.loads(answer.read())
         finally:

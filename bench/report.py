@@ -17,7 +17,8 @@ import sys
 import traceback
 
 NAMES = (
-    "decode", "fanout", "load", "kills", "persist", "cache", "instruments", "chaos", "outages", "long_outage",
+    "decode", "fanout", "load", "kills", "persist", "cache", "instruments", "refresh", "chaos", "outages",
+    "long_outage",
 )  # fmt: skip
 ROOT = pathlib.Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "measurements.md"

@@ -10,7 +10,7 @@ import pytest
 from mdactors.adapter import Secret
 from mdactors.config import Settings, decode_section, load, read_env_file
 from mdactors.errors import ConfigError
-from mdactors.plugins import load_adapter
+from mdactors.plugins import load_adapter, make_adapters
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -279,3 +279,12 @@ def test_a_shipped_configuration_loads_with_the_example_environment(name: str) -
     settings = load(REPOSITORY / "config" / name, environ, lambda broker: load_adapter(broker).settings)
     assert settings.brokers
     assert settings.subscriptions.selectors()
+
+
+@pytest.mark.parametrize("name", ["kite.yaml", "upstox.yaml"])
+def test_a_shipped_configuration_names_the_public_lists_of_instruments(name: str) -> None:
+    environ = read_env_file(REPOSITORY / ".env.example")
+    settings = load(REPOSITORY / "config" / name, environ, lambda broker: load_adapter(broker).settings)
+    adapters = make_adapters(settings)
+    assert set(settings.brokers) <= set(settings.instruments.sources)
+    assert {f"upstox/{each}" for each in adapters["upstox"].lists} <= set(settings.instruments.sources)

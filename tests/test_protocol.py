@@ -69,7 +69,7 @@ def test_whatever_a_client_sends_is_a_request_or_a_bad_request(data):
             | st.text()
             | st.lists(st.text() | st.integers())
             | st.sampled_from(["INDEX", "full"])
-            for name in ("type", "symbols", "mode", "keys", "id", "sector", "other")
+            for name in ("type", "symbols", "mode", "keys", "id", "sector", "expiry", "other")
         },
     )
 )

@@ -23,6 +23,7 @@ from mdactors.actors.instrument_master import Catalogue
 from mdactors.blueprint import Blueprint
 from mdactors.config import LogSettings, Settings, decode_section
 from mdactors.market.calendar import Calendar
+from mdactors.market.sectors import Sectors
 from mdactors.plugins import make_adapters
 from mdactors.service import Notifier, Watchdog, log_stacks, raise_file_limit, set_up_logging
 from mdactors.store.archive import Archive

@@ -18,6 +18,7 @@ from mdactors.config.sessions import load_calendar
 from mdactors.protocol import Delivery
 from mdactors.runtime import Address, SystemClock, Tree, start_tree
 from mdactors.status import Status
+from mdactors.store import instruments
 from mdactors.store.archive import Archive
 from mdactors.store.lists import load_sectors
 from mdactors.store.opening import stored_intervals
@@ -33,7 +34,9 @@ class Daemon:
     def __init__(self, settings: Settings, adapters: Mapping[str, BrokerAdapter]) -> None:
         self._settings = settings
         self._clock = SystemClock()
-        self._catalogue = Catalogue(load_sectors(settings.sectors, pathlib.Path(settings.data_dir)))
+        data_dir = pathlib.Path(settings.data_dir)
+        self._catalogue = Catalogue(load_sectors(settings.sectors, data_dir))
+        self._instruments = instruments.InstrumentStore(data_dir / instruments.FILE)
         quotes = {name: adapter.quote for name, adapter in adapters.items()}
         self._archive = Archive(settings, quotes)
         self._calendar = load_calendar(settings.calendar)
@@ -61,6 +64,7 @@ class Daemon:
         self._loop = asyncio.get_running_loop()
         self._undo.callback(self._archive.close)
         self._archive.open()
+        self._undo.callback(self._instruments.close)
         self._web = WebServer(self._settings.server, self._settings.admin, self._gateway())
         self._web.bind()
         self._tree = start_tree(
@@ -132,6 +136,7 @@ class Daemon:
             subscriptions=blueprint.manager,
             hub=blueprint.hub,
             instruments=blueprint.master,
+            instrument_store=self._instruments,
             views=blueprint.views,
             feeds=blueprint.connections,
             login_address=lambda broker: self._adapters[broker].login_address(),

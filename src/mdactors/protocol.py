@@ -42,9 +42,15 @@ class Request(msgspec.Struct, frozen=True):
     id: Any = None
     """Any JSON; echoed."""
     keys: list[str] | None = None
-    sector: Any = None
-    underlying: Any = None
+    sector: str | None = None
+    underlying: str | None = None
+    expiry: str | None = None
+    """ISO date, of ``underlying``; the nearest where there is none."""
     channels: list[str] | None = None
+
+    def refusal(self, code: ErrorCode, message: str, field: str = "") -> BadRequest:
+        """What to raise where this request cannot be served."""
+        return BadRequest(code, message, field, self.id)
 
 
 EXPECTED = {
@@ -53,6 +59,9 @@ EXPECTED = {
     "symbols": "a list of names",
     "mode": "ltp, quote, full or depth30",
     "keys": "a list of instrument keys",
+    "sector": "the code, name or industry of a sector, as text",
+    "underlying": "the name of an underlying, as text",
+    "expiry": "a date, as 2026-11-24",
     "channels": "a list of channels",
 }
 """What a request's field must be, for a person."""
@@ -66,7 +75,6 @@ class ErrorCode(StrEnum):
     WRONG_PATH = "wrong_path"
     TOO_LARGE = "too_large"
     TOO_MANY_SYMBOLS = "too_many_symbols"
-    NOT_AVAILABLE = "not_available"
     NOT_READY = "not_ready"
 
 

@@ -11,6 +11,7 @@ from mdactors.actors.placement import Upstream
 from mdactors.actors.subscription_manager import REVIEW_SECONDS, SubscriptionManager
 from mdactors.market.instrument import Instrument
 from mdactors.market.instruments import InstrumentTable
+from mdactors.market.sectors import Sectors
 from mdactors.market.selectors import ChainSelector
 from mdactors.market.universe import Universe
 from mdactors.messages import PricesKnown, PricesWanted, SessionsReported, SetInterest
@@ -22,6 +23,7 @@ STRIKES = range(24000, 25000, 100)
 EXPIRY = "2026-11-24"
 NOON_NS = 1_795_154_400_000_000_000
 """2026-11-20, noon in India."""
+SECTORS = Sectors()
 
 
 def option(strike: int) -> Instrument:
@@ -48,6 +50,7 @@ class Rig:
             "hub": self.hub.address,
             "table": lambda: TABLE,
             "ask_sessions": lambda: self.address.tell(SessionsReported({})),
+            "sectors": lambda: SECTORS,
             "universe": lambda: Universe([chain]),
             "grace_seconds": 0.0,
         }

@@ -21,6 +21,11 @@ def test_a_feed_that_was_just_heard_is_live() -> None:
     assert health.status == "live"
 
 
+def test_whether_a_segment_is_open_is_known_before_anything_is_judged() -> None:
+    assert make().is_open
+    assert not make(SUNDAY).is_open
+
+
 def test_ten_seconds_without_a_data_frame_are_stale_while_the_segment_is_open() -> None:
     health = make()
     health.judge(NOW + 11 * SECOND_NS, SHARES)

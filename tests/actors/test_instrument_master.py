@@ -15,6 +15,7 @@ from mdactors.errors import BrokerError
 from mdactors.market import ist
 from mdactors.market.instrument import Instrument
 from mdactors.market.instruments import FILE, InstrumentTable
+from mdactors.market.sectors import Sector, Sectors
 from mdactors.messages import AlarmChanged, InstrumentsLoaded, RefreshInstruments
 from mdactors.plugins import make_adapters, plain_sections
 from mdactors.runtime import Address, ChildSpec, Clock, Describe, FakeClock
@@ -24,6 +25,8 @@ from mdactors.store.catalogue_process import Loaded, Order, Progress
 
 WAIT = 20.0
 ROWS = [Instrument(n << 8 | 1, f"S{n}", "NSE", "NSE_EQ", "STOCK", f"NSE_EQ|S{n}") for n in range(1, 9)]
+
+SECTORS = Sectors([Sector("BANKING", "Banks")])
 
 
 class Rig:
@@ -40,6 +43,7 @@ class Rig:
         self.address = Address("instrument_master")
         arguments = {
             "load": load,
+            "load_sectors": lambda: SECTORS,
             "catalogue": self.catalogue,
             "path": folder / FILE,
             "refresh_at": ["06:30", "08:30"],
@@ -76,6 +80,7 @@ def test_it_fetches_at_its_start_and_tells_its_readers(
     wait_until(lambda: rig.reader.of(InstrumentsLoaded), WAIT)
     (loaded,) = rig.reader.of(InstrumentsLoaded)
     assert loaded.table is rig.catalogue.table
+    assert rig.catalogue.sectors is SECTORS
     assert loaded.table.resolve("RELIANCE").token == 738561
     described = rig.address.ask(Describe(), timeout=WAIT).result()
     assert described["sources"] == {"kite": len(loaded.table)}

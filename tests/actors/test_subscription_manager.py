@@ -14,6 +14,7 @@ from mdactors.adapter import Limits
 from mdactors.market.instrument import Instrument
 from mdactors.market.instruments import InstrumentTable
 from mdactors.market.interest import BarChannel, Filter, Interest
+from mdactors.market.sectors import Sectors
 from mdactors.market.selectors import SymbolSelector
 from mdactors.market.universe import Universe
 from mdactors.messages import (
@@ -36,6 +37,7 @@ SHARES = {
     for n in range(1, 8)
 }
 TABLE = InstrumentTable.build({"kite": [(share, share.token) for share in SHARES.values()]})
+SECTORS = Sectors()
 
 
 def token(number: int) -> int:
@@ -81,6 +83,7 @@ class Rig:
             "hub": self.hub.address,
             "table": lambda: TABLE,
             "ask_sessions": self._ask,
+            "sectors": lambda: SECTORS,
             "grace_seconds": 0.0,
         } | changed
         self.tree = run_tree([ChildSpec(self.address, SubscriptionManager, arguments)])

@@ -12,6 +12,7 @@ from mdactors.market.instruments import InstrumentTable
 from mdactors.market.interest import Interest
 from mdactors.market.numbering import Numbering
 from mdactors.market.quote import Quote
+from mdactors.market.sectors import Sectors
 from mdactors.messages import InstrumentsLoaded, SessionReported, SetInterest
 from mdactors.runtime import Address, ChildSpec
 from mdactors_kite.adapter import KiteAdapter, KiteSettings
@@ -24,6 +25,7 @@ MOVED = 99 << 8 | 1
 """The broker's token for the share, after it moved to another series."""
 BEFORE = InstrumentTable.build({"kite": [(each, each.token) for each in (SHARE, OTHER, AUGUST)]})
 AFTER = InstrumentTable.build({"kite": [(SHARE, MOVED), (OTHER, OTHER.token), (SEPTEMBER, SEPTEMBER.token)]})
+SECTORS = Sectors()
 
 
 def test_what_is_wanted_streams_on_under_the_brokers_new_tokens(
@@ -36,6 +38,7 @@ def test_what_is_wanted_streams_on_under_the_brokers_new_tokens(
         "hub": hub.address,
         "table": lambda: BEFORE,
         "ask_sessions": lambda: None,
+        "sectors": lambda: SECTORS,
     }
     run_tree([ChildSpec(manager, SubscriptionManager, arguments)])
     wanted: dict[int, Any] = {SHARE.token: "quote", OTHER.token: "quote", AUGUST.token: "quote"}

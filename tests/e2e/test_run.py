@@ -120,8 +120,12 @@ def test_the_table_on_disk_is_enough_for_a_start_without_network(
     }
     again = mdactors("run", "--config", config_file({broker: away}, data_dir=str(tmp_path / "kept")))
     wait_until(lambda: again.get("/ready")[0] == 200)
-    status = again.get("/api/status")[1]
-    assert status["counters"]["instrument_master"]["stocks"] > 50
+
+    def stocks():
+        """None while it tries to load: it answers nothing then."""
+        return again.get("/api/status")[1]["counters"]["instrument_master"].get("stocks")
+
+    wait_until(lambda: (stocks() or 0) > 50)
     wait_until(lambda: again.get("/api/status")[1]["alarms"])
     assert again.get("/ready")[0] == 200
     assert again.get("/health")[0] == 503

@@ -76,3 +76,42 @@ def test_a_refresh_of_the_instruments_loses_no_tick(
     assert len({tick["epoch"] for tick in client.ticks()}) == 1
     assert len(client.ticks()) > STEPS * len(symbols) / 2
     assert len(server.connections) == 1
+
+
+@pytest.mark.parametrize("broker", ["kite", "upstox"])
+@pytest.mark.parametrize(
+    ("group", "lasting", "some"),
+    [
+        ({"sector": "BANKING"}, {"RELIANCE"}, {"HDFCBANK", "SBIN"}),
+        ({"underlying": "NIFTY"}, {"RELIANCE"}, {"NIFTY 50", "NIFTY26NOV24400CE", "NIFTY26NOV24400PE"}),
+    ],
+)
+def test_a_group_streams_all_its_members_and_its_end_releases_them_at_the_broker(
+    broker, group, lasting, some, simulate, configuration, run_daemon, connect, wait_until
+):
+    server = simulate(broker, beat=0.05, rate=800.0)
+    raw = configuration({broker: server.settings()}, subscriptions={"grace_seconds": 0.3})
+    daemon = run_daemon(raw)
+    wait_until(lambda: daemon.get("/ready")[0] == 200)
+    client = connect(daemon.port, "/ws/market")
+    client.ask("SUBSCRIBE", *lasting)
+    answer = client.ask("SUBSCRIBE", **group)
+    members = set(answer["symbols"].values())
+    assert some <= members
+    assert answer["rejected"] == []
+    wait_until(lambda: client.symbols() == members | lasting)
+    told = {tick["symbol"]: tick["instrumentToken"] for tick in client.ticks()}
+    assert set(sent(server)) == set(told.values())
+
+    def silent():
+        """Whether the broker sends nothing of the members while it sends the rest."""
+        before = sent(server)
+        rest = [told[symbol] for symbol in lasting]
+        wait_until(lambda: all(sent(server)[token] >= before[token] + 5 for token in rest))
+        after = sent(server)
+        return all(after[told[symbol]] == before[told[symbol]] for symbol in members)
+
+    assert not silent()
+    ended = client.ask("UNSUBSCRIBE", **group)
+    assert set(ended["symbols"]) == members
+    wait_until(silent)

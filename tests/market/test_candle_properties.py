@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 import msgspec
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mdactors.market.calendar import Calendar
@@ -73,7 +73,22 @@ def prices_of(bars: dict[tuple[str, int], Bar]) -> dict[tuple[str, int], tuple[f
     return {key: (bar.open, bar.high, bar.low, bar.close) for key, bar in bars.items()}
 
 
+def trade(price: float, traded_after: int, received_after: int) -> Tick:
+    """A trade and its receipt, milliseconds after ten."""
+    quote = Quote(SHARE.token, "full", price, last_trade_time=TEN_MS + traded_after)
+    return Tick(SHARE, quote, "test", 1, 1, (TEN_MS + received_after) * 1_000_000)
+
+
+FIRST = trade(1.0, 0, 0)
+QUIET_THEN_LATE = [FIRST, trade(1.0, 0, 301_000), trade(2.0, 500, 302_000)]
+"""Nothing trades for more than five minutes, and then one tells of the second of the last trade."""
+LATE_AT_THE_END = [FIRST, trade(1.0, 1, 1), trade(1.0, 301_000, 1), trade(2.0, 0, 2)]
+"""The last trade of all is of a second that lies more than five minutes behind."""
+
+
 @given(anything)
+@example(QUIET_THEN_LATE)
+@example(LATE_AT_THE_END)
 def test_bars_of_anything_are_possible_bars(ticks: list[Tick]) -> None:
     in_order = sorted(ticks, key=lambda tick: tick.received_ns)
     for bar in bars_of(in_order, Calendar(), ["1s", "1m"]):

@@ -13,7 +13,7 @@ from mdactors.market.instrument import Instrument
 from mdactors.market.option_chain import InterestBefore, max_pain, option_chain
 from mdactors.market.quote import Depth, Greeks, Level, Quote
 from mdactors.market.tick import Tick
-from mdactors.market.underlying import Underlying
+from mdactors.market.underlyings import Underlying
 
 NINE_NS = 1_790_652_600_000_000_000
 """09:00 on a Tuesday in India, a quarter of an hour before the session."""
@@ -45,7 +45,7 @@ def tick(instrument: Instrument, kind: type[Quote] = Quote, at_ns: int = NOON_NS
 
 
 OPTIONS = [option(strike, side) for strike in (24300.0, 24400.0, 24500.0) for side in ("CE", "PE")]
-UNDERLYING = Underlying("NIFTY", NIFTY, {EXPIRY: OPTIONS, "2026-11-24": []})
+UNDERLYING = Underlying("NIFTY", "NSE", NIFTY, [], {EXPIRY: OPTIONS, "2026-11-24": []})
 
 
 def shown(
@@ -95,7 +95,9 @@ def test_the_totals_the_ratios_and_the_strike_at_the_money() -> None:
 
 
 def test_without_a_spot_there_is_no_strike_at_the_money() -> None:
-    made = shown(tick(NIFTY, last_price=24449.0), underlying=Underlying("CRUDE", None, {EXPIRY: OPTIONS}))
+    made = shown(
+        tick(NIFTY, last_price=24449.0), underlying=Underlying("CRUDE", "MCX", None, [], {EXPIRY: OPTIONS})
+    )
     assert not {"spot", "atTheMoney"} & made.keys()
 
 

@@ -48,6 +48,12 @@ LISTED = [
     contract(10 << 8 | 12, "GOLD", NEAR, exchange="NSE", segment="NSE_COM"),
     contract(11 << 8 | 2, "UNLISTED", NEAR),
 ]
+WITH_OPTIONS = [
+    *LISTED,
+    contract(12 << 8 | 2, "RELIANCE", NEAR, 1400.0, "CE"),
+    contract(13 << 8 | 2, "RELIANCE", NEAR, 1420.0, "CE", exchange="BSE", segment="BSE_FO"),
+    contract(14 << 8 | 2, "GOLD", NEAR, 90000.0, "CE", exchange="MCX", segment="MCX_FO"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -118,3 +124,31 @@ def test_the_outlines_begin_with_what_people_trade_most(underlyings: Underlyings
         "NIFTY", "RELIANCE", "GOLD", "UNLISTED", "MCX:GOLD",
     ]  # fmt: skip
     assert underlyings.outlines[0].expiries == {NEAR: 3, FAR: 1}
+
+
+@pytest.mark.parametrize(
+    ("name", "meant", "spot", "strike"),
+    [
+        (" nifty50 ", "NIFTY", 256265, 24550.0),
+        ("RELIANCE", "RELIANCE", 738561, 1400.0),
+        ("BSE:RELIANCE", "BSE:RELIANCE", 128083204, 1420.0),
+        ("128083204", "BSE:RELIANCE", 128083204, 1420.0),
+        ("GOLD", "MCX:GOLD", None, 90000.0),
+        ("MCX:GOLD", "MCX:GOLD", None, 90000.0),
+    ],
+)
+def test_each_exchange_has_its_own_options_and_the_nse_is_meant_first_where_it_has_some(
+    name: str, meant: str, spot: int | None, strike: float
+) -> None:
+    table = InstrumentTable.build({"x": [(each, each.token) for each in WITH_OPTIONS]})
+    found = Underlyings(table).find(name, with_options=True)
+    assert found is not None
+    assert (found.name, found.spot and found.spot.token) == (meant, spot)
+    assert found.expiries[NEAR][0].strike == strike
+
+
+@pytest.mark.parametrize(
+    "name", ["RELIANCE", "UNLISTED", "NOTHING", "", "BSE:NIFTY", "NSE:GOLD", ":", "NIFTY:"]
+)
+def test_what_has_no_options_is_none_where_some_are_wanted(underlyings: Underlyings, name: str) -> None:
+    assert underlyings.find(name, with_options=True) is None

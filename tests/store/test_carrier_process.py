@@ -115,7 +115,7 @@ def test_one_that_hangs_is_given_up_and_replaced(
     os.kill(hung, signal.SIGSTOP)
     with monkeypatch.context() as patch:
         patch.setattr(carrier_process, "ANSWER_SECONDS", 0.1)
-        patch.setattr(carrier_process, "END_SECONDS", 0.1)
+        patch.setattr("mdactors.store.child.END_SECONDS", 0.1)
         with pytest.raises(StoreError, match="gave no answer in"):
             carrier.carry(first.upto, synced, RECORD)
     assert children(os.getpid()) == []

@@ -30,9 +30,7 @@ from mdactors.store.journal_reader import JournalReader
 from mdactors.store.journal_segment import HEADER_BYTES, Header, pack_header, segments
 
 START_NS = 1_790_658_000_000_000_000
-RELIANCE = Instrument(
-    738561, "RELIANCE", "NSE", "NSE_EQ", "STOCK", "NSE_EQ|INE002A01018", series="EQ"
-)
+RELIANCE = Instrument(738561, "RELIANCE", "NSE", "NSE_EQ", "STOCK", "NSE_EQ|INE002A01018", series="EQ")
 VECTORS = Path(__file__).parents[1] / "adapters"
 
 

@@ -82,8 +82,7 @@ def test_bars_come_in_pages_too(database: SqliteDatabase, store: SqliteTicks) ->
 
 # --- Bars under each form of an instrument's key
 
-BY_ISIN = replace(RELIANCE, isin="INE002A01018")
-BY_SYMBOL = replace(BY_ISIN, key="NSE_EQ|RELIANCE")
+BY_SYMBOL = replace(RELIANCE, key="NSE_EQ|RELIANCE")
 
 
 def bar(minute: int, instrument: Instrument, volume: int = 1) -> Bar:
@@ -95,28 +94,21 @@ def minutes(bars: SqliteBars, instrument: Instrument) -> list[tuple[int, int]]:
     return [((each.ts - NOON) // 60_000, each.volume) for each in found]
 
 
-@pytest.mark.parametrize(
-    ("before", "now"), [(BY_ISIN, BY_SYMBOL), (BY_SYMBOL, BY_ISIN)], ids=["isin", "symbol"]
-)
-def test_bars_from_before_a_change_of_brokers_are_found(
-    database: SqliteDatabase, store: SqliteTicks, before: Instrument, now: Instrument
-) -> None:
+def test_bars_from_before_the_isin_was_known_are_found(database: SqliteDatabase, store: SqliteTicks) -> None:
     bars = SqliteBars(database, ["1m"])
-    bars.write([bar(n, before) for n in range(30)] + [bar(n, now) for n in range(30, 45)])
-    assert minutes(bars, now) == [(n, 1) for n in range(45)]
+    bars.write([bar(n, BY_SYMBOL) for n in range(30)] + [bar(n, RELIANCE) for n in range(30, 45)])
+    assert minutes(bars, RELIANCE) == [(n, 1) for n in range(45)]
 
 
 def test_of_two_bars_of_one_minute_that_under_the_current_key_counts(
     database: SqliteDatabase, store: SqliteTicks
 ) -> None:
     bars = SqliteBars(database, ["1m"])
-    bars.write([bar(n, BY_ISIN, 1) for n in range(25)] + [bar(n, BY_SYMBOL, 2) for n in range(5, 40, 2)])
+    bars.write([bar(n, RELIANCE, 1) for n in range(25)] + [bar(n, BY_SYMBOL, 2) for n in range(5, 40, 2)])
     isin, symbol = set(range(25)), set(range(5, 40, 2))
-    assert minutes(bars, BY_ISIN) == [(n, 1 if n in isin else 2) for n in sorted(isin | symbol)]
-    assert minutes(bars, BY_SYMBOL) == [(n, 2 if n in symbol else 1) for n in sorted(isin | symbol)]
+    assert minutes(bars, RELIANCE) == [(n, 1 if n in isin else 2) for n in sorted(isin | symbol)]
 
 
-def test_an_instrument_without_an_isin_is_looked_for_by_key_and_symbol() -> None:
-    assert keys(replace(BY_SYMBOL, isin="")) == ("NSE_EQ|RELIANCE",)
+def test_bars_are_looked_for_under_the_key_and_the_symbol() -> None:
+    assert keys(BY_SYMBOL) == ("NSE_EQ|RELIANCE",)
     assert keys(RELIANCE) == ("NSE_EQ|INE002A01018", "NSE_EQ|RELIANCE")
-    assert keys(BY_SYMBOL) == ("NSE_EQ|RELIANCE", "NSE_EQ|INE002A01018")

@@ -7,7 +7,8 @@ import http.client
 import json
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
 import msgspec
 import pytest
@@ -21,15 +22,22 @@ from mdactors.market.candle import Interval
 from mdactors.market.instrument import Instrument
 from mdactors.market.instruments import InstrumentTable
 from mdactors.market.market_status import market_status
+from mdactors.market.movers import Movers
+from mdactors.market.option_chain import option_chain
 from mdactors.market.prices import prices_by_type
 from mdactors.market.quote import Quote
+from mdactors.market.sector_board import SectorBoard
 from mdactors.market.sectors import Sectors
 from mdactors.market.tick import Tick
+from mdactors.market.underlyings import Underlyings
 from mdactors.messages import (
+    ChainAsked,
     MarketStatusAsked,
+    MoversAsked,
     PinAsked,
     PricesAsked,
     RefreshInstruments,
+    SectorsAsked,
     SessionClosed,
     SessionReported,
     SessionsReported,
@@ -41,6 +49,7 @@ from mdactors.runtime import Actor, Address, ChildSpec, Context, SystemClock, Tr
 from mdactors.store.bars import BarStore
 from mdactors.store.cache import Cache
 from mdactors.store.cache_memory import MemoryCache
+from mdactors.store.instruments import InstrumentStore
 from mdactors.store.ticks import TickStore
 from mdactors.web.application import WebServer
 from mdactors.web.gateway import Gateway
@@ -51,7 +60,27 @@ INSTRUMENTS = [
     Instrument(738561, "RELIANCE", "NSE", "NSE_EQ", "STOCK", "NSE_EQ|INE002A01018", series="EQ"),
     Instrument(128083204, "RELIANCE", "BSE", "BSE_EQ", "STOCK", "BSE_EQ|INE002A01018", series="A"),
     Instrument(408065, "INFY", "NSE", "NSE_EQ", "STOCK", "NSE_EQ|INE009A01021", series="EQ"),
-    Instrument(13238786, "NIFTY26NOVFUT", "NSE", "NSE_FO", "FUTURE", "NSE_FO|51714"),
+    Instrument(
+        13238786, "NIFTY26NOVFUT", "NSE", "NSE_FO", "FUTURE", "NSE_FO|51714", expiry="2026-11-24",
+        underlying="NIFTY",
+    ),
+]  # fmt: skip
+
+
+def option(number: int, expiry: str, strike: float, side: Literal["CE", "PE"]) -> Instrument:
+    """An option on NIFTY, which contracts write for NIFTY 50."""
+    symbol = f"NIFTY{number}{side}"
+    return Instrument(
+        number << 8 | 2, symbol, "NSE", "NSE_FO", "OPTION", f"NSE_FO|{number}", expiry=expiry, strike=strike,
+        option_type=side, underlying="NIFTY",
+    )  # fmt: skip
+
+
+OPTIONS = [
+    option(60001, "2026-11-24", 24400.0, "CE"),
+    option(60002, "2026-11-24", 24400.0, "PE"),
+    option(60003, "2026-11-24", 24500.0, "CE"),
+    option(60004, "2026-12-29", 24400.0, "CE"),
 ]
 
 
@@ -90,6 +119,30 @@ class Backstage(Actor):
     def prices(self, message: PricesAsked) -> Any:
         return prices_by_type(self.stage.ticks.values(), message.type)
 
+    @handles(MoversAsked)
+    def movers(self, message: MoversAsked) -> Any:
+        ranked = Movers()
+        for tick in self.stage.ticks.values():
+            ranked.update(tick)
+        return ranked.top(message.by, message.n)
+
+    @handles(SectorsAsked)
+    def sectors(self, message: SectorsAsked) -> Any:
+        board = SectorBoard(self.stage.sectors.by_token(self.stage.table))
+        for tick in self.stage.ticks.values():
+            board.update(tick)
+        return board.standings(message.sectors)
+
+    @handles(ChainAsked)
+    def chain(self, message: ChainAsked) -> Any:
+        known = Underlyings(self.stage.table).find(message.underlying, with_options=True)
+        if known is None:
+            return None
+        expiry = message.expiry or known.nearest(self.stage.today)
+        if expiry not in known.expiries:
+            return None
+        return option_chain(known, expiry, self.stage.ticks, lambda _tick: None)
+
     @handles(MarketStatusAsked)
     def market_status(self, _message: MarketStatusAsked) -> Any:
         return market_status(self.stage.calendar, self.stage.now_ns, {"x": {"NSE_EQ": "NORMAL_OPEN"}})
@@ -114,13 +167,15 @@ class Stage:
         self.quotes: Mapping[str, type[Quote]] = {}
         self.calendar = Calendar()
         self.sectors = Sectors()
+        self.instrument_store = InstrumentStore(Path("absent/instruments.db"))
+        self.today = "2026-11-20"
         self.intervals: Collection[Interval] = ("1s", "1m")
         self.refresh_fails = False
         self.now_ns = 0
         self.gate = threading.Event()
         self.gate.set()
         self.up = True
-        self.table = InstrumentTable.build({"x": [(each, each.token) for each in INSTRUMENTS]})
+        self.table = InstrumentTable.build({"x": [(each, each.token) for each in INSTRUMENTS + OPTIONS]})
         self.clients: list[websocket.WebSocket] = []
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="loop")
@@ -136,6 +191,7 @@ class Stage:
             subscriptions=address,
             hub=address,
             instruments=address,
+            instrument_store=self.instrument_store,
             views=address,
             feeds={},
             login_address=lambda _broker: "",
@@ -236,6 +292,7 @@ class Stage:
         self.stop_web()
         if self._tree is not None:
             self._tree.stop()
+        self.instrument_store.close()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from mdactors.market.instrument import Instrument
 from mdactors.market.interest import BarChannel
+from mdactors.market.sectors import Sector, Sectors
 
 MOVERS = ["movers:gainers", "movers:losers", "movers:active", "movers:volume"]
 MINUTES, SECONDS = BarChannel("1m"), BarChannel("1s")
 RELIANCE, RELIANCE_BSE = 738561, 128083204
-CALL = Instrument(
-    15410434, "NIFTY26NOV24400CE", "NSE", "NSE_FO", "OPTION", "NSE_FO|60197",
-    expiry="2026-11-24", strike=24400.0, option_type="CE", underlying="NIFTY",
-)  # fmt: skip
+SECTORS = Sectors([Sector("BANKING", "Banks"), Sector("IT", "Software")])
 
 
 def channels(stage):
@@ -108,32 +105,26 @@ def views(stage):
     return stage.told[-1].interest.views
 
 
-@pytest.fixture
-def listed(stage):
-    """A stage on which an option is listed as well."""
-    known = (*stage.table.by_token.values(), CALL)
-    stage.table = type(stage.table).build({"x": [(each, each.token) for each in known]})
-    stage.start()
-    return stage
-
-
 @pytest.mark.parametrize(
     ("name", "view"),
     [
         *[(name, name) for name in MOVERS],
         ("status", "status"),
         (" sector:banking ", "sector:BANKING"),
+        ("sector:Banks", "sector:BANKING"),
         ("chain:NIFTY:2026-11-24", "chain:NIFTY:2026-11-24"),
         ("chain:nifty 50:2026-11-24", "chain:NIFTY:2026-11-24"),
         ("chain:NSE:NIFTY:2026-11-24", "chain:NIFTY:2026-11-24"),
     ],
 )
-def test_a_channel_of_a_view_is_known_by_one_name(listed, ask, name, view):
-    client = listed.connect("/ws/market")
+def test_a_channel_of_a_view_is_known_by_one_name(stage, ask, name, view):
+    stage.sectors = SECTORS
+    stage.start()
+    client = stage.connect("/ws/market")
     assert ask(client, action="SUBSCRIBE", channels=[name, "candles"])["channels"] == [name, "candles"]
-    assert (views(listed), channels(listed)) == ({view}, {MINUTES})
+    assert (views(stage), channels(stage)) == ({view}, {MINUTES})
     ask(client, action="UNSUBSCRIBE", channels=[view])
-    assert (views(listed), channels(listed)) == (frozenset(), {MINUTES})
+    assert (views(stage), channels(stage)) == (frozenset(), {MINUTES})
 
 
 @pytest.mark.parametrize(
@@ -157,19 +148,29 @@ def test_what_is_no_channel_is_an_error_that_lists_those_there_are(stage, ask, n
     assert all(each in error["message"] for each in (*MOVERS, "chain:", "sector:", "status"))
 
 
-def test_a_chain_of_an_expiry_that_there_is_not_is_an_error_that_names_those_there_are(listed, ask):
-    client = listed.connect("/ws/market")
+def test_a_chain_of_an_expiry_that_there_is_not_is_an_error_that_names_those_there_are(stage, ask):
+    stage.start()
+    client = stage.connect("/ws/market")
     error = ask(client, action="SUBSCRIBE", channels=["chain:NIFTY:2026-11-25"])
     assert (error["code"], error["field"]) == ("invalid_field", "channels")
-    assert error["message"].endswith("the expiries of NIFTY are 2026-11-24")
+    assert error["message"].endswith("the expiries of NIFTY are 2026-11-24, 2026-12-29")
     error = ask(client, action="SUBSCRIBE", channels=["chain:INFY:2026-11-24"])
     assert error["message"].endswith("there is no such instrument")
 
 
-def test_a_chain_that_expired_since_can_still_be_ended(listed, ask):
-    client = listed.connect("/ws/market")
+def test_a_sector_that_there_is_not_is_an_error_that_names_the_codes(stage, ask):
+    stage.sectors = SECTORS
+    stage.start()
+    error = ask(stage.connect("/ws/market"), action="SUBSCRIBE", channels=["status", "sector:METALS"])
+    assert (error["code"], error["field"]) == ("invalid_field", "channels")
+    assert error["message"] == "sector:METALS: the sectors are BANKING, IT"
+
+
+def test_a_chain_that_expired_since_can_still_be_ended(stage, ask):
+    stage.start()
+    client = stage.connect("/ws/market")
     ask(client, action="SUBSCRIBE", channels=["chain:NIFTY:2026-11-24"])
-    listed.table = type(listed.table).build({"x": [(listed.table.by_token[265], 265)]})
+    stage.table = type(stage.table).build({"x": [(stage.table.by_token[265], 265)]})
     assert ask(client, action="SUBSCRIBE", channels=["chain:NIFTY:2026-11-24"])["code"] == "invalid_field"
     assert ask(client, action="UNSUBSCRIBE", channels=["chain:NIFTY:2026-11-24"])["event"] == "unsubscribed"
-    assert views(listed) == frozenset()
+    assert views(stage) == frozenset()

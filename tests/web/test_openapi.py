@@ -8,14 +8,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import openapi_spec_validator
 import pytest
 from tests.contract import contract
 
 from mdactors.market.candle import Bar
+from mdactors.market.instrument import InstrumentRow
 from mdactors.market.position import Position
 from mdactors.market.sectors import Sector, Sectors
 from mdactors.store.bars_sqlite import SqliteBars
+from mdactors.store.instruments import InstrumentStore
+from mdactors.store.instruments_sqlite import write
 from mdactors.store.sqlite import SqliteDatabase
 from mdactors.store.ticks_sqlite import SqliteTicks
 from mdactors.web.application import REST
@@ -28,6 +32,7 @@ DAY = f"{HISTORY}?startTime=2026-09-21&endTime=2026-09-21"
 REFRESH, SYNC = "/api/ticks/admin/refresh-instruments", "/api/v1/instruments/sync"
 FEED = "/api/v1/market/market-feed"
 PIN, UNPIN = "/api/market/subscribe", "/api/market/unsubscribe"
+SEARCH, CHAIN = "/api/instruments", "/api/optionchain/NIFTY"
 TODAY, CANDLES, SNAPSHOT = "/api/ticks/today/", "/api/candles/", "/api/market/snapshot"
 
 # Operation, status, path, body, and what must have happened before.
@@ -85,6 +90,30 @@ CASES: list[tuple[str, int, str, Any, str]] = [
     ("marketUnsubscribe", 400, UNPIN, {}, ""),
     ("marketUnsubscribe", 404, UNPIN, {"sector": "NONE"}, ""),
     ("marketUnsubscribe", 503, UNPIN, {"symbols": ["RELIANCE"]}, "no instruments"),
+    ("searchInstruments", 200, SEARCH, None, ""),
+    ("searchInstruments", 200, f"{SEARCH}?q=rel&type=STOCK&sector=it&exchange=NSE&expiry=", None, ""),
+    ("searchInstruments", 400, f"{SEARCH}?type=BOND", None, ""),
+    ("searchInstruments", 404, f"{SEARCH}?sector=NONE", None, ""),
+    ("searchInstruments", 503, SEARCH, None, "damaged store"),
+    ("instrument", 200, f"{SEARCH}/RELIANCE", None, ""),
+    ("instrument", 200, f"{SEARCH}/BSE:RELIANCE", None, ""),
+    ("instrument", 400, f"{SEARCH}/%FF", None, ""),
+    ("instrument", 404, f"{SEARCH}/RELIANSE", None, ""),
+    ("instrument", 503, f"{SEARCH}/RELIANCE", None, "damaged store"),
+    ("sectors", 200, "/api/sectors", None, ""),
+    ("sectors", 503, "/api/sectors", None, "no actors"),
+    ("sector", 200, "/api/sectors/IT", None, ""),
+    ("sector", 400, "/api/sectors/%FF", None, ""),
+    ("sector", 404, "/api/sectors/NONE", None, ""),
+    ("sector", 503, "/api/sectors/IT", None, "no actors"),
+    ("movers", 200, "/api/movers", None, ""),
+    ("movers", 400, "/api/movers?by=price", None, ""),
+    ("movers", 503, "/api/movers", None, "no actors"),
+    ("optionChain", 200, CHAIN, None, ""),
+    ("optionChain", 400, f"{CHAIN}?expiry=soon", None, ""),
+    ("optionChain", 404, f"{CHAIN}?expiry=2026-11-25", None, ""),
+    ("optionChain", 404, "/api/optionchain/NIFTI", None, ""),
+    ("optionChain", 503, CHAIN, None, "no actors"),
     ("refreshInstruments", 200, REFRESH, {}, ""),
     ("refreshInstruments", 401, REFRESH, {}, "admin token"),
     ("refreshInstruments", 500, REFRESH, {}, "no instrument list"),
@@ -121,9 +150,14 @@ def serve(stage: Any, a_tick: Any, tmp_path: Path) -> Iterator[Any]:
         stage.ticks = {738561: tick}
         stage.cache.write([tick])
         stage.refused = {408065: "no capacity"}
-        stage.sectors = Sectors([Sector("IT", "Information Technology", symbols=("INFY",))])
+        stage.sectors = Sectors([Sector("IT", "Information Technology", symbols=("INFY", "GONE"))])
         stage.up = happened != "down"
         stage.refresh_fails = happened == "no instrument list"
+        if happened == "damaged store":
+            (tmp_path / "instruments.db").write_bytes(b"no database" * 100)
+        else:
+            write(tmp_path / "instruments.db", [InstrumentRow(*msgspec.structs.astuple(tick.instrument))])
+        stage.instrument_store = InstrumentStore(tmp_path / "instruments.db")
         if happened == "no instruments":
             stage.table = type(stage.table).build({})
         if happened != "no store":

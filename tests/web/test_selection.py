@@ -5,7 +5,9 @@ from __future__ import annotations
 from mdactors.market.instrument import Instrument
 from mdactors.market.instruments import InstrumentTable
 from mdactors.market.interest import Interest
+from mdactors.market.sectors import Sectors
 from mdactors.protocol import Request
+from mdactors.web.directory import Directory
 from mdactors.web.paths import PATHS
 from mdactors.web.selection import Selection
 
@@ -14,6 +16,7 @@ SHARES = [
     for n, name in enumerate(("INFY", "TCS"), 1)
 ]
 TABLE = InstrumentTable.build({"x": [(share, share.token) for share in SHARES]})
+DIRECTORY = Directory(TABLE, Sectors(), "2026-11-20")
 INFY, TCS = (share.token for share in SHARES)
 (STOCKS,) = (path for path in PATHS if path.name == "/ws/stocks")
 
@@ -24,7 +27,7 @@ def selection() -> Selection:
 
 def subscribe(chosen: Selection, *names: str) -> int:
     """Ask for these; the version of the interest afterwards."""
-    chosen.change(Request("SUBSCRIBE", symbols=list(names)), TABLE)
+    chosen.change(Request("SUBSCRIBE", symbols=list(names)), DIRECTORY)
     return chosen.interest.version
 
 
@@ -56,6 +59,6 @@ def test_a_request_for_something_else_does_not_keep_what_was_refused() -> None:
 def test_a_refusal_of_what_was_unsubscribed_since_changes_nothing() -> None:
     chosen = selection()
     version = subscribe(chosen, "INFY", "TCS")
-    chosen.change(Request("UNSUBSCRIBE", symbols=["INFY"]), TABLE)
+    chosen.change(Request("UNSUBSCRIBE", symbols=["INFY"]), DIRECTORY)
     chosen.remove([INFY], version)
     assert chosen.symbols == ["TCS"]

@@ -21,14 +21,14 @@ class FeedHealth:
     """
 
     def __init__(self, calendar: Calendar, now_ns: int, stale_seconds: float, delayed_seconds: float) -> None:
+        self._calendar = calendar
         self.status = "stale"
         self.detail = "no data yet"
-        self.is_open = False
+        self.is_open = self._any_open((), now_ns)
         """Whether a streamed segment is open, by the calendar."""
         self.market_status: Mapping[str, str] = {}
         """Segment -> the broker's word for it; replaced, never changed."""
         self._judged: tuple[str, str, Mapping[str, str]] = (self.status, self.detail, {})
-        self._calendar = calendar
         self._stale_ns = int(stale_seconds * SECOND_NS)
         self._delayed_ms = int(delayed_seconds * 1000)
         self._heard_ns = 0
@@ -68,8 +68,12 @@ class FeedHealth:
         self._judged = (self.status, self.detail, self.market_status)
         return self._judged != before
 
+    def _any_open(self, segments: Iterable[str], now_ns: int) -> bool:
+        """NSE's shares stand for all as long as nothing streams."""
+        return any(self._calendar.is_open(segment, now_ns) for segment in segments or ("NSE_EQ",))
+
     def _word(self, now_ns: int, segments: Iterable[str], shut: bool) -> tuple[str, str]:
-        self.is_open = any(self._calendar.is_open(segment, now_ns) for segment in segments or ("NSE_EQ",))
+        self.is_open = self._any_open(segments, now_ns)
         if not self.is_open:
             return "closed", "no streamed segment is open"
         if shut:

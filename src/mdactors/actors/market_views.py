@@ -14,7 +14,7 @@ from mdactors.market.prices import Price, prices_by_type
 from mdactors.market.sector_board import SectorBoard, SectorStanding
 from mdactors.market.sectors import Sectors
 from mdactors.market.tick import Tick
-from mdactors.market.underlying import Underlying, find_underlying
+from mdactors.market.underlyings import Underlying, Underlyings
 from mdactors.messages import (
     ChainAsked,
     ChannelsWatched,
@@ -112,7 +112,7 @@ class MarketViews(Actor):
         self._use(message.table)
 
     def _use(self, table: InstrumentTable) -> None:
-        self._table = table
+        self._listed = Underlyings(table)
         self._underlyings: dict[str, Underlying] = {}
         """By their own names, as channels have them: a chain is wanted again and again."""
         self._movers = Movers()
@@ -221,7 +221,7 @@ class MarketViews(Actor):
         return self._board.standings(found) if found or not names else []
 
     def _chain(self, name: str, expiry: str) -> OptionChain | None:
-        underlying = self._underlyings.get(name) or find_underlying(self._table, name)
+        underlying = self._underlyings.get(name) or self._listed.find(name, with_options=True)
         if underlying is None:
             return None
         self._underlyings[underlying.name] = underlying

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence, Set
 
 from mdactors.actors.view_routes import ViewRoutes
+from mdactors.actors.watchers import Watchers
 from mdactors.market.candle import Bar, Interval
 from mdactors.market.instrument import Instrument
 from mdactors.market.interest import BarChannel, Filter, Interest, View
@@ -38,30 +39,24 @@ class ChannelRoutes:
     """
 
     def __init__(self) -> None:
-        self._watchers: dict[BarChannel, dict[str, Bucket]] = {}
+        self._watchers: Watchers[BarChannel, Bucket] = Watchers()
         self._shared: dict[Interval, Bucket] = {}
 
     def set(self, session: str, bucket: Bucket, before: Set[BarChannel], channels: Set[BarChannel]) -> None:
         """Make these all the channels of a session, which had others before."""
-        for channel in before - channels:
-            watchers = self._watchers[channel]
-            del watchers[session]
-            if not watchers:
-                del self._watchers[channel]
-        for channel in channels - before:
-            self._watchers.setdefault(channel, {})[session] = bucket
+        self._watchers.set(session, bucket, before, channels)
         for channel in before ^ channels:
             if channel.token is None:
-                self._shared[channel.interval] = Bucket(tuple(self._watchers.get(channel, ())))
+                self._shared[channel.interval] = Bucket(tuple(self._watchers.of(channel)))
 
     def targets(self, bar: Bar) -> Sequence[Bucket]:
         """The buckets of this bar; each session is in one of them."""
         shared = self._shared.get(bar.interval)
         all_bars = [shared] if shared is not None and shared.sessions else []
-        named = self._watchers.get(BarChannel(bar.interval, bar.instrument.token))
+        named = self._watchers.of(BarChannel(bar.interval, bar.instrument.token))
         if not named:
             return all_bars
-        everybody = self._watchers.get(BarChannel(bar.interval), {})
+        everybody = self._watchers.of(BarChannel(bar.interval))
         return [*all_bars, *(bucket for session, bucket in named.items() if session not in everybody)]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence, Set
 
+from mdactors.actors.watchers import Watchers
 from mdactors.protocol import Delivery, frame_text
 
 
@@ -11,23 +12,17 @@ class ViewRoutes:
     """The sessions of each channel of views, and for who comes next its newest event."""
 
     def __init__(self) -> None:
-        self._watchers: dict[str, dict[str, None]] = {}
+        self._watchers: Watchers[str, None] = Watchers()
         self._newest: dict[str, bytes] = {}
         """Channel -> a finished frame."""
 
     def set(self, session: str, before: Set[str], channels: Set[str]) -> None:
         """Make these all the channels of a session, which had others before."""
-        for channel in before - channels:
-            watchers = self._watchers[channel]
-            del watchers[session]
-            if not watchers:
-                del self._watchers[channel]
-        for channel in channels - before:
-            self._watchers.setdefault(channel, {})[session] = None
+        self._watchers.set(session, None, before, channels)
 
     def watched(self) -> frozenset[str]:
         """The channels that anybody watches."""
-        return frozenset(self._watchers)
+        return self._watchers.channels()
 
     def forget(self, channels: Iterable[str]) -> None:
         """Nobody keeps what these say up to date any more."""
@@ -42,7 +37,7 @@ class ViewRoutes:
         """Keep new events, and address each to all who watch its channel."""
         deliveries = []
         for channel, payload in payloads.items():
-            if sessions := tuple(self._watchers.get(channel, ())):
+            if sessions := tuple(self._watchers.of(channel)):
                 frame = self._newest[channel] = frame_text(payload)
                 deliveries.append(Delivery(sessions, (channel,), (frame,), frame))
         return deliveries

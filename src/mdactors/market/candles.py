@@ -107,7 +107,7 @@ class Candles:
             return False
         if ahead and flow.reach(time, now):
             return True
-        if believed := flow.hold(tick):
+        if believed := flow.hold(time, tick):
             if not ahead:
                 self._begin_anew()
             self.add(believed, now)
@@ -171,8 +171,15 @@ class Candles:
 
     def closed(self, now: float) -> list[Bar]:
         """The bars whose grace is over, each once, and published ones that changed since, as corrections."""
+        return self._hand_out(self._limits(now))
+
+    def settled(self) -> list[Bar]:
+        """The bars that no trade is taken for any more, however long ago the newest one was."""
+        return self._hand_out([flow.newest - LATEST_MS for flow in self._flows])
+
+    def _hand_out(self, limits: Sequence[float]) -> list[Bar]:
         over, self._finished = self._finished, []
-        over += self._over(self._limits(now))
+        over += self._over(limits)
         bars = [bar.bar(correction=False) for bar in over if bar.interval in self._wanted]
         if self._touched:
             bars += self._corrections()
@@ -211,6 +218,7 @@ class Candles:
         """Every bar that is still open, as it is: nothing more comes."""
         for flow in self._flows:
             while flow.strays:
+                self.refused += flow.drop_late()
                 self.add(flow.restart(), 0.0)
         self._begin_anew()
         return self.closed(0.0)
@@ -229,10 +237,10 @@ def bars_of(ticks: Iterable[Tick], calendar: Calendar, intervals: Collection[Int
 
     Bars come roughly in the order of their ends. Those in which the ticks begin are made of what was given.
     """
-    # With a grace as long as late trades are taken, nothing is handed out that could still change.
     candles = Candles(calendar, intervals, LATEST_MS / 1000)
     # By the time of receipt, so that a quiet instrument's next trade is not taken for a leap.
     for now, chunk in groupby(ticks, lambda tick: tick.received_ns // ist.SECOND_NS * 1000):
         candles.add(chunk, now)
-        yield from candles.closed(now)
+        # Not by `closed`: it goes on while nothing trades, and a late trade may still come after that.
+        yield from candles.settled()
     yield from candles.rest()

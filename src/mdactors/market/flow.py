@@ -54,8 +54,8 @@ class Flow:
         """Epoch milliseconds of the newest trade; 0 before the first."""
         self.since = float("-inf")
         """What was before it is known in part only: a predecessor knew it better."""
-        self.strays: list[Tick] = []
-        """Trades that wait to be believed."""
+        self.strays: list[tuple[int, Tick]] = []
+        """Trades that wait to be believed, and their times."""
         self.seconds, self.minutes = Agenda(), Agenda()
         self._heard = 0.0
 
@@ -75,16 +75,23 @@ class Flow:
         """Whether a trade moved it on lately: one that is behind is late then."""
         return now - self._heard <= SILENT_MS
 
-    def hold(self, tick: Tick) -> list[Tick]:
+    def hold(self, time: int, tick: Tick) -> list[Tick]:
         """Let a trade that lies far off wait; all that wait once they are believed."""
-        self.strays.append(tick)
+        self.strays.append((time, tick))
         if len(self.strays) < _BELIEVED:
             return []
         return self.restart()
 
     def restart(self) -> list[Tick]:
         """Begin anew with the next trade, whatever its time; the trades that waited."""
-        believed, self.strays = self.strays, []
+        believed = [tick for _, tick in self.strays]
+        self.strays.clear()
         self.newest = 0
         self.since = float("-inf")
         return believed
+
+    def drop_late(self) -> int:
+        """Let those that lie behind wait no longer, and say how many: nothing more comes to confirm them."""
+        waiting = len(self.strays)
+        self.strays = [stray for stray in self.strays if stray[0] > self.newest]
+        return waiting - len(self.strays)

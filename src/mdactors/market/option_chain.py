@@ -11,7 +11,7 @@ from mdactors.market.calendar import Calendar
 from mdactors.market.instrument import Instrument
 from mdactors.market.quote import Greeks, Level
 from mdactors.market.tick import Tick
-from mdactors.market.underlying import Underlying
+from mdactors.market.underlyings import Underlying
 from mdactors.market.view import change_since
 
 

@@ -110,6 +110,10 @@ class Sectors:
         """All codes, in the order of the definition."""
         return tuple(self._sectors)
 
+    def known(self) -> str:
+        """The codes, for a person who named another."""
+        return f"the sectors are {', '.join(self._sectors)}" if self._sectors else "no sectors are defined"
+
     def members(self, text: str) -> list[Member]:
         """The shares of the sector that `find` finds; none where it finds none."""
         sector = self.find(text)

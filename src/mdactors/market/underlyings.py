@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeAlias
 
 import msgspec
@@ -92,19 +92,24 @@ class Underlyings:
             key=lambda outline: outline.rank,
         )
 
-    def find(self, name: str) -> Underlying | None:
-        """What a person means: ``NIFTY``, ``NIFTY 50``, ``RELIANCE``, a key of these, ``MCX:GOLD``."""
+    def find(self, name: str, *, with_options: bool = False) -> Underlying | None:
+        """What a person means: ``NIFTY``, ``NIFTY 50``, ``RELIANCE``, a key of these, ``MCX:GOLD``.
+
+        Args:
+            name: of the contracts, or any of the spot.
+            with_options: whether only what options are written on is meant.
+        """
+        return next((each for each in self._meant(name) if each.expiries or not with_options), None)
+
+    def _meant(self, name: str) -> Iterator[Underlying]:
         exchange, _, word = name.strip().upper().rpartition(":")
-        for underlying in self._of(word):
-            if exchange in ("", underlying.exchange):
-                return underlying
+        yield from (each for each in self._of(word) if exchange in ("", each.exchange))
         spot = self._table.resolve(name)
         if spot is None or spot.is_derivative:
-            return None
+            return
         index = indices.by_token(spot.token) if spot.type == "INDEX" else None
-        words = (spot.symbol_without_series, *(index.aliases if index else ()))
-        found = (underlying for word in words for underlying in self._of(word))
-        return next((each for each in found if each.spot and each.spot.token == spot.token), None)
+        for word in (spot.symbol_without_series, *(index.aliases if index else ())):
+            yield from (each for each in self._of(word) if each.spot and each.spot.token == spot.token)
 
     def _of(self, word: str) -> list[Underlying]:
         """Those that go by this word, the one that is meant where no exchange is named first."""

@@ -29,11 +29,10 @@ class StoredBar(msgspec.Struct, frozen=True, gc=False):
 def keys(instrument: Instrument) -> tuple[str, ...]:
     """Every key that its bars may have been stored under, the current one first.
 
-    Which form an instrument's key has depends on the brokers that are configured.
+    Which form an instrument's key has depends on the lists that are loaded: it is made of the ISIN wherever
+    one of them says that.
     """
-    segment, symbol, isin = instrument.segment, instrument.symbol, instrument.isin
-    forms = (instrument.key, f"{segment}|{symbol}", f"{segment}|{isin}" if isin else instrument.key)
-    return tuple(dict.fromkeys(forms))
+    return tuple(dict.fromkeys((instrument.key, f"{instrument.segment}|{instrument.symbol}")))
 
 
 class BarStore(abc.ABC):

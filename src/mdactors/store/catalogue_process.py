@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping
-from multiprocessing.connection import Connection, Pipe
+from multiprocessing.connection import Connection
 from typing import Any, TypeAlias
 
 import msgspec
@@ -21,13 +19,12 @@ from mdactors.config import (
     StoreSettings,
 )
 from mdactors.errors import BrokerError, StoreError
+from mdactors.store.child import Child
 
 LOAD_SECONDS = 110.0
 """Loading takes so long at most: shorter than the time for which the actor that waits may be silent."""
 LOOK_SECONDS = 0.2
 """How often whoever waits is asked whether to give up."""
-END_SECONDS = 5.0
-_COMMAND = (sys.executable, "-m", "mdactors.catalogue")
 
 
 class Order(msgspec.Struct, frozen=True, tag=True):
@@ -109,24 +106,16 @@ def load(
 
     Raises:
         BrokerError: no source could be read; nothing was changed.
-        StoreError: the process ended too early, took too long, or was given up.
+        StoreError: the process did not start, ended too early, took too long, or was given up.
     """
-    ours, theirs = Pipe()
-    with ours:
-        with theirs:
-            # In a group of its own: who ends it is the daemon.
-            process = subprocess.Popen(  # noqa: S603 # our own command
-                [*_COMMAND, str(theirs.fileno())], pass_fds=[theirs.fileno()], process_group=0
-            )
-        try:
-            ours.send_bytes(encode(order))
-            return _last_word(ours, on_progress, give_up)
-        except (EOFError, OSError):
-            code = _ended(process)
-            raise StoreError(f"the process that loads instruments ended with code {code}") from None
-        finally:
-            ours.close()
-            _ended(process)
+    child = Child("mdactors.catalogue")
+    try:
+        child.connection.send_bytes(encode(order))
+        return _last_word(child.connection, on_progress, give_up)
+    except (EOFError, OSError):
+        raise StoreError(f"the process that loads instruments ended with code {child.end()}") from None
+    finally:
+        child.end()
 
 
 def _last_word(
@@ -146,12 +135,3 @@ def _last_word(
             case Failed(text):
                 raise BrokerError(text)
     raise StoreError("loading the instruments was given up")
-
-
-def _ended(process: subprocess.Popen[bytes]) -> int:
-    """End the child, whose pipe is closed; its exit code."""
-    try:
-        return process.wait(END_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        return process.wait()

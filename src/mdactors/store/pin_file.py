@@ -10,7 +10,6 @@ import msgspec
 from mdactors.errors import StoreError
 from mdactors.market.pins import Pins
 
-
 _pins = msgspec.json.Decoder(Pins).decode
 
 

@@ -26,11 +26,14 @@ from mdactors.web.rest_candles import Candles
 from mdactors.web.rest_docs import AsyncApi, DocsPage, OpenApi
 from mdactors.web.rest_feed import FeedConnect, FeedDisconnect, FeedIndices, FeedPrices, FeedStatus
 from mdactors.web.rest_history import TicksOfHistory
+from mdactors.web.rest_instruments import OneInstrument, SearchedInstruments
 from mdactors.web.rest_market import MarketHolidays, MarketSnapshot, MarketStatus
 from mdactors.web.rest_pins import MarketSubscribe, MarketUnsubscribe
+from mdactors.web.rest_sectors import AllSectors, OneSector
 from mdactors.web.rest_service import Health, Live, Page, Ready, Status
 from mdactors.web.rest_ticks import InstrumentsRefresh, Subscriptions
 from mdactors.web.rest_today import TicksOfToday
+from mdactors.web.rest_views import MarketMovers, Options
 from mdactors.web.session import SessionSocket
 from mdactors.web.sessions import Sessions
 
@@ -50,6 +53,12 @@ REST = {
     "/api/ticks/subscriptions": Subscriptions,
     "/api/ticks/admin/refresh-instruments": InstrumentsRefresh,
     "/api/candles/{symbol}": Candles,
+    "/api/instruments": SearchedInstruments,
+    "/api/instruments/{symbol}": OneInstrument,
+    "/api/sectors": AllSectors,
+    "/api/sectors/{code}": OneSector,
+    "/api/movers": MarketMovers,
+    "/api/optionchain/{underlying}": Options,
     "/api/market/snapshot": MarketSnapshot,
     "/api/market/status": MarketStatus,
     "/api/market/holidays": MarketHolidays,

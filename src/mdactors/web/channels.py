@@ -8,8 +8,9 @@ from typing import Literal, cast
 from mdactors.market.instruments import InstrumentTable
 from mdactors.market.interest import BarChannel
 from mdactors.market.movers import BY
-from mdactors.market.underlying import find_underlying
+from mdactors.market.underlyings import Underlyings
 from mdactors.protocol import BadRequest, ErrorCode, Request
+from mdactors.web.directory import Directory
 
 Channel = BarChannel | str
 """A channel of bars, or the name of a channel of views."""
@@ -21,19 +22,19 @@ UNDERSTOOD = (
     "chain:UNDERLYING:EXPIRY, as chain:NIFTY:2026-11-24; status"
 )
 
+NOT_LOADED = "the instruments are not loaded yet; ask again in a moment"
+
 
 class _NotChannel(Exception):
     """A name that is no channel at all."""
 
 
-def read_channels(
-    request: Request, table: InstrumentTable, held: Mapping[str, Channel]
-) -> dict[str, Channel]:
+def read_channels(request: Request, directory: Directory, held: Mapping[str, Channel]) -> dict[str, Channel]:
     """What each of the request's channels means, by the name that was asked for.
 
     Args:
         request: whose ``channels`` are read.
-        table: where instruments are looked up.
+        directory: where instruments and sectors are looked up.
         held: what the session has, by the names it asked for: to end what has expired since.
 
     Raises:
@@ -42,22 +43,19 @@ def read_channels(
     found: dict[str, Channel] = {}
     for name in request.channels or ():
         try:
-            channel = _read(name.strip(), table)
+            channel = _read(name.strip(), directory)
         except _NotChannel:
             message = f"{name} is no channel; there are {UNDERSTOOD}"
-            raise BadRequest(ErrorCode.INVALID_FIELD, message, "channels", request.id) from None
+            raise request.refusal(ErrorCode.INVALID_FIELD, message, "channels") from None
         if channel is None and request.action == "UNSUBSCRIBE":
             channel = held.get(name)
         if channel is None:
-            if not len(table):
-                message = "the instruments are not loaded yet; ask again in a moment"
-                raise BadRequest(ErrorCode.NOT_READY, message, "", request.id)
-            raise BadRequest(ErrorCode.INVALID_FIELD, _unknown(name, table), "channels", request.id)
+            raise _unknown(name, request, directory)
         found[name] = channel
     return found
 
 
-def _read(name: str, table: InstrumentTable) -> Channel | None:
+def _read(name: str, directory: Directory) -> Channel | None:
     """The channel; None where what it is about is not known.
 
     Raises:
@@ -66,13 +64,14 @@ def _read(name: str, table: InstrumentTable) -> Channel | None:
     kind, _, rest = name.partition(":")
     match kind:
         case "candles":
-            return _bars(rest, table)
+            return _bars(rest, directory.table)
         case "movers" if rest in BY:
             return name
         case "sector" if rest:
-            return f"sector:{rest.upper()}"
+            sector = directory.sectors.find(rest)
+            return None if sector is None else f"sector:{sector.code}"
         case "chain" if ":" in rest:
-            return _chain(rest, table)
+            return _chain(rest, directory.table)
         case "status" if not rest:
             return name
     raise _NotChannel
@@ -91,14 +90,23 @@ def _bars(rest: str, table: InstrumentTable) -> BarChannel | None:
 
 def _chain(rest: str, table: InstrumentTable) -> str | None:
     name, _, expiry = rest.rpartition(":")
-    underlying = find_underlying(table, name)
+    underlying = Underlyings(table).find(name, with_options=True)
     if underlying is None or expiry not in underlying.expiries:
         return None
     return f"chain:{underlying.name}:{expiry}"
 
 
-def _unknown(name: str, table: InstrumentTable) -> str:
+def _unknown(name: str, request: Request, directory: Directory) -> BadRequest:
+    """What a channel of something unknown is refused with."""
     kind, _, rest = name.strip().partition(":")
-    if kind == "chain" and (underlying := find_underlying(table, rest.rpartition(":")[0])) is not None:
-        return f"{name}: the expiries of {underlying.name} are {', '.join(underlying.expiries)}"
-    return f"{name}: there is no such instrument"
+    if kind == "sector":
+        why = directory.sectors.known()
+    elif not len(directory.table):
+        return request.refusal(ErrorCode.NOT_READY, NOT_LOADED)
+    elif kind == "chain" and (
+        underlying := Underlyings(directory.table).find(rest.rpartition(":")[0], with_options=True)
+    ):
+        why = f"the expiries of {underlying.name} are {', '.join(underlying.expiries)}"
+    else:
+        why = "there is no such instrument"
+    return request.refusal(ErrorCode.INVALID_FIELD, f"{name}: {why}", "channels")

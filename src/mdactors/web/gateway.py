@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any
 
@@ -16,7 +17,9 @@ from mdactors.market.sectors import Sectors
 from mdactors.runtime import Address, Message
 from mdactors.store.bars import BarStore
 from mdactors.store.cache import Cache
+from mdactors.store.instruments import InstrumentStore
 from mdactors.store.ticks import TickStore
+from mdactors.web.directory import Directory
 
 
 class Gateway(msgspec.Struct, frozen=True):
@@ -29,6 +32,7 @@ class Gateway(msgspec.Struct, frozen=True):
     hub: Address
     instruments: Address
     """The InstrumentMaster's."""
+    instrument_store: InstrumentStore
     views: Address
     """The MarketViews'."""
     feeds: Mapping[str, Sequence[Address]]
@@ -51,6 +55,11 @@ class Gateway(msgspec.Struct, frozen=True):
     """Whether clients can rely on the feed, with details."""
     ready: Callable[[], bool]
     """Whether the daemon can serve."""
+
+    def directory(self) -> Directory:
+        """All that clients may name now."""
+        today = self.calendar.date(time.time_ns()).isoformat()
+        return Directory(self.table(), self.sectors(), today)
 
 
 async def ask(address: Address, question: Message, seconds: float) -> Any:

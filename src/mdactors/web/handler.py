@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import datetime as dt
 import re
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +20,7 @@ from mdactors.config import AdminSettings, ServerSettings
 from mdactors.market.instrument import Instrument
 from mdactors.market.instruments import InstrumentTable
 from mdactors.market.moment import read_moment
+from mdactors.market.sectors import Sector
 from mdactors.runtime import Address, Message
 from mdactors.web.gateway import Gateway, ask
 from mdactors.web.limited_log import LimitedLog
@@ -166,12 +169,22 @@ class Handler(RequestHandler):
         return int(text)
 
     def choice(self, name: str, choices: Sequence[str], default: str) -> str:
-        """A parameter that is one of these words."""
+        """A parameter that is one of these words, or the default."""
         value = self.get_query_argument(name, default)
-        if value not in choices:
+        if value != default and value not in choices:
             message = f"{name} must be one of {', '.join(choices)}"
             raise Failure(400, "invalid_parameter", message, field=name)
         return value
+
+    def date(self, name: str) -> str:
+        """A parameter that is an ISO date; empty where it is not given."""
+        text = self.get_query_argument(name, "", strip=False)
+        with contextlib.suppress(ValueError):
+            # Python reads weeks and dates without hyphens, too.
+            if not text or dt.date.fromisoformat(text).isoformat() == text:
+                return text
+        message = f"{name} must be a date, such as 2026-11-24"
+        raise Failure(400, "invalid_parameter", message, field=name)
 
     def moment(self, name: str, *, last: bool = False) -> int | None:
         """A parameter that is a time, in nanoseconds since 1970; None where it is not given."""
@@ -184,7 +197,7 @@ class Handler(RequestHandler):
             raise Failure(400, "invalid_parameter", f"{name}: {error}", field=name) from None
 
     def body(self, read: Callable[[bytes], Result]) -> Result:
-        """The request's JSON, as ``read`` makes it of bytes; fields that are not known are ignored, and one that is wrong is named."""
+        """The request's JSON, as ``read`` makes it of bytes; a field that is wrong is named."""
         try:
             return read(self.request.body)
         except msgspec.ValidationError as error:
@@ -210,6 +223,15 @@ class Handler(RequestHandler):
             suggestions = await self.in_pool(table.suggest, name)
             message = f"no instrument is called {name!r}"
             raise Failure(404, "unknown_symbol", message, field=field, suggestions=suggestions)
+        return found
+
+    def sector(self, name: str, field: str) -> Sector:
+        """The sector that is meant, by its code, its name or an industry; none is a 404 with the codes."""
+        sectors = self.parts.gateway.sectors()
+        found = sectors.find(name)
+        if found is None:
+            message = f"no sector is called {name!r}; {sectors.known()}"
+            raise Failure(404, "unknown_sector", message, field=field, suggestions=list(sectors.codes()))
         return found
 
     async def in_pool(self, function: Callable[..., Result], *arguments: Any) -> Result:

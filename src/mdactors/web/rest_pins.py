@@ -48,7 +48,7 @@ class _PinHandler(Handler):
         tokens = frozenset(each.token for each in meant.values() if each is not None)
         codes: frozenset[str] = frozenset()
         if body.sector is not None:
-            code = self._code(body.sector)
+            code = self.sector(body.sector, "sector").code
             codes = frozenset({code})
             members = self.parts.gateway.sectors().members(code)
             meant |= {member.symbol: share_of(table, member) for member in members}
@@ -58,16 +58,6 @@ class _PinHandler(Handler):
             tokens=tokens,
             sectors=codes,
         )
-
-    def _code(self, name: str) -> str:
-        sectors = self.parts.gateway.sectors()
-        sector = sectors.find(name)
-        if sector is None:
-            codes = sectors.codes()
-            there = f"there are {', '.join(codes)}" if codes else "none are known here"
-            message = f"no sector is called {name!r}; {there}"
-            raise Failure(404, "unknown_sector", message, field="sector", suggestions=list(codes))
-        return sector.code
 
 
 class MarketSubscribe(_PinHandler):

@@ -104,7 +104,7 @@ class SessionSocket(Handler, WebSocketHandler):
         if size > limit:
             text = f"a request of {size} bytes; {limit} are allowed: send several"
             raise BadRequest(ErrorCode.TOO_LARGE, text)
-        return session.selection.change(parse_request(message), self.parts.gateway.table())
+        return session.selection.change(parse_request(message), self.parts.gateway.directory())
 
     def on_close(self) -> None:
         """The socket is gone."""

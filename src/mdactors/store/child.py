@@ -1,0 +1,47 @@
+"""A process of the daemon's own that does what would hold up live ticks."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from multiprocessing.connection import Pipe
+
+from mdactors.errors import StoreError
+
+END_SECONDS = 5.0
+"""So long a child has to end once nobody talks to it any more."""
+
+
+class Child:
+    """``python -m MODULE DESCRIPTOR``, talked to through a pipe; ends with it, however this process ends."""
+
+    def __init__(self, module: str) -> None:
+        """Start it.
+
+        Raises:
+            StoreError: the system does not let us.
+        """
+        self.connection, theirs = Pipe()
+        with theirs:
+            command = [sys.executable, "-m", module, str(theirs.fileno())]
+            try:
+                # In a group of its own: Ctrl-C is for the daemon, which ends it when it is no longer needed.
+                self._process = subprocess.Popen(  # noqa: S603 # our own command
+                    command, pass_fds=[theirs.fileno()], process_group=0
+                )
+            except OSError as error:
+                self.connection.close()
+                raise StoreError(f"{module} cannot be started: {error.strerror}") from None
+
+    def end(self) -> int:
+        """Close the pipe and wait, not for ever; may be called again.
+
+        Returns:
+            The exit code, below zero for a signal.
+        """
+        self.connection.close()
+        try:
+            return self._process.wait(END_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            return self._process.wait()
