@@ -11,20 +11,19 @@ from tornado.iostream import IOStream, StreamClosedError
 from mdactors.protocol import CloseCode, Delivery
 
 CHUNK = 131_072
-"""What is written at a time; no more is ever out of reach of conflation."""
+"""About so much is offered to the socket at a time."""
 HICCUP_SECONDS = 0.25
 """How long a socket may be busy before its session is conflated: a short pause costs no tick."""
-SIP = 16_384
-"""Bytes that a session which is behind is given at a time, so that a slow client shows life sooner."""
 
 
 class Outbox:
     """What waits for one session; lives on the event loop.
 
-    While the socket takes what is written, everything is written once a turn of the loop. While a
-    write is pending, frames wait in their order; once it is pending for longer than a hiccup, or more than
-    ``limit`` bytes wait, the session is conflated: of each key only the newest frame is kept. Frames
-    without a key are all kept, and end the session when they exceed the limit.
+    While the socket takes what is written, everything is written once a turn of the loop, as it was
+    joined for all sessions. Where it takes only a part, the frame that it broke is pending, and all others
+    wait in their order; once that lasts for longer than a hiccup, or more than ``limit`` bytes wait, the
+    session is conflated: of each key only the newest frame is kept. Frames without a key are all kept, and
+    end the session when they exceed the limit.
     """
 
     def __init__(
@@ -50,7 +49,7 @@ class Outbox:
         self._limit = limit
         self._is_closing = is_closing
         self._end = end
-        self._waiting: deque[tuple[int | str | None, bytes]] = deque()
+        self._waiting: deque[Delivery] = deque()
         self._waiting_bytes = 0
         self._ceiling = limit
         """Above so many waiting bytes the session is conflated (again)."""
@@ -61,7 +60,7 @@ class Outbox:
     @property
     def waiting(self) -> int:
         """How many frames wait for the socket."""
-        return len(self._waiting)
+        return sum(len(delivery.frames) for delivery in self._waiting)
 
     def pending_seconds(self, now: float) -> float:
         """How long the socket has not taken what was written last, by the loop's time."""
@@ -72,12 +71,8 @@ class Outbox:
         fresh, self.fresh = self.fresh, []
         if self._dropped:
             return
-        if self._pending_since is None:
-            data = fresh[0].joined if len(fresh) == 1 else b"".join([each.joined for each in fresh])
-            if len(data) <= CHUNK:
-                self._write(data)
-                return
-        self._wait(fresh)
+        self._waiting.extend(fresh)
+        self._waiting_bytes += sum([len(delivery.joined) for delivery in fresh])
         self._drain()
         if self._is_too_much():
             self._conflate()
@@ -93,11 +88,6 @@ class Outbox:
         self.drop()
         self._stream.close()
 
-    def _wait(self, deliveries: Sequence[Delivery]) -> None:
-        for delivery in deliveries:
-            self._waiting.extend(zip(delivery.keys, delivery.frames, strict=True))
-            self._waiting_bytes += len(delivery.joined)
-
     def _is_too_much(self) -> bool:
         if self._waiting_bytes > self._ceiling:
             return True
@@ -106,52 +96,80 @@ class Outbox:
 
     def _conflate(self) -> None:
         """Keep the newest frame of each key, in the order in which the newest came."""
-        kept: deque[tuple[int | str | None, bytes]] = deque()
+        keys: list[int | str | None] = []
+        frames: list[bytes] = []
         seen: set[int | str] = set()
-        size = keyless = 0
-        for key, frame in reversed(self._waiting):
-            if key is None:
-                keyless += len(frame)
-            elif key in seen:
-                continue
-            else:
-                seen.add(key)
-            kept.appendleft((key, frame))
-            size += len(frame)
-        self.conflated += len(self._waiting) - len(kept)
-        self._waiting, self._waiting_bytes, self._is_conflated = kept, size, True
+        keyless = 0
+        for delivery in reversed(self._waiting):
+            for key, frame in zip(reversed(delivery.keys), reversed(delivery.frames), strict=True):
+                if key is None:
+                    keyless += len(frame)
+                elif key in seen:
+                    continue
+                else:
+                    seen.add(key)
+                keys.append(key)
+                frames.append(frame)
+        self.conflated += self.waiting - len(frames)
+        self._waiting.clear()
+        self._waiting_bytes, self._is_conflated = 0, True
+        self._put_first(keys[::-1], frames[::-1])
         # Not with every frame that comes: when there is twice as much, each costs a constant.
-        self._ceiling = 2 * size + CHUNK
+        self._ceiling = 2 * self._waiting_bytes + CHUNK
         if keyless > self._limit:
             self._end(CloseCode.OVERFLOW)
 
+    def _put_first(self, keys: Sequence[int | str | None], frames: Sequence[bytes]) -> None:
+        if frames:
+            joined = b"".join(frames)
+            self._waiting.appendleft(Delivery((), keys, frames, joined))
+            self._waiting_bytes += len(joined)
+
     def _drain(self) -> None:
         while self._waiting and self._pending_since is None:
-            self._write(self._take_chunk())
+            self._write(self._take())
         if not self._waiting:
             self._ceiling, self._is_conflated = self._limit, False
 
-    def _take_chunk(self) -> bytes:
-        """Whole frames, so that Tornado's pings and farewells fall between them."""
-        frames: list[bytes] = []
+    def _take(self) -> list[Delivery]:
+        """The first deliveries that wait: one, and more while they are small."""
+        taken: list[Delivery] = []
         size = 0
-        while self._waiting and size < SIP:
-            _, frame = self._waiting.popleft()
-            frames.append(frame)
-            size += len(frame)
+        while self._waiting and size < CHUNK:
+            delivery = self._waiting.popleft()
+            taken.append(delivery)
+            size += len(delivery.joined)
         self._waiting_bytes -= size
-        return b"".join(frames)
+        return taken
 
-    def _write(self, data: bytes) -> None:
+    def _write(self, taken: list[Delivery]) -> None:
         # Not through `write_message`: the frames are finished, and shared with other sessions.
         if self._is_closing():
             self.drop()
             return
+        data = taken[0].joined if len(taken) == 1 else b"".join([each.joined for each in taken])
         sent = self._send(data)
-        if sent == len(data):
-            return
+        if sent < len(data):
+            self._finish(self._put_back(taken, sent))
+
+    def _put_back(self, taken: list[Delivery], sent: int) -> memoryview:
+        """Let everything wait but what was sent, and the rest of the frame that is sent next: that."""
+        while sent >= len(taken[0].joined):
+            sent -= len(taken.pop(0).joined)
+        self._waiting.extendleft(reversed(taken[1:]))
+        self._waiting_bytes += sum([len(delivery.joined) for delivery in taken[1:]])
+        keys, frames = taken[0].keys, taken[0].frames
+        place = 0
+        while sent >= len(frames[place]):
+            sent -= len(frames[place])
+            place += 1
+        self._put_first(keys[place + 1 :], frames[place + 1 :])
+        return memoryview(frames[place])[sent:]
+
+    def _finish(self, rest: memoryview) -> None:
+        """Have the stream write the rest of a frame, so that Tornado's pings and farewells come behind it."""
         try:
-            written = self._stream.write(memoryview(data)[sent:])
+            written = self._stream.write(rest)
         except StreamClosedError:
             self.drop()  # its end is on its way to the session
             return
