@@ -34,10 +34,11 @@ def main() -> None:
         # The journal can wait, live ticks cannot: it gets what time nobody else wants.
         os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
     gc.set_threshold(GARBAGE_THRESHOLD)
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1):
         # A service manager signals everybody: the daemon still has to store what is left.
         signal.signal(number, signal.SIG_IGN)
-    with Connection(int(sys.argv[1])) as connection:
+    # Nobody is there any more: that is how it ends.
+    with Connection(int(sys.argv[1])) as connection, contextlib.suppress(EOFError, ConnectionError):
         errand = _errand(connection.recv_bytes())
         service.prepare_process(errand.log)
         _Carrying(errand).run(connection)
@@ -51,12 +52,13 @@ class _Carrying:
         self._carrier: DirectCarrier | None = None
 
     def run(self, connection: Connection) -> None:
-        """Answer every part that is asked for, until the other side is gone."""
-        try:
-            while True:
-                connection.send_bytes(encode(self._answer(_part(connection.recv_bytes()))))
-        except (EOFError, OSError):
-            return
+        """Answer every part that is asked for.
+
+        Raises:
+            EOFError, ConnectionError: the other side is gone.
+        """
+        while True:
+            connection.send_bytes(encode(self._answer(_part(connection.recv_bytes()))))
 
     def _answer(self, part: Part) -> Answer:
         try:

@@ -71,7 +71,7 @@ def demo_settings(
 @contextlib.contextmanager
 def _watch(port: int) -> Iterator[None]:
     """The terminal view, as a process of its own that sees what any client sees."""
-    command = [sys.executable, "-m", "mdactors", "watch", "--url", f"ws://127.0.0.1:{port}", *SHOWN]
+    command = [sys.executable, "-P", "-m", "mdactors", "watch", "--url", f"ws://127.0.0.1:{port}", *SHOWN]
     view = subprocess.Popen(command)  # noqa: S603 - our own command
     try:
         yield
@@ -92,6 +92,7 @@ def simulator(broker: str, *options: str) -> Iterator[dict[str, Any]]:
     """
     command = [
         sys.executable,
+        "-P",
         "-m",
         "mdactors",
         "simulate",

@@ -165,6 +165,14 @@ def test_it_ends_with_a_daemon_that_is_killed(
     wait_until(lambda: not Path(f"/proc/{child}").exists())
 
 
+def test_a_file_in_the_working_directory_is_not_taken_for_a_module(
+    carrier: CarrierProcess, synced: Position, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "signal.py").write_text("raise SystemExit(7)")
+    monkeypatch.chdir(tmp_path)
+    assert carrier.carry(None, synced, 1000).upto == synced
+
+
 def test_a_password_travels_to_it_but_shows_nowhere(tmp_path: Path, synced: Position) -> None:
     store = StoreSettings(kind="postgres", url=Secret("postgresql://someone:hush@127.0.0.1:1/nowhere"))
     errand = Errand(store, str(tmp_path), str(tmp_path / "journal"), LogSettings())

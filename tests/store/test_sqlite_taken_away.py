@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
@@ -288,3 +290,17 @@ def test_the_other_process_may_be_at_work_again_before_this_one_looks(
         store.write(ticks(2001, 2010), None, end(10))
         assert store.position(synced.journal) == synced
         assert in_file(path) == sorted(kept(store)) == [*range(1, 1001), *range(2001, 2011)]
+
+
+def test_a_disk_that_fails_is_an_error_of_the_store(
+    store: SqliteTicks, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_arguments: object, **_more: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "stat", fail)
+        with pytest.raises(StoreError, match=r"ticks\.db: cannot be written: Input/output error"):
+            store.write(ticks(11, 12), end(10), end(12))
+    store.write(ticks(11, 12), end(10), end(12))
+    assert kept(store) == list(range(1, 13))

@@ -20,6 +20,7 @@ from mdactors.store.carrier import Carrier
 from mdactors.store.ticks import TickStore
 
 PART_TICKS = 10_000
+SHORTEST_REST = 0.02  # in which other messages have their turn
 MAINTENANCE_SECONDS = 300.0
 BAR_SECONDS = 5.0  # at most, however long ticks wait
 LONGEST_WAIT = 10.0
@@ -103,6 +104,7 @@ class BatchPersister(Actor):
         self._bars = WaitingBars(() if bars is None else bars.intervals)
         self._backoff = Backoff(limit=LONGEST_WAIT)
         self._alarms = Alarms(self.clock, self.logger, lambda alarm: self.tell(hub, alarm))
+        self._damage: dict[str, None] = {}  # a carrier that ends forgets what it said of the journal
         self._persisted = 0
         self._refused = 0
 
@@ -213,8 +215,9 @@ class BatchPersister(Actor):
     def _turn(self) -> None:
         began = self.clock.monotonic()
         if self._write_part():
-            # Rests as long as it worked: the journal can wait, live ticks and what has come meanwhile cannot.
-            self.after(self.clock.monotonic() - began, GoOn())
+            # Rests as long as it worked, unless very much waits: live ticks come first.
+            worked = self.clock.monotonic() - began
+            self.after(worked if self._lag() <= self._lag_limit else SHORTEST_REST, GoOn())
         else:
             self._rest()
 
@@ -265,16 +268,15 @@ class BatchPersister(Actor):
             return False
         started = self.clock.monotonic()
         carried = self._carrier.carry(self._stored, self._synced, self._part)
-        self._alarms.show("journal-damage", carried.damage)
+        self._damage |= dict.fromkeys(carried.damage)
+        self._alarms.show("journal-damage", list(self._damage))
         if carried.upto is None or carried.upto == self._stored:
             return False
         self._stored = carried.upto
         self._part = min(2 * self._part, self._largest_part)
-        persisted = carried.ticks - carried.refused
-        self._persisted += persisted
+        self._persisted += (persisted := carried.ticks - carried.refused)
         self._refused += carried.refused
-        milliseconds = (self.clock.monotonic() - started) * 1000
-        self.logger.info("Persisted %d ticks in %dms", persisted, milliseconds)
+        self.logger.info("Persisted %d ticks in %dms", persisted, (self.clock.monotonic() - started) * 1000)
         self._tell_stored()
         return True
 

@@ -14,7 +14,7 @@ from mdactors.market.position import Position
 from mdactors.store.carrier import Carried, Carrier
 from mdactors.store.child import Child
 
-ANSWER_SECONDS = 90.0
+ANSWER_SECONDS = 45.0
 """A part takes so long at most; the store's own time-outs are shorter."""
 
 
@@ -94,5 +94,5 @@ class CarrierProcess(Carrier):
         return f" with code {child.end()}"
 
     def close(self) -> None:
-        """End the child, after the part it is at."""
+        """End the child, after the part it is at if that is soon."""
         self._end()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
 from multiprocessing.connection import Pipe
@@ -23,25 +24,31 @@ class Child:
         """
         self.connection, theirs = Pipe()
         with theirs:
-            command = [sys.executable, "-m", module, str(theirs.fileno())]
+            # -P: else a file in the working directory would come before the module of its name.
+            command = [sys.executable, "-P", "-m", module, str(theirs.fileno())]
             try:
                 # In a group of its own: Ctrl-C is for the daemon, which ends it when it is no longer needed.
                 self._process = subprocess.Popen(  # noqa: S603 # our own command
-                    command, pass_fds=[theirs.fileno()], process_group=0
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    pass_fds=[theirs.fileno()],
+                    process_group=0,
                 )
             except OSError as error:
                 self.connection.close()
                 raise StoreError(f"{module} cannot be started: {error.strerror}") from None
 
-    def end(self) -> int:
+    def end(self) -> int | None:
         """Close the pipe and wait, not for ever; may be called again.
 
         Returns:
-            The exit code, below zero for a signal.
+            The exit code, below zero for a signal; None while the system cannot end it (a disk that hangs).
         """
         self.connection.close()
-        try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
             return self._process.wait(END_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            return self._process.wait()
+        self._process.kill()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return self._process.wait(END_SECONDS)
+        return None

@@ -104,6 +104,8 @@ class SqliteDatabase:
             yield
         except (sqlite3.Error, OverflowError) as error:
             raise StoreError(f"{self.path}: cannot be {what}: {error}") from None
+        except OSError as error:
+            raise StoreError(f"{self.path}: cannot be {what}: {error.strerror}") from None
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
