@@ -14,13 +14,12 @@ from mdactors.market import ist
 from mdactors.market.calendar import Calendar
 from mdactors.market.position import Position
 from mdactors.messages import BarsPublished, JournalSynced, PositionWanted, TicksStored
-from mdactors.runtime import Actor, Address, Backoff, Context, Message, Timer, handles
+from mdactors.runtime import Actor, Address, Backoff, Context, DataMessage, Message, Timer, handles
 from mdactors.store.bars import BarStore
 from mdactors.store.carrier import Carrier
 from mdactors.store.ticks import TickStore
 
 PART_TICKS = 10_000
-SHORTEST_REST = 0.02  # in which other messages have their turn
 MAINTENANCE_SECONDS = 300.0
 BAR_SECONDS = 5.0  # at most, however long ticks wait
 LONGEST_WAIT = 10.0
@@ -29,8 +28,8 @@ FLUSH_CHECK_SECONDS = 600.0
 """The wall clock may be set while a timer runs: it is looked at so often."""
 
 
-class GoOn(Message, frozen=True):
-    """Rested since the last part was written; perhaps more waits."""
+class GoOn(DataMessage, frozen=True):
+    """A part was written, perhaps more waits: behind what else has come meanwhile."""
 
 
 class Due(Message, frozen=True):
@@ -216,8 +215,10 @@ class BatchPersister(Actor):
         began = self.clock.monotonic()
         if self._write_part():
             # Rests as long as it worked, unless very much waits: live ticks come first.
-            worked = self.clock.monotonic() - began
-            self.after(worked if self._lag() <= self._lag_limit else SHORTEST_REST, GoOn())
+            if self._lag() > self._lag_limit:
+                self.tell(self.address, GoOn())
+            else:
+                self.after(self.clock.monotonic() - began, GoOn())
         else:
             self._rest()
 
