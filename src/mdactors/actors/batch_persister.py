@@ -213,14 +213,13 @@ class BatchPersister(Actor):
 
     def _turn(self) -> None:
         began = self.clock.monotonic()
-        if self._write_part():
-            # Rests as long as it worked, unless very much waits: live ticks come first.
-            if self._lag() > self._lag_limit:
-                self.tell(self.address, GoOn())
-            else:
-                self.after(self.clock.monotonic() - began, GoOn())
-        else:
+        if not self._write_part():
             self._rest()
+        elif self._lag() > self._lag_limit:
+            self.tell(self.address, GoOn())
+        else:
+            # Rests as long as it worked: live ticks come first, unless very much waits.
+            self.after(self.clock.monotonic() - began, GoOn())
 
     def _rest(self) -> None:
         self._goal = None
