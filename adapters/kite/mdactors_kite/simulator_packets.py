@@ -13,8 +13,10 @@ HEARTBEAT = b"\x00"
 _UNITS = {"NCD_FO": 10_000_000, "BCD_FO": 10_000, "NSE_COM": 10_000}
 """How many units of the wire one rupee has, where it is not 100."""
 _RUNGS = 5
-_RUNG = struct.Struct("!LlH2x").pack
-_SIDE_BYTES = 60
+_LTP, _DAY, _MORE, _RUNG = "!Li", "LlLLLllll", "LLLLL", "LlH2x"
+_pack_ltp = struct.Struct(_LTP).pack
+_pack_quote = struct.Struct(_LTP + _DAY).pack
+_pack_full = struct.Struct(_LTP + _DAY + _MORE + 2 * _RUNGS * _RUNG).pack
 _MOST_PACKETS = 0xFFFF
 _LARGEST = 0xFFFF_FFFF
 
@@ -23,13 +25,12 @@ def packet(state: PriceState, mode: str) -> bytes:
     """What Kite says of an instrument now, as much of it as the mode holds."""
     instrument = state.instrument
     units = _UNITS.get(instrument.segment, 100)
-    head = struct.pack("!Li", instrument.token, round(state.last_price * units))
+    head = (instrument.token, round(state.last_price * units))
     if mode == "ltp":
-        return head
+        return _pack_ltp(*head)
     if instrument.type == "INDEX":
-        return head + _index(state, units, full=mode == "full")
-    day = struct.pack(
-        "!LlLLLllll",
+        return _pack_ltp(*head) + _index(state, units, full=mode == "full")
+    day = (
         _count(state.last_quantity),
         round(state.average_price * units),
         _count(state.volume),
@@ -41,16 +42,18 @@ def packet(state: PriceState, mode: str) -> bytes:
         round(state.previous_close * units),
     )
     if mode == "quote":
-        return head + day
-    more = struct.pack(
-        "!LLLLL",
+        return _pack_quote(*head, *day)
+    return _pack_full(
+        *head,
+        *day,
         state.last_trade_time // 1000,
         _count(state.open_interest),
         _count(state.open_interest_high),
         _count(state.open_interest_low),
         state.exchange_time // 1000,
+        *_side(state.bids(_RUNGS), units),
+        *_side(state.asks(_RUNGS), units),
     )
-    return head + day + more + _side(state.bids(_RUNGS), units) + _side(state.asks(_RUNGS), units)
 
 
 def frames(packets: Sequence[bytes], most: int = 0) -> Iterator[bytes]:
@@ -72,10 +75,12 @@ def _index(state: PriceState, units: int, *, full: bool) -> bytes:
     return said + (state.exchange_time // 1000).to_bytes(4) if full else said
 
 
-def _side(levels: Sequence[Level], units: int) -> bytes:
-    rungs = [_RUNG(level.quantity, round(level.price * units), level.orders or 0) for level in levels]
-    return b"".join(rungs).ljust(_SIDE_BYTES, b"\x00")
+def _side(levels: Sequence[Level], units: int) -> list[int]:
+    figures: list[int] = []
+    for level in levels:
+        figures += (level.quantity, round(level.price * units), level.orders or 0)
+    return figures + [0] * (3 * _RUNGS - len(figures))
 
 
 def _count(value: int) -> int:
-    return min(value, _LARGEST)
+    return value if value < _LARGEST else _LARGEST
