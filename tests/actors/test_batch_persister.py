@@ -30,7 +30,7 @@ from mdactors.store import ticks_sqlite
 from mdactors.store.bars_sqlite import SqliteBars
 from mdactors.store.carrier import DirectCarrier
 from mdactors.store.journal import Journal
-from mdactors.store.journal_reader import JournalReader
+from mdactors.store.journal_reader import JournalReader, PackedTicks
 from mdactors.store.sqlite import SqliteDatabase
 from mdactors.store.ticks_sqlite import SqliteTicks
 
@@ -68,6 +68,18 @@ class Absent(SqliteTicks):
 
     def position(self, journal: str) -> Position | None:
         raise StoreError("nobody listens there")
+
+
+class Slow(SqliteTicks):
+    """Takes a second for a part of more than five ticks."""
+
+    clock: FakeClock
+    parts: list[int]
+
+    def write(self, ticks: PackedTicks, *positions: Any) -> int:
+        self.parts.append(len(ticks))
+        self.clock.advance(1.0 if len(ticks) > 5 else 0.0)
+        return super().write(ticks, *positions)
 
 
 class Rig:
@@ -543,3 +555,15 @@ def test_more_bars_than_one_write_takes_are_all_written_also_at_the_end(
     wait_until(lambda: rig.counters()["bars_waiting"] == 5)
     rig.tree.stop()
     assert len(stored_closes(rig)) == 12
+
+
+def test_parts_shrink_until_the_store_is_quick_so_that_the_actor_hears_others_meanwhile(
+    idle: Rig, wait_until: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch_persister, "PART_TICKS", 32)
+    monkeypatch.setattr(Slow, "clock", idle.clock, raising=False)
+    monkeypatch.setattr(Slow, "parts", [], raising=False)
+    idle.start(kind=Slow, lag_limit=0)
+    idle.tell(120, batch=1)
+    wait_until(idle.whole)
+    assert Slow.parts[:5] == [32, 16, 8, 4, 8]

@@ -20,12 +20,13 @@ from mdactors.store.carrier import Carrier
 from mdactors.store.ticks import TickStore
 
 PART_TICKS = 10_000
+PART_SECONDS = 0.25
+"""Parts shrink when one takes longer: meanwhile nothing else is heard."""
 MAINTENANCE_SECONDS = 300.0
 BAR_SECONDS = 5.0  # at most, however long ticks wait
 LONGEST_WAIT = 10.0
 """Seconds between two attempts at most, and for the end."""
-FLUSH_CHECK_SECONDS = 600.0
-"""The wall clock may be set while a timer runs: it is looked at so often."""
+FLUSH_CHECK_SECONDS = 600.0  # the wall clock may be set while a timer runs
 
 
 class GoOn(DataMessage, frozen=True):
@@ -84,20 +85,18 @@ class BatchPersister(Actor):
         self._calendar = calendar
         self._batch_rows = batch_rows
         self._part = self._largest_part = max(batch_rows, PART_TICKS)
-        """So many ticks are written at once: fewer after a failure, which may be one of time."""
+        """So many ticks are written at once: fewer after a slow part or a failure."""
         self._batch_seconds = batch_seconds
         self._flush_at = flush_at
         self._lag_limit = lag_limit
         self._synced: Position | None = None
         self._stored: Position | None = None
         self._known = False  # how far the store is, and nothing unclear has happened since
-        self._counted_from = 0
-        """While the store has never answered: the journal's count of ticks when this actor started."""
+        self._counted_from = 0  # the journal's ticks at the start, while the store has never answered
         self._goal: int | None = None
         """The count of ticks to write up to, while turn follows turn."""
         self._timer: Timer | None = None
-        self._retry: Timer | None = None
-        """Set while the store is away."""
+        self._retry: Timer | None = None  # set while the store is away
         self._bars_timer: Timer | None = None
         self._flush_ns = 0
         self._bars = WaitingBars(() if bars is None else bars.intervals)
@@ -273,10 +272,11 @@ class BatchPersister(Actor):
         if carried.upto is None or carried.upto == self._stored:
             return False
         self._stored = carried.upto
-        self._part = min(2 * self._part, self._largest_part)
+        took = self.clock.monotonic() - started
+        self._part = min(2 * self._part, self._largest_part) if took < PART_SECONDS else self._part // 2 or 1
         self._persisted += (persisted := carried.ticks - carried.refused)
         self._refused += carried.refused
-        self.logger.info("Persisted %d ticks in %dms", persisted, (self.clock.monotonic() - started) * 1000)
+        self.logger.info("Persisted %d ticks in %dms", persisted, took * 1000)
         self._tell_stored()
         return True
 
