@@ -28,9 +28,8 @@ from mdactors.market.universe import Universe
 from mdactors.plugins import plain_sections
 from mdactors.protocol import Delivery
 from mdactors.runtime import Address, ChildSpec, Intensity, MailboxPolicy, Supervisor
-from mdactors.store import catalogue_process
+from mdactors.store import catalogue_process, lists
 from mdactors.store.archive import Archive
-from mdactors.store.lists import load_sectors
 from mdactors.store.pin_file import PinFile
 
 FRAMES_WAITING = MailboxPolicy(capacity=1000, when_full="wait")
@@ -204,7 +203,10 @@ class Blueprint:
             "ask_sessions": ask_sessions,
             "sectors": lambda: self._catalogue.sectors,
             "universe": lambda: Universe(
-                subscriptions.selectors(), subscriptions.mode, self._settings.instruments.series
+                subscriptions.selectors(),
+                subscriptions.mode,
+                self._settings.instruments.series,
+                [self._adapters[broker].name for broker in self._settings.brokers],
             ),
             "pin_file": PinFile(self._archive.folder / "pins.json"),
             "upstream_mode": subscriptions.mode,
@@ -224,9 +226,11 @@ class Blueprint:
 
     def _instruments(self) -> ChildSpec:
         order = catalogue_process.Order.of(self._settings, plain_sections(self._adapters))
+        shares = self._settings.sectors, self._archive.folder
         arguments = {
             "load": functools.partial(catalogue_process.load, order),
-            "load_sectors": functools.partial(load_sectors, self._settings.sectors, self._archive.folder),
+            "load_sectors": functools.partial(lists.load_sectors, *shares),
+            "lists_stamp": functools.partial(lists.stamp, *shares),
             "catalogue": self._catalogue,
             "path": self._archive.folder / instruments.FILE,
             "refresh_at": self._settings.instruments.refresh_at,

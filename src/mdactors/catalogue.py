@@ -73,18 +73,39 @@ def _end_with(connection: Connection) -> None:
 def load(order: Order, tell: Tell) -> Loaded:
     """Download, read, merge and write all that is ordered.
 
-    A source that fails, or lists fewer than half of what it did, keeps the rows it had.
+    A source that fails, or lists fewer than half of what it did, keeps the rows it had. Waits while another
+    process loads into the same folder.
 
     Raises:
-        BrokerError: no source has any rows; nothing is written.
+        BrokerError: no source has any rows, or one whose rows were there has none any more; nothing is
+            written.
         MdactorsError: the order does not fit the adapters, or the files cannot be written.
     """
-    settings = Settings(brokers=order.brokers, instruments=order.instruments)
-    names = order.instruments.sources or list(order.brokers)
-    fetching = _Fetching(order, make_adapters(settings), tell)
-    merged = _merged(order, {name: fetching.rows(name) for name in names})
-    if not merged.by_token:
-        raise BrokerError("; ".join(fetching.failures) or "no source of instruments is configured")
+    downloads = Downloads(Path(order.folder) / FOLDER)
+    with downloads.locked():
+        settings = Settings(brokers=order.brokers, instruments=order.instruments)
+        fetching = _Fetching(order, make_adapters(settings), downloads, tell)
+        names = order.instruments.sources or list(order.brokers)
+        listed = {name: fetching.rows(name) for name in names}
+        merged = _merged(order, listed)
+        if not merged.by_token or _loses_a_broker(order, listed):
+            raise BrokerError("; ".join(fetching.failures) or "no source of instruments is configured")
+        return _write(order, merged, fetching)
+
+
+def _loses_a_broker(order: Order, listed: Mapping[str, Rows]) -> bool:
+    """Whether a source has no rows, and the table that is there has some of its broker's."""
+    empty = [order.instruments.source(source) for source, rows in listed.items() if not rows]
+    adapters = [adapter for adapter, further in empty if not further]
+    try:
+        before = InstrumentTable.load(Path(order.folder) / TABLE) if adapters else None
+    except StoreError:
+        return False
+    return before is not None and any(before.broker_tokens(adapter) for adapter in adapters)
+
+
+def _write(order: Order, merged: Merged, fetching: _Fetching) -> Loaded:
+    """Put the files in the place of those before, and fill what other programs read."""
     folder = Path(order.folder)
     sectors = load_sectors(order.sectors, folder)
     known = [sector for code in sectors.codes() if (sector := sectors.find(code))]
@@ -104,32 +125,31 @@ def load(order: Order, tell: Tell) -> Loaded:
 class _Fetching:
     """Gets the rows of each source, and remembers what went wrong."""
 
-    def __init__(self, order: Order, adapters: Mapping[str, BrokerAdapter], tell: Tell) -> None:
+    def __init__(
+        self, order: Order, adapters: Mapping[str, BrokerAdapter], downloads: Downloads, tell: Tell
+    ) -> None:
         self.failures: list[str] = []
         self.counts: dict[str, int] = {}
         self._order = order
         self._adapters = adapters
         self._tell = tell
-        self._downloads = Downloads(Path(order.folder) / FOLDER)
+        self._downloads = downloads
 
     def rows(self, source: str) -> Rows:
         """The newest rows of a source; none where there never were any."""
         kept = self._downloads.get(source)
         rows: Rows = []
-        failed = False
         try:
             download = self._download(source, kept.download if kept else None)
             if download is not None:
                 rows = self._fresh(source, download, kept)
         except BrokerError as error:
-            failed = True
             self.failures.append(str(error))
         if not rows and kept is not None:
-            rows = self._read(source, kept.download.data, kept.rows)
-            if failed:
-                # It cannot say any more what has expired.
-                today = ist.date(time.time_ns()).isoformat()
-                rows = [(row, token) for row, token in rows if not row.expiry or row.expiry >= today]
+            # An old list cannot say what has expired since.
+            today = ist.date(time.time_ns()).isoformat()
+            read = self._read(source, kept.download.data, kept.rows)
+            rows = [(row, token) for row, token in read if not row.expiry or row.expiry >= today]
         self.counts[source] = len(rows)
         return rows
 
@@ -155,7 +175,8 @@ class _Fetching:
         if not rows:
             raise BrokerUnavailable(f"{source} listed no instruments")
         if len(rows) < LEAST_SHARE * expected:
-            raise BrokerUnavailable(f"{source} listed {len(rows)} instruments, {expected} the time before")
+            before = f"{expected} the time before, which stay"
+            raise BrokerUnavailable(f"{source} listed {len(rows)} instruments, {before}")
         self._downloads.put(source, Kept(download, len(rows)))
         return rows
 

@@ -11,10 +11,18 @@ from mdactors.actors.placement import Upstream
 from mdactors.actors.subscription_manager import REVIEW_SECONDS, SubscriptionManager
 from mdactors.market.instrument import Instrument
 from mdactors.market.instruments import InstrumentTable
+from mdactors.market.interest import Filter, Interest
 from mdactors.market.sectors import Sectors
-from mdactors.market.selectors import ChainSelector
+from mdactors.market.selectors import ChainSelector, SymbolSelector, TypeSelector
 from mdactors.market.universe import Universe
-from mdactors.messages import PricesKnown, PricesWanted, SessionsReported, SetInterest
+from mdactors.messages import (
+    PricesKnown,
+    PricesWanted,
+    RouteSet,
+    SessionReported,
+    SessionsReported,
+    SetInterest,
+)
 from mdactors.runtime import Address, ChildSpec, Describe, FakeClock, Kill
 from mdactors_kite.adapter import KiteAdapter, KiteSettings
 
@@ -32,6 +40,14 @@ def option(strike: int) -> Instrument:
         (strike << 8) | 2, symbol, "NSE", "NSE_FO", "OPTION", f"NSE_FO|{strike}", expiry=EXPIRY,
         strike=float(strike), option_type="CE", underlying="NIFTY",
     )  # fmt: skip
+
+
+def share(number: int, symbol: str, exchange: str = "NSE") -> Instrument:
+    segment, code = f"{exchange}_EQ", 1 if exchange == "NSE" else 4
+    series = "EQ" if exchange == "NSE" else "A"
+    return Instrument(
+        number << 8 | code, symbol, exchange, segment, "STOCK", f"{segment}|{symbol}", series=series
+    )
 
 
 TABLE = InstrumentTable.build(
@@ -82,6 +98,37 @@ def test_a_chain_streams_around_the_middle_until_the_price_is_known_and_then_aro
     for price, strikes in ((24110.0, [24000, 24100, 24200]), (24810.0, [24700, 24800, 24900])):
         rig.address.tell(PricesKnown({NIFTY.token: price}))
         wait_until(lambda strikes=strikes: rig.strikes() == strikes)
+
+
+def test_what_only_an_unconnected_broker_lists_is_neither_streamed_nor_counted(
+    listen: Callable[[str], Any], run_tree: Callable[..., Any], wait_until: Callable[..., None]
+) -> None:
+    """Upstox's list may complete Kite's; what is on it alone cannot come from Kite."""
+    on_both = [share(1, "RELIANCE"), share(2, "TCS"), share(3, "TCS", "BSE")]
+    alone = [share(4, "NEW"), share(5, "NEWER", "BSE")]
+    lists = {"kite": on_both, "upstox": [*on_both, *alone]}
+    table = InstrumentTable.build({name: [(each, each.token) for each in of] for name, of in lists.items()})
+    hub, connection, manager = listen("hub"), listen("kite/connection-1"), Address("subscription_manager")
+    selectors = [TypeSelector("STOCK", exchange="NSE", limit="all"), SymbolSelector(("NEWER",))]
+    arguments = {
+        "upstreams": [Upstream(connection.address, KiteAdapter(KiteSettings()))],
+        "hub": hub.address,
+        "table": lambda: table,
+        "ask_sessions": lambda: None,
+        "sectors": lambda: SECTORS,
+        "universe": lambda: Universe(selectors, brokers=["kite"]),
+    }
+    run_tree([ChildSpec(manager, SubscriptionManager, arguments)])
+    everything = Filter(frozenset({"STOCK"}), exchange="NSE")
+    manager.tell(SessionReported("a", Interest(everything=everything, events=True)))
+    status = manager.ask(Describe(), timeout=5).result()
+    assert (status["wanted"], status["always"]) == (2, {"streamed": 2, "wanted": 2})
+    assert status["types"]["stocks"] == {"streamed": 2, "listed": 3}
+    assert [(each["selected"], each["of"]) for each in status["universe"]] == [(2, 2), (0, 1)]
+    assert (status["refused"], status["unlisted"]) == ([], ["NEWER"])
+    wait_until(lambda: hub.of(RouteSet))
+    (route,) = hub.of(RouteSet)
+    assert route.streams == {"stocks": {"streamed": 2, "listed": 2}}, "of NSE"
 
 
 def test_the_hub_is_asked_for_the_price_at_the_start_and_again_and_again(

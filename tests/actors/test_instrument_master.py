@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import functools
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mdactors.actors.instrument_master import Catalogue, InstrumentMaster
+from mdactors.actors.instrument_master import LOOK_SECONDS, Catalogue, InstrumentMaster
 from mdactors.config import Settings
-from mdactors.errors import BrokerError
+from mdactors.errors import BrokerError, StoreError
 from mdactors.market import ist
 from mdactors.market.instrument import Instrument
 from mdactors.market.instruments import FILE, InstrumentTable
 from mdactors.market.sectors import Sector, Sectors
 from mdactors.messages import AlarmChanged, InstrumentsLoaded, RefreshInstruments
 from mdactors.plugins import make_adapters, plain_sections
-from mdactors.runtime import Address, ChildSpec, Clock, Describe, FakeClock
+from mdactors.runtime import Address, ChildSpec, Clock, Describe, FakeClock, Kill
 from mdactors.simulator import SimulatorServer
 from mdactors.store import catalogue_process
 from mdactors.store.catalogue_process import Loaded, Order, Progress
@@ -40,10 +41,12 @@ class Rig:
     ) -> None:
         self.reader, self.hub = listen("reader"), listen("hub")
         self.catalogue = Catalogue(Sectors())
+        self.lists = 0
         self.address = Address("instrument_master")
         arguments = {
             "load": load,
             "load_sectors": lambda: SECTORS,
+            "lists_stamp": lambda: self.lists,
             "catalogue": self.catalogue,
             "path": folder / FILE,
             "refresh_at": ["06:30", "08:30"],
@@ -55,6 +58,9 @@ class Rig:
 
     def refresh(self) -> Any:
         return self.address.ask(RefreshInstruments(), timeout=WAIT).result()
+
+    def described(self) -> Any:
+        return self.address.ask(Describe(), timeout=WAIT).result()
 
 
 def process_of(folder: Path, server: SimulatorServer, **changed: Any) -> Any:
@@ -82,7 +88,7 @@ def test_it_fetches_at_its_start_and_tells_its_readers(
     assert loaded.table is rig.catalogue.table
     assert rig.catalogue.sectors is SECTORS
     assert loaded.table.resolve("RELIANCE").token == 738561
-    described = rig.address.ask(Describe(), timeout=WAIT).result()
+    described = rig.described()
     assert described["sources"] == {"kite": len(loaded.table)}
 
 
@@ -134,15 +140,29 @@ class Lists:
         self._folder = folder
         self.count = 2
         self.failures: list[str] = []
+        self.bug: Exception | None = None
         self.loads = 0
+        self.begun = 0
+        self.gate = threading.Event()
+        self.gate.set()
 
     def load(self, *, on_progress: Callable[[Progress], None], give_up: Callable[[], bool]) -> Loaded:
-        assert not give_up()
+        self.begun += 1
         on_progress(Progress("broker", self.count, 0))
-        table = InstrumentTable.of(ROWS[: self.count], {})
-        table.save(self._folder / FILE)
+        while not self.gate.wait(0.01) and not give_up():
+            pass
+        if give_up():
+            raise StoreError("given up")
+        bug, self.bug = self.bug, None
+        if bug is not None:
+            raise bug
+        self.write()
         self.loads += 1
-        return Loaded(table.counts(), {"broker": self.count}, self.failures, [])
+        return Loaded({}, {"broker": self.count}, self.failures, [])
+
+    def write(self) -> None:
+        """What this or another program does at the end."""
+        InstrumentTable.of(ROWS[: self.count], {}).save(self._folder / FILE)
 
 
 @pytest.fixture
@@ -150,19 +170,23 @@ def lists(tmp_path: Path) -> Lists:
     return Lists(tmp_path)
 
 
+@pytest.fixture
+def rig_of(
+    tmp_path: Path, listen: Callable[..., Any], run_tree: Callable[..., Any]
+) -> Callable[[Lists, Clock], Rig]:
+    """``rig_of(lists, clock)``: a master that loads these."""
+    return lambda lists, clock: Rig(lists.load, tmp_path, listen, run_tree, clock)
+
+
 def at(time: str) -> FakeClock:
     return FakeClock(ist.next_time(time, 1_790_000_000_000_000_000))
 
 
 def test_it_loads_twice_a_day_at_indias_times(
-    lists: Lists,
-    tmp_path: Path,
-    listen: Callable[..., Any],
-    run_tree: Callable[..., Any],
-    wait_until: Callable[..., None],
+    lists: Lists, rig_of: Callable[..., Rig], wait_until: Callable[..., None]
 ) -> None:
     clock = at("06:00")
-    rig = Rig(lists.load, tmp_path, listen, run_tree, clock)
+    rig = rig_of(lists, clock)
     loads = 0
     for minutes in (0, 31, 120, 22 * 60, 120):
         clock.advance(60 * minutes)
@@ -176,15 +200,11 @@ def test_it_loads_twice_a_day_at_indias_times(
 
 
 def test_a_failure_is_an_alarm_and_tried_again_until_it_is_over(
-    lists: Lists,
-    tmp_path: Path,
-    listen: Callable[..., Any],
-    run_tree: Callable[..., Any],
-    wait_until: Callable[..., None],
+    lists: Lists, rig_of: Callable[..., Rig], wait_until: Callable[..., None]
 ) -> None:
     clock = at("10:00")
     lists.failures = ["broker listed 1 instruments, 8 the time before"]
-    rig = Rig(lists.load, tmp_path, listen, run_tree, clock)
+    rig = rig_of(lists, clock)
     wait_until(lambda: rig.hub.of(AlarmChanged))
     (alarm,) = rig.hub.of(AlarmChanged)
     assert (alarm.id, alarm.active) == ("instruments", True)
@@ -195,3 +215,117 @@ def test_a_failure_is_an_alarm_and_tried_again_until_it_is_over(
     clock.advance(10)
     wait_until(lambda: lists.loads > loads)
     wait_until(lambda: not rig.hub.of(AlarmChanged)[-1].active)
+
+
+def test_it_answers_while_it_loads_and_says_how_far_it_is(
+    lists: Lists, rig_of: Callable[..., Rig], wait_until: Callable[..., None]
+) -> None:
+    lists.gate.clear()
+    rig = rig_of(lists, at("10:00"))
+    wait_until(lambda: rig.described()["loading"] == {"broker": 2})
+    lists.gate.set()
+    wait_until(lambda: rig.described()["sources"] == {"broker": 2})
+    assert rig.described()["loading"] == {}
+
+
+def test_who_asks_during_a_load_gets_one_that_began_later_and_all_of_them_the_same(
+    lists: Lists, rig_of: Callable[..., Rig], wait_until: Callable[..., None]
+) -> None:
+    lists.gate.clear()
+    rig = rig_of(lists, at("10:00"))
+    wait_until(lambda: lists.begun == 1)
+    answers = [rig.address.ask(RefreshInstruments(), timeout=WAIT) for _ in range(3)]
+    rig.described()
+    lists.gate.set()
+    assert [answer.result()["stocks"] for answer in answers] == [2, 2, 2]
+    assert lists.begun == 2
+
+
+def test_a_table_that_another_program_wrote_is_taken_within_seconds(
+    lists: Lists, rig_of: Callable[..., Rig], wait_until: Callable[..., None]
+) -> None:
+    clock = at("10:00")
+    rig = rig_of(lists, clock)
+    wait_until(lambda: rig.reader.of(InstrumentsLoaded))
+    lists.count = 5
+    lists.write()
+    clock.advance(LOOK_SECONDS)
+    wait_until(lambda: len(rig.catalogue.table) == 5)
+    clock.advance(LOOK_SECONDS)
+    assert rig.described()["stocks"] == 5
+    assert [len(each.table) for each in rig.reader.of(InstrumentsLoaded)] == [2, 5], "once"
+    assert lists.loads == 1
+
+
+def test_another_programs_table_that_is_damaged_changes_nothing(
+    lists: Lists, rig_of: Callable[..., Rig], wait_until: Callable[..., None], tmp_path: Path, caplog: Any
+) -> None:
+    clock = at("10:00")
+    rig = rig_of(lists, clock)
+    wait_until(lambda: rig.reader.of(InstrumentsLoaded))
+    (tmp_path / "beside").write_bytes(b"not a table")
+    (tmp_path / "beside").replace(tmp_path / FILE)
+    for _ in range(3):
+        clock.advance(LOOK_SECONDS)
+        assert rig.described()["stocks"] == 2
+    assert caplog.text.count("are of no use") == 1
+    assert rig.tree.describe()["children"][0]["restarts"] == 0
+
+
+def test_a_list_of_shares_that_was_imported_has_everything_loaded_with_it(
+    lists: Lists, rig_of: Callable[..., Rig], wait_until: Callable[..., None]
+) -> None:
+    clock = at("10:00")
+    rig = rig_of(lists, clock)
+    wait_until(lambda: rig.described()["fetched"])
+    rig.catalogue.sectors = Sectors()
+    rig.lists += 1
+    clock.advance(LOOK_SECONDS)
+    wait_until(lambda: rig.catalogue.sectors is SECTORS)
+    wait_until(lambda: lists.loads == 2)
+    clock.advance(LOOK_SECONDS)
+    rig.described()
+    assert lists.begun == 2, "once"
+
+
+def test_a_fresh_one_loads_again_and_takes_nothing_of_what_its_predecessor_began(
+    lists: Lists, rig_of: Callable[..., Rig], wait_until: Callable[..., None]
+) -> None:
+    lists.gate.clear()
+    rig = rig_of(lists, at("10:00"))
+    wait_until(lambda: lists.begun == 1)
+    answer = rig.address.ask(RefreshInstruments(), timeout=WAIT)
+    rig.address.tell(Kill("test"))
+    with pytest.raises(StoreError, match="loading the instruments failed"):
+        answer.result()
+    wait_until(lambda: lists.begun == 2)
+    lists.gate.set()
+    wait_until(lambda: rig.reader.of(InstrumentsLoaded))
+    rig.described()
+    assert (lists.loads, len(rig.reader.of(InstrumentsLoaded))) == (1, 1)
+
+
+def test_a_bug_while_loading_is_the_actors_and_a_fresh_one_tries_again(
+    lists: Lists, rig_of: Callable[..., Rig], wait_until: Callable[..., None]
+) -> None:
+    lists.gate.clear()
+    lists.bug = ZeroDivisionError("odd")
+    rig = rig_of(lists, at("10:00"))
+    wait_until(lambda: lists.begun == 1)
+    lists.gate.set()
+    wait_until(lambda: rig.tree.describe()["children"][0]["last_exit"] == "ZeroDivisionError: odd")
+    wait_until(lambda: rig.reader.of(InstrumentsLoaded))
+
+
+def test_at_its_end_what_loads_is_given_up_and_who_waits_is_told(
+    lists: Lists, rig_of: Callable[..., Rig], wait_until: Callable[..., None]
+) -> None:
+    lists.gate.clear()
+    rig = rig_of(lists, at("10:00"))
+    answer = rig.address.ask(RefreshInstruments(), timeout=WAIT)
+    wait_until(lambda: lists.begun == 1)
+    rig.described()
+    assert rig.tree.stop()
+    with pytest.raises(StoreError, match="the daemon stops"):
+        answer.result()
+    assert not [each for each in threading.enumerate() if each.name == "loading-instruments"]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
+
 from mdactors.actors.placement import Upstream
 from mdactors.actors.subscription_manager import SubscriptionManager
 from mdactors.market.instrument import Instrument
@@ -54,6 +56,18 @@ def test_what_is_wanted_streams_on_under_the_brokers_new_tokens(
     assert all(OTHER.token in told.wanted for told in connection.of(SetInterest)), "never let go"
     manager.tell(SessionReported("page", Interest(wanted | {SEPTEMBER.token: "quote"})))
     wait_until(lambda: streamed() == {MOVED, OTHER.token, SEPTEMBER.token})
+
+
+def test_nothing_of_an_expired_contract_completes_the_one_that_has_its_token_now() -> None:
+    october = msgspec.structs.replace(AUGUST, symbol="NIFTY26OCTFUT", expiry="2026-10-27")
+    numbering = Numbering("kite", 1, BEFORE.broker_instruments("kite"))
+    numbering.number([Quote(AUGUST.token, "ltp", 1.0, complete=True)], 1)
+    numbering.use(InstrumentTable.build({"kite": [(october, october.token)]}).broker_instruments("kite"))
+    assert numbering.newest() == []
+    assert numbering.number([Quote(AUGUST.token, "ltp", 2.0, complete=False)], 2) == []
+    assert numbering.without_base == [AUGUST.token]
+    (tick,) = numbering.number([Quote(AUGUST.token, "ltp", 1.0, complete=True)], 3)
+    assert (tick.instrument.symbol, tick.seq, tick.repeat) == ("NIFTY26OCTFUT", 2, False)
 
 
 def test_the_numbers_go_on_under_the_brokers_new_token_and_end_for_the_expired() -> None:

@@ -107,7 +107,9 @@ def test_shares_of_both_brokers_are_one_instrument(lists: Lists):
     of_kite = lists.table.broker_tokens("kite")
     apart = [row for row in wanted if by_key[row.key].token not in of_kite]
     moved = [row for row in wanted if row.token not in tokens and row not in apart]
-    print(f"\n{len(wanted)} wanted, {len(moved)} with another token, apart: {lists.merged.strangers}")
+    one = len(wanted) - len(apart)
+    print(f"\n{one} of {len(wanted)} ({one / len(wanted):.2%}) are one instrument, {len(moved)} of them by")
+    print(f"segment and symbol; the others: {lists.merged.strangers['upstox']}")
     assert len(wanted) > 2700
     assert len(apart) <= len(wanted) * 0.01
     reasons = {stranger.symbol: stranger.reason for stranger in lists.merged.strangers["upstox"]}
@@ -150,6 +152,34 @@ def test_a_hand_picked_name_means_one_instrument_of_both_brokers(
     assert lists.table.broker_instruments("upstox")[key] == found
 
 
+@pytest.mark.parametrize(
+    ("symbol", "kites", "upstoxs"),
+    [
+        ("SICALLOG", ("EQ", 19434), ("BE", 19440)),
+        ("TRANSPEK", ("EQ", 3531), ("BE", 7669)),
+        ("DISHTV", ("BE", 14540), ("EQ", 14537)),
+    ],
+)
+def test_a_share_that_moved_to_another_series_and_exchange_token_is_one_instrument(
+    lists: Lists, symbol: str, kites: tuple[str, int], upstoxs: tuple[str, int]
+):
+    """Kite's list is of 30 July, Upstox's of 18 August."""
+
+    def told(rows: list[InstrumentRow]) -> list[tuple[str, int]]:
+        named = [row for row in rows if (row.segment, row.symbol_without_series) == ("NSE_EQ", symbol)]
+        return [(row.series, row.token >> 8) for row in named if row.series in SERIES]
+
+    assert (told(lists.kite), told(lists.upstox)) == ([kites], [upstoxs])
+    found = lists.table.resolve(symbol)
+    assert found is not None
+    assert (found.series, found.token >> 8) == kites, "as the first broker describes it"
+    assert lists.table.broker_tokens("kite")[found.token] == found.token
+    assert lists.table.broker_tokens("upstox")[found.token] == found.key
+    assert found.key == f"NSE_EQ|{lists.rows[found.token].isin}"
+    assert lists.table.resolve(found.key) == found
+    assert lists.table.resolve(str(upstoxs[1] << 8 | 1)) is None, "no second row of it"
+
+
 def test_bonds_that_share_a_symbol_are_instruments_of_their_own(lists: Lists):
     bonds = {
         row.symbol: row
@@ -183,6 +213,8 @@ def test_tick_sizes_are_rupees_from_both(lists: Lists):
     both = [
         (row, theirs[row.token]) for row in lists.upstox if row.token in theirs and row.segment == "NSE_EQ"
     ]
+    theirs_of = {row.token: row for row in lists.upstox}
+    assert (theirs[738561].tick_size, theirs_of[738561].tick_size) == (0.1, 0.1)
     same = sum(one.tick_size == other.tick_size for one, other in both)
     assert lists.rows[738561].tick_size == 0.1
     assert same > 0.97 * len(both) > 0

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
+import pty
 import subprocess
 import sys
 from pathlib import Path
@@ -65,6 +67,24 @@ def test_a_files_broker_is_seen_and_what_was_loaded_is_told(lists: Lists, capsys
     assert told.err == ""
 
 
+def test_a_bar_for_each_list_is_drawn_on_a_terminal_only(lists: Lists):
+    leader, terminal = pty.openpty()
+    try:
+        words = [sys.executable, "-m", "mdactors", "instruments", "sync", "--config", str(lists.config)]
+        words += ["--from", str(lists.kite), "--from", str(lists.upstox)]
+        told = subprocess.run(words, stdout=subprocess.PIPE, stderr=terminal, check=True, timeout=60)
+        drawn = os.read(leader, 65_536)
+    finally:
+        os.close(leader)
+        os.close(terminal)
+    assert told.stdout.splitlines()[:2] == [b"kite: 4 rows", b"upstox: 1 rows"]
+    assert b"kite" in drawn
+    assert b"upstox" in drawn
+    assert b"100%" in drawn
+    silent = subprocess.run(words, capture_output=True, check=True, timeout=60)
+    assert silent.stderr == b""
+
+
 def test_a_file_can_be_said_to_be_a_brokers_or_one_of_its_further_lists(lists: Lists, capsys: Any):
     words = ["--from", f"kite={lists.kite}", "--from", f"upstox/MTF={lists.upstox}"]
     assert lists.run("sync", *words) == 0
@@ -120,13 +140,29 @@ def test_a_search_can_be_narrowed(loaded: Lists, capsys: Any, words: list[str], 
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()[1:]] == found
 
 
-def test_a_search_that_finds_nothing_exits_with_1(loaded: Lists):
+def test_a_search_that_finds_nothing_says_so_and_exits_with_1(loaded: Lists, capsys: Any):
     assert loaded.run("search", "nobody") == 1
+    assert capsys.readouterr() == ("", "mdactors: no instrument is like that\n")
+
+
+def test_a_sector_is_found_by_its_name_and_an_unknown_one_is_an_error(loaded: Lists, capsys: Any):
+    assert loaded.run("search", "--sector", "energy") == 0
+    assert "RELIANCE" in capsys.readouterr().out
+    assert loaded.run("search", "--sector", "NOPE") == 1
+    assert capsys.readouterr().err.startswith("mdactors: no sector is called 'NOPE'; the sectors are ")
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("--expiry", "soon"), ("--exchange", "LSE"), ("--limit", "0"), ("--limit", "-1")]
+)
+def test_what_a_search_cannot_mean_is_refused(loaded: Lists, capsys: Any, option: str, value: str):
+    with pytest.raises(SystemExit) as ended:
+        loaded.run("search", option, value)
+    assert ended.value.code == 2
+    assert f"argument {option}: " in capsys.readouterr().err
 
 
 def test_it_starts_without_what_it_does_not_need():
-    heavy = "{'msgspec', 'kiteconnect', 'rich'}"
-    code = f"import sys, mdactors.cli.instruments; print({heavy} & set(sys.modules))"
     code = (
         "import sys, mdactors.cli.instruments; print({'msgspec', 'kiteconnect', 'rich'} & set(sys.modules))"
     )

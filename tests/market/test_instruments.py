@@ -10,7 +10,7 @@ import pytest
 
 from mdactors.errors import StoreError
 from mdactors.market.instrument import Instrument, InstrumentRow, is_share
-from mdactors.market.instruments import InstrumentTable
+from mdactors.market.instruments import InstrumentTable, Kind
 
 
 def share(token: int = 738561, symbol: str = "RELIANCE", **more: Any) -> InstrumentRow:
@@ -51,6 +51,15 @@ def test_what_only_one_broker_lists_is_known_to_that_one_alone():
     assert table.broker_tokens("three") == table.broker_instruments("three") == {}
 
 
+def test_a_brokers_number_is_its_own_where_it_looks_like_one_of_ours():
+    reliance, infy = share(), share(408065, "INFY")
+    table = InstrumentTable.build({"one": [(reliance, 408065), (infy, 738561)], "two": [(infy, 408065)]})
+    meant = {number: found.symbol for number, found in table.broker_instruments("one").items()}
+    assert meant == {408065: "RELIANCE", 738561: "INFY"}
+    assert table.broker_instruments("two")[408065].symbol == "INFY"
+    assert 738561 not in table.broker_instruments("two")
+
+
 def test_an_empty_table_answers_like_any_other(tmp_path: Path):
     table = InstrumentTable.build({})
     table.save(tmp_path / "instruments.msgpack")
@@ -74,6 +83,15 @@ def test_counts_are_by_type():
         }
     )
     assert table.counts() == {"indices": 1, "stocks": 1, "futures": 1, "options": 2}
+
+
+def test_kinds_are_counted_once_however_many_brokers_list_them():
+    bse = share(500325 << 8 | 4, exchange="BSE", segment="BSE_EQ")
+    table = InstrumentTable.build({"one": [(share(), 1), (bse, 2)], "two": [(share(), "1")]})
+    nse_shares, bse_shares = Kind("STOCK", "NSE"), Kind("STOCK", "BSE")
+    assert table.kinds() == table.kinds({"one", "two"}) == {nse_shares: 1, bse_shares: 1}
+    assert table.kinds({"two"}) == {nse_shares: 1}
+    assert table.kinds(()) == {}
 
 
 def test_contracts_come_by_underlying_expiry_and_strike_and_the_rest_apart():

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from mdactors.market.instrument import Instrument
 from mdactors.market.numbering import Numbering
 from mdactors.market.quote import Quote
@@ -128,6 +130,15 @@ def test_a_refreshed_table_does_not_disturb_the_numbers() -> None:
     numbering.number([quote(last_price=1.0)], 0)
     numbering.use({"R": RELIANCE})
     assert numbering.number([quote(last_price=2.0)], 0)[0].seq == 2
+
+
+def test_an_instrument_that_is_listed_as_before_is_held_once() -> None:
+    numbering = make()
+    numbering.number([quote(last_price=1.0)], 0)
+    numbering.use({"R": msgspec.structs.replace(RELIANCE)})
+    assert numbering.number([quote(last_price=2.0)], 0)[0].instrument is RELIANCE
+    numbering.use({"R": msgspec.structs.replace(RELIANCE, symbol="RIL")})
+    assert numbering.number([quote(last_price=3.0)], 0)[0].instrument.symbol == "RIL"
 
 
 def test_snapshots_do_not_count_as_the_feeds_newest_time() -> None:

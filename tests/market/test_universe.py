@@ -12,6 +12,7 @@ from mdactors.market.instrument import Instrument
 from mdactors.market.instruments import InstrumentTable
 from mdactors.market.sectors import Sector, Sectors
 from mdactors.market.selectors import (
+    LIMITS,
     ChainSelector,
     MemberSelector,
     SectorSelector,
@@ -19,7 +20,7 @@ from mdactors.market.selectors import (
     SymbolSelector,
     TypeSelector,
 )
-from mdactors.market.universe import Portion, Selection, Universe
+from mdactors.market.universe import Selection, Universe
 
 TODAY = dt.date(2026, 8, 18)
 PAST, NEAR, NEXT, FAR = "2026-08-11", "2026-08-18", "2026-08-25", "2026-09-29"
@@ -177,8 +178,42 @@ def test_options_come_with_the_nearest_expiry_first_and_from_the_money_outwards(
 
 def test_a_limit_is_kept_and_all_means_all(select: Any) -> None:
     for kind, of in (("INDEX", 4), ("STOCK", 11), ("FUTURE", 8), ("OPTION", 154)):
-        assert select(TypeSelector(kind, limit=3)).portions == (Portion(kind, 3, of),)
-        assert select(TypeSelector(kind, limit="all")).portions == (Portion(kind, of, of),)
+        (portion,) = select(TypeSelector(kind, limit=3)).portions
+        assert (portion.selector, portion.selected, portion.of) == (kind, 3, of)
+        (portion,) = select(TypeSelector(kind, limit="all")).portions
+        assert (portion.selected, portion.of) == (of, of)
+
+
+def test_what_is_listed_among_stocks_and_is_none_is_told_with_its_kind(select: Any) -> None:
+    (portion,) = select(TypeSelector("STOCK")).portions
+    assert portion.left_out == {"debt and others": 2, "small companies": 1}
+    (portion,) = select(TypeSelector("STOCK", exchange="NSE", etfs="without")).portions
+    assert portion.left_out == {"small companies": 1, "debt and others": 1, "funds": 1}
+
+
+def test_what_no_connected_broker_lists_is_not_selected(sectors: Sectors) -> None:
+    market = Market()
+    for symbol in ("RELIANCE", "HDFCBANK", "NEW"):
+        market.add(symbol)
+    market.chain("NIFTY", NEXT, 24000.0, 24050.0)
+    market.future("NIFTY", NEXT, FAR)
+    missing = {"HDFCBANK", "NEW", "A NEW INDEX", f"NIFTY {NEXT[5:]} 24050CE", f"NIFTY {FAR[5:]} FUT"}
+    everything = [(each, each.token) for each in market.listed]
+    table = InstrumentTable.build(
+        {"one": [each for each in everything if each[0].symbol not in missing], "other": everything}
+    )
+    named = [MemberSelector("NIFTY 50"), SymbolSelector(("NEW", "NOBODY")), ChainSelector("NIFTY")]
+    selectors = [*(TypeSelector(kind, limit="all") for kind in LIMITS), *named]
+    found = Universe(selectors, brokers=["one"]).select(table, sectors, {}, TODAY)
+    assert not {table.by_token[token].symbol for token in found.modes} & missing
+    assert [(each.selected, each.of) for each in found.portions] == [
+        (3, 3), (1, 1), (1, 1), (3, 3), (1, 2), (0, 2), (5, 5),
+    ]  # fmt: skip
+    assert (found.unknown, found.unlisted) == (("NOBODY",), ("HDFCBANK", "NEW"))
+    both = Universe(selectors, brokers=["one", "other"]).select(table, sectors, {}, TODAY)
+    assert missing < {table.by_token[token].symbol for token in both.modes}
+    assert both.unlisted == ()
+    assert not Universe(selectors, brokers=["a third"]).select(table, sectors, {}, TODAY).modes
 
 
 def test_the_limits_of_the_types_hold_where_none_is_given() -> None:
@@ -254,7 +289,8 @@ def test_on_the_day_after_an_expiry_the_next_one_takes_its_place(symbols: Any) -
 
 def test_a_chain_says_how_much_of_it_is_selected(select: Any) -> None:
     found = select(ChainSelector("NIFTY", expiries=2, strikes=1))
-    assert found.portions == (Portion("chain NIFTY", 2 + 2 * 6, 2 + 3 * 42),)
+    (portion,) = found.portions
+    assert (portion.selector, portion.selected, portion.of) == ("chain NIFTY", 2 + 2 * 6, 2 + 3 * 42)
 
 
 class Following:

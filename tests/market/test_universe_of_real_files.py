@@ -16,6 +16,7 @@ from mdactors.config.loading import read_yaml
 from mdactors.config.sectors import shipped_lists
 from mdactors.market.constituents import read_constituents
 from mdactors.market.instruments import InstrumentTable
+from mdactors.market.interest import Slot, allocate
 from mdactors.market.merging import merge
 from mdactors.market.sectors import Sectors
 from mdactors.market.selectors import ChainSelector, MemberSelector, TypeSelector
@@ -59,9 +60,9 @@ def sectors(data: Path) -> Sectors:
     return Sectors(load_definition(SectorSettings()), shipped_lists() | {"NIFTY 500": imported})
 
 
-def universe_of(name: str) -> Universe:
+def universe_of(name: str, *brokers: str) -> Universe:
     raw = {"subscriptions": read_yaml(CONFIG / name)["subscriptions"]}
-    return Universe(decode_section(raw, Settings, "").subscriptions.selectors())
+    return Universe(decode_section(raw, Settings, "").subscriptions.selectors(), brokers=brokers or None)
 
 
 def test_kites_universe_is_all_shares_and_indices_of_nse(tables: Any, sectors: Sectors, data: Path) -> None:
@@ -71,8 +72,9 @@ def test_kites_universe_is_all_shares_and_indices_of_nse(tables: Any, sectors: S
         ("1 symbol", 1, 1), ("INDEX NSE", 136, 136), ("STOCK NSE", 3066, 3066),
     ]  # fmt: skip
     assert found.unknown == ()
-    assert len(found.modes) == 3203
-    # The filter that people use lets 63 others through: gold bonds, trusts' units and debt in lots of one.
+    assert len(found.modes) == 1 + 3202, "SENSEX, and NSE's"
+    # With the filter that people use it would be 3,265: that lets 63 others through, gold bonds, trusts'
+    # units and debt in lots of one.
     with gzip.open(data / FILES["kite"], "rt") as file:
         usual = {
             int(row["instrument_token"])
@@ -84,18 +86,38 @@ def test_kites_universe_is_all_shares_and_indices_of_nse(tables: Any, sectors: S
         }
     stocks = {token for token in found.modes if table.by_token[token].segment == "NSE_EQ"}
     assert (len(usual), stocks - usual) == (3129, set())
+    assert (136 + len(usual), 136 + len(stocks)) == (3265, 3202)
     assert Counter(table.by_token[token].series for token in usual - stocks) == {
         "GB": 45, "IV": 8, "RR": 6, "E1": 2, "GS": 1, "P1": 1,
     }  # fmt: skip
 
 
-def test_kites_universe_takes_two_connections(tables: Any, sectors: Sectors) -> None:
+def test_with_upstoxs_list_loaded_too_kites_universe_is_still_what_kite_lists(
+    tables: Any, sectors: Sectors
+) -> None:
+    """Of NSE's 3,376 shares, funds and indices 174 are on Upstox's list alone, which is three weeks newer."""
+    everything = universe_of("kite.yaml").select(tables["both"], sectors, {}, TODAY)
+    assert [each.selected for each in everything.portions] == [1, 140, 3236]
+    found = universe_of("kite.yaml", "kite").select(tables["both"], sectors, {}, TODAY)
+    alone = universe_of("kite.yaml").select(tables["kite"], sectors, {}, TODAY)
+    assert set(found.modes) == set(alone.modes)
+    assert [(each.selected, each.of) for each in found.portions] == [(1, 1), (136, 136), (3066, 3066)]
+    assert (found.unknown, found.unlisted) == ((), ())
+    left_out = found.portions[2].left_out
+    print(f"\nbeside the 3,066 stocks Kite lists on NSE: {left_out}")
+    assert (left_out["gold bonds"], sum(left_out.values())) == (45, 9849 - 3066)
+
+
+def test_kites_universe_is_placed_whole_over_two_connections(tables: Any, sectors: Sectors) -> None:
     adapter: Any = load_adapter("kite")
-    limits = adapter(decode_section({"api_key": "k"}, adapter.settings, "")).limits
-    count = len(universe_of("kite.yaml").select(tables["kite"], sectors, {}, TODAY).modes)
-    assert not limits.fits({"full": count})
-    assert limits.fits({"full": count - limits.alone["full"]})
-    assert limits.connections >= 2
+    kite = adapter(decode_section({"api_key": "k"}, adapter.settings, ""))
+    table = tables["both"]
+    serves = table.broker_tokens("kite").__contains__
+    slots = [Slot(f"connection-{n}", kite.limits.fits, serves, kite.modes) for n in (1, 2, 3)]
+    wanted = universe_of("kite.yaml", "kite").select(table, sectors, {}, TODAY).modes
+    placed, refused = allocate(wanted, slots, {})
+    assert refused == {}
+    assert Counter(placed.values()) == {"connection-1": 3000, "connection-2": 203}
 
 
 def test_upstoxs_universe_has_its_limits_and_begins_with_what_matters(tables: Any, sectors: Sectors) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from concurrent.futures import Future
 
 import pykka
 import pytest
@@ -49,6 +50,21 @@ def test_a_question_that_its_asker_cancelled_harms_nobody(bench, say):
     assert question.cancel()
     gate.set()
     assert spec.address.ask(say.Note("still here")).result(5) == "still here"
+
+
+def test_a_question_whose_handler_returns_a_future_is_answered_by_what_that_becomes(bench, say):
+    spec = bench.probe("one")
+    bench.start(spec)
+    later, never = Future(), Future()
+    kept = spec.address.ask(say.Do(lambda _: later))
+    failed = spec.address.ask(say.Do(lambda _: never))
+    assert spec.address.ask(say.Note("not held up")).result(5) == "not held up"
+    assert not kept.done()
+    later.set_result("at last")
+    never.set_exception(ValueError("no"))
+    assert kept.result(5) == "at last"
+    with pytest.raises(ValueError, match="no"):
+        failed.result(5)
 
 
 def test_its_name_is_what_a_person_sees(bench):

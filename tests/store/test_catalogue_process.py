@@ -112,7 +112,7 @@ def test_further_lists_add_flags_and_no_instruments(tmp_path: Path):
 def test_a_list_with_fewer_than_half_of_the_rows_keeps_those_before(tmp_path: Path):
     assert loaded_from(ordered(tmp_path, kite=kite_file(tmp_path / "k", 100))).failures == []
     short = loaded_from(ordered(tmp_path, kite=kite_file(tmp_path / "k", 49)))
-    assert short.failures == ["kite listed 49 instruments, 100 the time before"]
+    assert short.failures == ["kite listed 49 instruments, 100 the time before, which stay"]
     assert short.counts["stocks"] == 100
     assert loaded_from(ordered(tmp_path, kite=kite_file(tmp_path / "k", 50))).counts["stocks"] == 50
 
@@ -168,7 +168,7 @@ def test_with_every_source_away_nothing_is_written_and_the_reasons_are_told(
 ):
     order = ordered(tmp_path, "upstox", brokers=sections(upstox))
     upstox.stop()
-    with pytest.raises(BrokerError, match="cannot fetch the instruments: ConnectionError"):
+    with pytest.raises(BrokerError, match="cannot fetch the instruments from 127.0.0.1:[0-9]+: ConnectionError"):
         loaded_from(order)
     assert not (tmp_path / "instruments.db").exists()
     assert not (tmp_path / "instruments.msgpack").exists()
@@ -187,22 +187,22 @@ def test_it_can_be_given_up_and_the_process_ends(tmp_path: Path):
     order = ordered(tmp_path, kite=kite_file(tmp_path / "k", 3))
     with pytest.raises(StoreError, match="given up"):
         catalogue_process.load(order, give_up=lambda: True)
-    assert not _children()
+    assert not children()
 
 
 def test_a_process_that_dies_is_an_error_of_one_line(tmp_path: Path, wait_until: Callable[..., None]):
     order = ordered(tmp_path, kite=kite_file(tmp_path / "k", 20_000))
 
     def kill(_progress: Progress) -> None:
-        for child in _children():
+        for child in children():
             subprocess.run(["kill", "-KILL", str(child)], check=True)
 
     with pytest.raises(StoreError, match="ended with code -9"):
         catalogue_process.load(order, kill)
-    assert not _children()
+    assert not children()
 
 
-def _children() -> list[int]:
+def children() -> list[int]:
     listed = [
         pid for task in Path("/proc/self/task").iterdir() for pid in (task / "children").read_text().split()
     ]

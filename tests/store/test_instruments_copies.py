@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +96,15 @@ def test_they_are_replaced_as_a_whole_and_who_reads_sees_all_or_all(
         reader.join()
     assert counts <= {2, 5}
     assert query("SELECT count(*) FROM instruments") == [(5,)]
+
+
+def test_two_daemons_may_fill_them_at_the_same_time(settings: StoreSettings, query: Callable[[str], Any]):
+    instruments_postgres.write(settings, ROWS, SECTORS)
+    many = [msgspec.structs.replace(RELIANCE, token=n << 8 | 1) for n in range(5000)]
+    with ThreadPoolExecutor(3) as pool:
+        writing = [pool.submit(instruments_postgres.write, settings, many, SECTORS) for _ in range(3)]
+    assert [each.result() for each in writing] == [None] * 3
+    assert query("SELECT count(*) FROM instruments") == [(5000,)]
 
 
 def test_what_fails_leaves_both_tables_as_they_were(settings: StoreSettings, query: Callable[[str], Any]):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from mdactors.config import SectorSettings
 from mdactors.errors import StoreError
 from mdactors.market.sectors import Member
-from mdactors.store.lists import Lists, index_of_file, load_sectors, read_list
+from mdactors.store.lists import Lists, index_of_file, load_sectors, read_list, stamp
 
 HEADER = "Company Name,Industry,Symbol,Series,ISIN Code\n"
 NEW_BANK = HEADER + "A new bank Ltd.,Financial Services,NEWBANK,EQ,INE999A01018\n"
@@ -55,6 +56,22 @@ def test_a_damaged_list_is_left_out_with_a_warning(tmp_path: Path, caplog: pytes
 
 def test_without_a_folder_there_are_no_lists(tmp_path: Path) -> None:
     assert Lists(tmp_path / "absent").read() == {}
+
+
+def test_the_stamp_is_another_once_a_list_or_the_definition_is_another(tmp_path: Path) -> None:
+    definition = tmp_path / "sectors.csv"
+    definition.write_text("code,name,description,industries,indices,symbols\n")
+    settings = SectorSettings(definition=str(definition))
+    seen = [stamp(settings, tmp_path)]
+    for name, data in (("a", NEW_BANK), ("b", NEW_BANK), ("b", NEW_BANK + "\n")):
+        Lists(tmp_path / "lists").keep(name, data.encode())
+        seen.append(stamp(settings, tmp_path))
+    (tmp_path / "lists" / "a.csv").unlink()
+    seen.append(stamp(settings, tmp_path))
+    definition.unlink()
+    seen.append(stamp(settings, tmp_path))
+    assert all(one != other for one, other in pairwise(seen))
+    assert stamp(settings, tmp_path) == seen[-1]
 
 
 def test_a_list_that_cannot_be_written_is_said(tmp_path: Path) -> None:

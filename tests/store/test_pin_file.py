@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -32,6 +34,21 @@ def test_a_damaged_file_is_an_error(tmp_path: Path, damage: bytes) -> None:
 def test_a_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="cannot be written"):
         PinFile(tmp_path / "nowhere" / "pins.json").save(PINS)
+
+
+def test_what_cannot_be_brought_to_the_disk_leaves_what_was_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_file: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    file = PinFile(tmp_path / "pins.json")
+    file.save(PINS)
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(StoreError, match="cannot be written"):
+        file.save(Pins("2026-11-21"))
+    assert file.load() == PINS
+    assert [path.name for path in tmp_path.iterdir()] == ["pins.json"]
 
 
 def test_pins_of_another_day_are_none() -> None:

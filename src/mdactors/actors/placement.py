@@ -9,10 +9,12 @@ from typing import Any
 import msgspec
 
 from mdactors.adapter import BrokerAdapter, BrokerToken, Mode
-from mdactors.market.instruments import COUNTED, InstrumentTable
-from mdactors.market.interest import Slot, allocate
+from mdactors.market.instruments import InstrumentTable, Kind, counts_by_type
+from mdactors.market.interest import Filter, Slot, allocate
 from mdactors.market.quote import richer
 from mdactors.runtime import Address, Clock
+
+EVERYTHING = Filter()
 
 
 class Upstream(msgspec.Struct, frozen=True):
@@ -42,6 +44,7 @@ class Placement:
         self._grace_seconds = grace_seconds
         self._clock = clock
         self._table = InstrumentTable.build({})
+        self._listed: Mapping[Kind, int] = {}
         self._wanted: dict[int, Mode] = {}
         self._leaving: dict[int, float] = {}
         self.placed: Mapping[int, str] = {}
@@ -52,6 +55,7 @@ class Placement:
     def use(self, table: InstrumentTable) -> None:
         """Go by this table from the next `place` on."""
         self._table = table
+        self._listed = table.kinds({upstream.adapter.name for upstream in self._upstreams.values()})
 
     def upstream_mode(self, mode: Mode) -> Mode:
         """The mode in which a wish for this mode is asked of the brokers."""
@@ -125,15 +129,23 @@ class Placement:
                 wanted[name][broker_token] = adapter.modes[self._wanted[token]]
         return wanted
 
-    def by_type(self) -> dict[str, dict[str, int]]:
-        """Indices, stocks, futures and options: how many ``streamed`` of how many ``listed``."""
-        streamed: Counter[str] = Counter(
-            instrument.type
-            for token in self.placed
-            if (instrument := self._table.by_token.get(token)) is not None
+    def by_type(self, everything: Filter = EVERYTHING) -> dict[str, dict[str, int]]:
+        """Indices, stocks, futures and options: how many ``streamed`` of how many ``listed``.
+
+        Args:
+            everything: only what this admits. What no connected broker lists is not counted.
+        """
+        found = (self._table.by_token.get(token) for token in self.placed)
+        streamed = Counter(
+            Kind(each.type, each.exchange) for each in found if each is not None and everything.admits(each)
         )
-        listed = self._table.counts()
-        return {name: {"streamed": streamed[kind], "listed": listed[name]} for kind, name in COUNTED.items()}
+        listed = {
+            kind: count
+            for kind, count in self._listed.items()
+            if kind.type in everything.types and everything.exchange in ("", kind.exchange)
+        }
+        streaming, all_there_are = counts_by_type(streamed), counts_by_type(listed)
+        return {name: {"streamed": streaming[name], "listed": all_there_are[name]} for name in streaming}
 
     def describe(self) -> dict[str, Any]:
         """Counts for ``/api/status``."""

@@ -7,18 +7,20 @@ halving; an instrument becomes an object when somebody asks for it.
 
 from __future__ import annotations
 
+import contextlib
+import mmap
 import os
 import pathlib
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import groupby
 
 import msgspec
 
 from mdactors.errors import StoreError
 from mdactors.market.broker_tokens import BrokerInstruments, BrokerTokens, StoredTokens, index_tokens
-from mdactors.market.instrument import Instrument, InstrumentRow
+from mdactors.market.instrument import Instrument, InstrumentRow, InstrumentType
 from mdactors.market.merging import Listed, merge
 from mdactors.market.names import Names, StoredNames, index_names
 from mdactors.market.quote import BrokerToken
@@ -26,9 +28,24 @@ from mdactors.market.sorted_bytes import Packed, Pieces, numbers, pack, read_num
 
 FILE = "instruments.msgpack"
 """Its name in ``data_dir``."""
-VERSION = 2
+VERSION = 3
 """Of the file that `InstrumentTable.save` writes."""
 COUNTED = {"INDEX": "indices", "STOCK": "stocks", "FUTURE": "futures", "OPTION": "options"}
+
+
+class Kind(msgspec.Struct, frozen=True, array_like=True):
+    """What instruments are counted by."""
+
+    type: InstrumentType
+    exchange: str
+
+
+class Counted(msgspec.Struct, frozen=True, array_like=True):
+    """How many instruments of a kind the same brokers list."""
+
+    kind: Kind
+    brokers: tuple[str, ...]
+    count: int
 
 
 class Stored(msgspec.Struct, frozen=True):
@@ -46,7 +63,7 @@ class Stored(msgspec.Struct, frozen=True):
     chains: dict[str, tuple[int, int]]
     """Underlying -> where its contracts begin and end in there."""
     brokers: dict[str, StoredTokens]
-    counts: dict[str, int]
+    kinds: tuple[Counted, ...]
 
 
 class _Head(msgspec.Struct):
@@ -135,7 +152,7 @@ class InstrumentTable:
         encode = msgspec.msgpack.Encoder().encode
         places = {row.token: place for place, row in enumerate(held)}
         contracts, chains = _chains(held)
-        counts = Counter(row.type for row in held)
+        kinds = Counter((Kind(row.type, row.exchange), _listing(row.token, tokens)) for row in held)
         stored = Stored(
             VERSION,
             Instrument.__struct_fields__,
@@ -145,7 +162,7 @@ class InstrumentTable:
             contracts,
             chains,
             {broker: index_tokens(known, places) for broker, known in tokens.items()},
-            {name: counts[kind] for kind, name in COUNTED.items()},  # type: ignore[index] # every type
+            tuple(Counted(kind, brokers, count) for (kind, brokers), count in kinds.items()),
         )
         return cls(stored)
 
@@ -181,18 +198,31 @@ class InstrumentTable:
 
     def counts(self) -> dict[str, int]:
         """How many there are of each type."""
-        return dict(self._stored.counts)
+        return counts_by_type(self.kinds())
+
+    def kinds(self, brokers: Collection[str] | None = None) -> Counter[Kind]:
+        """How many there are of each kind.
+
+        Args:
+            brokers: only what one of these lists; None: everything.
+        """
+        counts: Counter[Kind] = Counter()
+        for each in self._stored.kinds:
+            if brokers is None or not set(brokers).isdisjoint(each.brokers):
+                counts[each.kind] += each.count
+        return counts
 
     def __len__(self) -> int:
         return len(self.by_token)
 
     def save(self, path: pathlib.Path) -> None:
-        """Write it to disk, whole or not at all.
+        """Write it to disk, whole or not at all; for one process at a time.
 
         Raises:
             StoreError: the file cannot be written.
         """
-        beside = path.with_name(f"{path.name}.{os.getpid()}.new")
+        # What a process left there that was killed is written over.
+        beside = path.with_name(f"{path.name}.new")
         try:
             with beside.open("wb") as file:
                 file.write(msgspec.msgpack.encode(self._stored))
@@ -200,7 +230,8 @@ class InstrumentTable:
                 os.fsync(file.fileno())
             beside.replace(path)
         except OSError as error:
-            beside.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                beside.unlink()
             raise StoreError(f"{path}: the instruments cannot be written: {error.strerror}") from None
 
     @classmethod
@@ -211,7 +242,7 @@ class InstrumentTable:
             StoreError: there is no such file, or it is damaged or of another version.
         """
         try:
-            data = path.read_bytes()
+            data = _read(path)
             head = _head(data)
             if (head.version, head.fields) != (VERSION, Instrument.__struct_fields__):
                 raise StoreError(f"{path}: of another version of mdactors; it is written anew after a fetch")
@@ -220,6 +251,32 @@ class InstrumentTable:
             raise StoreError(f"{path}: the instruments cannot be read: {error.strerror}") from None
         except (msgspec.DecodeError, UnicodeDecodeError, TypeError, ValueError):
             raise StoreError(f"{path}: the file of instruments is damaged; delete it") from None
+
+
+def _read(path: pathlib.Path) -> mmap.mmap:
+    """The file in memory of its own, which the system has back with the last view of it.
+
+    What is allocated the usual way stays with a daemon that takes a new table each day. The file itself is
+    not mapped: whoever cut it would kill the daemon.
+    """
+    with path.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size or 1  # nothing cannot be mapped
+        data = mmap.mmap(-1, size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        file.readinto(data)
+        return data
+
+
+def _listing(token: int, tokens: Mapping[str, Mapping[int, BrokerToken]]) -> tuple[str, ...]:
+    """The brokers that list it."""
+    return tuple(broker for broker, known in tokens.items() if token in known)
+
+
+def counts_by_type(kinds: Mapping[Kind, int]) -> dict[str, int]:
+    """Indices, stocks, futures and options -> how many of all exchanges."""
+    counts = dict.fromkeys(COUNTED.values(), 0)
+    for kind, count in kinds.items():
+        counts[COUNTED[kind.type]] += count
+    return counts
 
 
 def _chains(rows: list[Instrument]) -> tuple[memoryview, dict[str, tuple[int, int]]]:

@@ -112,9 +112,9 @@ class Numbering:
         self._instruments = instruments
         for token, track in list(self._tracks.items()):
             instrument = instruments.get(token)
-            if instrument is None or instrument.token != track.instrument.token:
+            if instrument is None or not _is_same(instrument, track.instrument):
                 self.retire([token])
-            else:
+            elif instrument != track.instrument:  # else old and new would live on side by side, in bars
                 track.instrument = instrument
 
     def newest(self) -> list[Tick]:
@@ -127,3 +127,8 @@ class Numbering:
 
     def __len__(self) -> int:
         return len(self._tracks)
+
+
+def _is_same(one: Instrument, other: Instrument) -> bool:
+    """Whether they are one instrument: the exchange gives an expired contract's token to another."""
+    return (one.token, one.expiry) == (other.token, other.expiry)

@@ -2,32 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from itertools import zip_longest
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 from mdactors.market import indices
-from mdactors.market.instrument import Instrument, is_share
+from mdactors.market.instrument import NSE_SHARES, Instrument, is_share
 from mdactors.market.instruments import InstrumentTable
 from mdactors.market.sectors import Sectors, share_of
 from mdactors.market.selectors import TypeSelector
 from mdactors.market.underlyings import Outline
 
 T = TypeVar("T")
+Listed: TypeAlias = Callable[[Instrument], bool]
+"""Whether a broker lists it, so that it can be streamed."""
 _EXCHANGES = ("NSE", "BSE")
 _BROAD = ("NIFTY 50", "NIFTY NEXT 50", "NIFTY 100", "NIFTY 200", "NIFTY 500", "NIFTY TOTAL MKT")
 """The indices of the largest companies; those of one trade come behind them."""
+_KINDS = {
+    **dict.fromkeys(NSE_SHARES, "shares"),
+    **dict.fromkeys(("SM", "ST", "SZ"), "small companies"),
+    **dict.fromkeys(("IV", "RR"), "trusts"),
+    "GB": "gold bonds",
+}
+"""NSE's series -> what is in it."""
+_DEBT = "debt and others"
 
 
-def ranked_indices(table: InstrumentTable, selector: TypeSelector) -> list[Instrument]:
+def ranked_indices(table: InstrumentTable, selector: TypeSelector, listed: Listed) -> list[Instrument]:
     """Indices: those of the table of indices in its order, NSE before BSE, then the others."""
     places = {index.token: place for place, index in enumerate(indices.all_indices())}
-    found = [each for each in table.cash() if each.type == "INDEX" and _is_on(each, selector)]
+    found = [
+        each for each in table.cash() if each.type == "INDEX" and _is_on(each, selector) and listed(each)
+    ]
     return sorted(found, key=lambda each: (places.get(each.token, len(places)), *_by_symbol(each)))
 
 
 def ranked_stocks(
-    table: InstrumentTable, selector: TypeSelector, sectors: Sectors, series: Collection[str]
+    table: InstrumentTable,
+    selector: TypeSelector,
+    sectors: Sectors,
+    series: Collection[str],
+    listed: Listed,
 ) -> list[Instrument]:
     """Shares and funds' units: members of indices, the largest companies first, then NSE before BSE."""
     members = (
@@ -39,8 +56,35 @@ def ranked_stocks(
     for share in members:
         if share is not None:
             places.setdefault(share.token, len(places))
-    found = [each for each in table.cash() if _is_on(each, selector) and _is_stock(each, selector, series)]
+    found = [
+        each
+        for each in table.cash()
+        if _is_on(each, selector) and _is_stock(each, selector, series) and listed(each)
+    ]
     return sorted(found, key=lambda each: (places.get(each.token, len(places)), *_by_symbol(each)))
+
+
+def no_stocks(
+    table: InstrumentTable, selector: TypeSelector, series: Collection[str], listed: Listed
+) -> dict[str, int]:
+    """What is listed among the stocks of an exchange and is none of those meant: its kind -> how many."""
+    counts = Counter(
+        _kind_of(each)
+        for each in table.cash()
+        if each.type == "STOCK"
+        and _is_on(each, selector)
+        and not _is_stock(each, selector, series)
+        and listed(each)
+    )
+    return dict(counts.most_common())
+
+
+def _kind_of(instrument: Instrument) -> str:
+    if instrument.etf:
+        return "funds"
+    if instrument.exchange == "NSE":
+        return _KINDS.get(instrument.series, _DEBT)
+    return _DEBT if not is_share(instrument) else "shares"
 
 
 def ranked_futures(outlines: Sequence[Outline], selector: TypeSelector, on: str) -> list[Instrument]:

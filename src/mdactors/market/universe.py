@@ -12,7 +12,14 @@ import msgspec
 from mdactors.market.instrument import NSE_SHARES, Instrument
 from mdactors.market.instruments import InstrumentTable
 from mdactors.market.quote import Mode, richer
-from mdactors.market.ranking import ranked_expiries, ranked_futures, ranked_indices, ranked_stocks
+from mdactors.market.ranking import (
+    Listed,
+    no_stocks,
+    ranked_expiries,
+    ranked_futures,
+    ranked_indices,
+    ranked_stocks,
+)
 from mdactors.market.sectors import Member, Sectors, share_of
 from mdactors.market.selectors import (
     ChainSelector,
@@ -30,11 +37,13 @@ Prices: TypeAlias = Mapping[int, float]
 
 
 class Portion(msgspec.Struct, frozen=True):
-    """What one selector selects: so many of so many."""
+    """What one selector selects: so many of so many that it could."""
 
     selector: str
     selected: int
     of: int
+    left_out: Mapping[str, int] = {}
+    """What the exchange lists beside the shares: gold bonds, trusts … -> how many."""
 
 
 class Selection(msgspec.Struct, frozen=True):
@@ -45,12 +54,16 @@ class Selection(msgspec.Struct, frozen=True):
     portions: tuple[Portion, ...] = ()
     unknown: tuple[str, ...] = ()
     """Names that selectors gave and that mean nothing."""
+    unlisted: tuple[str, ...] = ()
+    """Names of what no connected broker lists."""
 
 
 class _Chosen(msgspec.Struct, frozen=True):
     tokens: Sequence[int]
     of: int
     unknown: Sequence[str] = ()
+    unlisted: Sequence[str] = ()
+    left_out: Mapping[str, int] = {}
 
 
 _Choice: TypeAlias = Callable[[], _Chosen]
@@ -68,14 +81,20 @@ class Universe:
         selectors: the first go first.
         mode: of those that name none.
         series: NSE's series of shares, where a selector names none.
+        brokers: only what one of these lists is selected; None: everything.
     """
 
     def __init__(
-        self, selectors: Sequence[Selector], mode: Mode = "full", series: Collection[str] = NSE_SHARES
+        self,
+        selectors: Sequence[Selector],
+        mode: Mode = "full",
+        series: Collection[str] = NSE_SHARES,
+        brokers: Collection[str] | None = None,
     ) -> None:
         self._selectors = selectors
         self._mode = mode
         self._series = series
+        self._brokers = brokers
         self._prepared: _Prepared | None = None
 
     def select(self, table: InstrumentTable, sectors: Sectors, prices: Prices, today: dt.date) -> Selection:
@@ -90,20 +109,34 @@ class Universe:
         prepared = self._prepared
         if prepared is None or not prepared.is_of(table, sectors, today):
             middles = prepared.middles() if prepared is not None else {}
-            prepared = self._prepared = _Prepared(table, sectors, today, self._series, middles)
+            listed = self._listed(table)
+            prepared = self._prepared = _Prepared(table, sectors, today, self._series, listed, middles)
             prepared.choices = [prepared.choice(selector) for selector in self._selectors]
         prepared.follow(prices)
         modes: dict[int, Mode] = {}
         portions: list[Portion] = []
         unknown: list[str] = []
+        unlisted: list[str] = []
         for selector, choice in zip(self._selectors, prepared.choices, strict=True):
             chosen = choice()
             mode = selector.mode or self._mode
             for token in chosen.tokens:
                 modes[token] = richer(modes.get(token, mode), mode)
-            portions.append(Portion(str(selector), len(chosen.tokens), chosen.of))
+            portions.append(Portion(str(selector), len(chosen.tokens), chosen.of, chosen.left_out))
             unknown += chosen.unknown
-        return Selection(modes, tuple(portions), tuple(dict.fromkeys(unknown)))
+            unlisted += chosen.unlisted
+        return Selection(
+            modes, tuple(portions), tuple(dict.fromkeys(unknown)), tuple(dict.fromkeys(unlisted))
+        )
+
+    def _listed(self, table: InstrumentTable) -> Listed:
+        """Whether a broker lists an instrument; quick where it lists everything, as a lone source does."""
+        if self._brokers is None:
+            return _always
+        known = [table.broker_tokens(broker) for broker in self._brokers]
+        if any(len(each) == len(table) for each in known):
+            return _always
+        return lambda instrument: any(instrument.token in each for each in known)
 
     def watched(self) -> frozenset[int]:
         """Tokens of everything whose price says where the money of a chain is; none before `select`."""
@@ -123,6 +156,7 @@ class _Prepared:
         sectors: Sectors,
         today: dt.date,
         series: Collection[str],
+        listed: Listed,
         middles: Mapping[_Key, float],
     ) -> None:
         self._table = table
@@ -130,8 +164,9 @@ class _Prepared:
         self._today = today
         self._on = today.isoformat()
         self._series = series
+        self._listed = listed
         self._middles = middles
-        self._underlyings = Underlyings(table)
+        self._underlyings = Underlyings(table, listed)
         self._strikes: dict[_Key, Strikes] = {}
         """What the selection has some options of."""
         self.choices: list[_Choice] = []
@@ -175,7 +210,7 @@ class _Prepared:
                 chosen = self._of_type(selector)
             case SymbolSelector():
                 named = {name: self._table.resolve(name) for name in selector.symbols}
-                chosen = _found(named)
+                chosen = self._found(named)
             case SectorSelector():
                 known = self._sectors.find(selector.sector) is not None
                 chosen = self._shares(selector, self._sectors.members(selector.sector) if known else None)
@@ -184,19 +219,28 @@ class _Prepared:
         return lambda: chosen
 
     def _of_type(self, selector: TypeSelector) -> _Chosen:
+        left_out: Mapping[str, int] = {}
         match selector.type:
             case "INDEX":
-                ranked = ranked_indices(self._table, selector)
+                ranked = ranked_indices(self._table, selector, self._listed)
             case "STOCK":
-                ranked = ranked_stocks(self._table, selector, self._sectors, self._series)
+                ranked = ranked_stocks(self._table, selector, self._sectors, self._series, self._listed)
+                left_out = no_stocks(self._table, selector, self._series, self._listed)
             case _:
                 ranked = ranked_futures(self._underlyings.outlines, selector, self._on)
-        return _Chosen([each.token for each in ranked[: selector.most]], len(ranked))
+        return _Chosen([each.token for each in ranked[: selector.most]], len(ranked), left_out=left_out)
 
     def _shares(self, selector: Selector, members: Sequence[Member] | None) -> _Chosen:
         if members is None:
             return _Chosen((), 0, [str(selector)])
-        return _found({member.symbol: share_of(self._table, member) for member in members})
+        return self._found({member.symbol: share_of(self._table, member) for member in members})
+
+    def _found(self, named: Mapping[str, Instrument | None]) -> _Chosen:
+        found = {name: each for name, each in named.items() if each is not None}
+        tokens = dict.fromkeys(each.token for each in found.values() if self._listed(each))
+        unknown = [name for name in named if name not in found]
+        unlisted = [name for name, each in found.items() if not self._listed(each)]
+        return _Chosen(list(tokens), len(named), unknown, unlisted)
 
     def _options(self, selector: TypeSelector) -> _Choice:
         ranked = ranked_expiries(self._underlyings.outlines, selector, self._on)
@@ -218,14 +262,12 @@ class _Prepared:
         living = {expiry: each for expiry, each in underlying.expiries.items() if expiry >= self._on}
         held = [self._strikes_of(underlying, expiry) for expiry in islice(living, selector.expiries)]
         # Without their prices the money could not be followed.
-        priced_by = [each.token for each in underlying.priced_by(self._on)]
+        priced_by = [each.token for each in underlying.priced_by(self._on) if self._listed(each)]
         of = len(priced_by) + sum(map(len, living.values()))
         return lambda: _Chosen(
             [*priced_by, *chain.from_iterable(each.tokens(selector.strikes) for each in held)], of
         )
 
 
-def _found(named: Mapping[str, Instrument | None]) -> _Chosen:
-    tokens = dict.fromkeys(each.token for each in named.values() if each is not None)
-    unknown = [name for name, each in named.items() if each is None]
-    return _Chosen(list(tokens), len(named), unknown)
+def _always(_instrument: Instrument) -> bool:
+    return True

@@ -34,15 +34,28 @@ class Answer(Promise[Any]):
 
 
 class Reply(pykka.Future[Any]):
-    """Pykka's end of an `Answer`; an answer that comes too late is dropped."""
+    """Pykka's end of an `Answer`; an answer that comes too late is dropped.
+
+    An actor that cannot answer yet returns a future: the answer is what that becomes.
+    """
 
     def __init__(self, answer: Answer) -> None:
         super().__init__()
         self._answer = answer
 
     def set(self, value: Any = None) -> None:
-        """Answer."""
-        self._settle(self._answer.set_result, value)
+        """Answer, or follow the future that is to be the answer."""
+        if isinstance(value, Promise):
+            value.add_done_callback(self._follow)
+        else:
+            self._settle(self._answer.set_result, value)
+
+    def _follow(self, done: Promise[Any]) -> None:
+        error = done.exception()
+        if error is not None:
+            self._settle(self._answer.set_exception, error)
+        else:
+            self._settle(self._answer.set_result, done.result())
 
     def set_exception(self, exc_info: Any = None) -> None:
         """Answer with an exception, by default the one that is being handled."""

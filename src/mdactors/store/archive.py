@@ -42,6 +42,7 @@ class Archive:
         """Open all of it; `close` undoes it, also after a failure.
 
         Raises:
+            ConfigError: the settings name no database.
             StoreError: one of them cannot be opened.
         """
         try:

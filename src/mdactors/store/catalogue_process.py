@@ -22,7 +22,7 @@ from mdactors.errors import BrokerError, StoreError
 from mdactors.store.child import Child
 
 LOAD_SECONDS = 110.0
-"""Loading takes so long at most: shorter than the time for which the actor that waits may be silent."""
+"""Loading takes so long at most, waiting for another process that loads included."""
 LOOK_SECONDS = 0.2
 """How often whoever waits is asked whether to give up."""
 

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
+import logging
 import os
 import pathlib
+from collections.abc import Iterator
 
 import msgspec
 
 from mdactors.adapter import Download
 from mdactors.errors import StoreError
+
+logger = logging.getLogger(__name__)
 
 FOLDER = "instruments"
 """Below ``data_dir``."""
@@ -31,26 +37,51 @@ class Downloads:
     def __init__(self, folder: pathlib.Path) -> None:
         self._folder = folder
 
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """For this block the only process that loads into this folder; waits for the one that does.
+
+        Raises:
+            StoreError: there can be no such folder.
+        """
+        with contextlib.ExitStack() as opened:
+            try:
+                self._folder.mkdir(parents=True, exist_ok=True)
+                descriptor = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+                opened.callback(os.close, descriptor)
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            except OSError as error:
+                raise StoreError(f"{self._folder}: cannot be used: {error.strerror}") from None
+            yield
+
     def get(self, source: str) -> Kept | None:
-        """What is kept of a source; None where there is nothing, or it is damaged."""
+        """What is kept of a source; None where there is nothing, or, with a WARNING line, it is damaged."""
+        path = self._path(source)
         try:
-            return _kept(self._path(source).read_bytes())
-        except (OSError, msgspec.DecodeError):
+            return _kept(path.read_bytes())
+        except FileNotFoundError:
+            return None
+        except (OSError, msgspec.DecodeError) as error:
+            logger.warning("%s: of no use: %s", path, error)
             return None
 
     def put(self, source: str, kept: Kept) -> None:
-        """Keep this one instead, whole or not at all.
+        """Keep this one instead, whole or not at all; only within `locked`.
 
         Raises:
             StoreError: it cannot be written.
         """
         path = self._path(source)
-        beside = path.with_name(f"{path.name}.{os.getpid()}.new")
+        beside = path.with_name(f"{path.name}.new")
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            beside.write_bytes(msgspec.msgpack.encode(kept))
+            with beside.open("wb") as file:
+                file.write(msgspec.msgpack.encode(kept))
+                file.flush()
+                os.fsync(file.fileno())
             beside.replace(path)
         except OSError as error:
+            with contextlib.suppress(OSError):
+                beside.unlink()
             raise StoreError(f"{path}: cannot be written: {error.strerror}") from None
 
     def _path(self, source: str) -> pathlib.Path:

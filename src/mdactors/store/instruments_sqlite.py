@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pathlib
 import sqlite3
 from collections.abc import Iterable, Iterator
-from contextlib import closing
 
 import msgspec
 
@@ -34,14 +34,16 @@ def write(path: pathlib.Path, rows: Iterable[InstrumentRow], sectors: Iterable[S
     """Put a file with these instruments in the place of the one before, whole or not at all.
 
     They are numbered by their importance, so that a search finds the likeliest first without sorting.
+    For one process at a time.
 
     Raises:
         StoreError: it cannot be written.
     """
-    beside = path.with_name(f"{path.name}.{os.getpid()}.new")
+    # What a process left there that was killed is written over.
+    beside = path.with_name(f"{path.name}.new")
     try:
         beside.unlink(missing_ok=True)
-        with closing(sqlite3.connect(beside, isolation_level=None)) as connection:
+        with contextlib.closing(sqlite3.connect(beside, isolation_level=None)) as connection:
             _fill(connection, sorted(rows, key=importance), sectors)
         with beside.open("rb") as file:
             os.fsync(file.fileno())
@@ -49,7 +51,8 @@ def write(path: pathlib.Path, rows: Iterable[InstrumentRow], sectors: Iterable[S
     except (sqlite3.Error, OSError) as error:
         raise StoreError(f"{path}: the instruments cannot be written: {error}") from None
     finally:
-        beside.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            beside.unlink(missing_ok=True)
 
 
 def _fill(connection: sqlite3.Connection, rows: list[InstrumentRow], sectors: Iterable[Sector]) -> None:

@@ -83,6 +83,19 @@ def lists_folder(settings: SectorSettings, data_dir: Path) -> Path:
     return data_dir / settings.lists
 
 
+def stamp(settings: SectorSettings, data_dir: Path) -> object:
+    """Another value once what `load_sectors` reads has changed."""
+    files = [*lists_folder(settings, data_dir).glob("*.csv")]
+    if settings.definition:
+        files.append(Path(settings.definition))
+    seen = set()
+    for file in files:
+        with contextlib.suppress(OSError):  # it has just gone
+            status = file.stat()
+            seen.add((file, status.st_ino, status.st_mtime_ns, status.st_size))
+    return seen
+
+
 def load_sectors(settings: SectorSettings, data_dir: Path) -> Sectors:
     """The sectors by the definition in use, the shares that come with mdactors and the imported lists.
 

@@ -6,7 +6,7 @@ import pathlib
 from collections.abc import Sequence
 
 from mdactors.config import StoreSettings
-from mdactors.errors import StoreError
+from mdactors.errors import ConfigError, StoreError
 from mdactors.market.candle import Interval
 from mdactors.store.bars import BarStore
 from mdactors.store.ticks import TickStore
@@ -25,7 +25,8 @@ def open_stores(
     ``create`` a file that is not there is an error.
 
     Raises:
-        StoreError: the database cannot be opened, or is not ours.
+        ConfigError: the settings name no database.
+        StoreError: it cannot be opened, or is not ours.
     """
     file = folder / settings.path
     if settings.kind == "sqlite" and not create and not file.exists():
@@ -60,8 +61,11 @@ def _postgres(settings: StoreSettings, intervals: Sequence[Interval]) -> tuple[T
     from mdactors.store.postgres import PostgresDatabase
     from mdactors.store.ticks_postgres import PostgresTicks
 
-    database = PostgresDatabase(
-        settings.url, username=settings.username, password=settings.password, schema=settings.schema
-    )
+    try:
+        database = PostgresDatabase(
+            settings.url, username=settings.username, password=settings.password, schema=settings.schema
+        )
+    except StoreError as error:  # nothing connects yet: the address is wrong
+        raise ConfigError([str(error)]) from None
     ticks = PostgresTicks(database, raw=settings.raw, retention_days=settings.retention_days)
     return ticks, PostgresBars(database, intervals)

@@ -14,7 +14,7 @@ _pins = msgspec.json.Decoder(Pins).decode
 
 
 class PinFile:
-    """A small file of JSON, replaced whole or not at all; blocks, hardly."""
+    """A small file of JSON, replaced whole or not at all; blocks until it is on the disk."""
 
     def __init__(self, path: pathlib.Path) -> None:
         self._path = path
@@ -35,16 +35,17 @@ class PinFile:
             raise StoreError(f"{self._path}: the file is damaged") from None
 
     def save(self, pins: Pins) -> None:
-        """Replace what was saved before.
+        """Replace what was saved before; what is saved outlives a power failure.
 
         Raises:
             StoreError: the file cannot be written.
         """
         beside = self._path.with_name(f"{self._path.name}.{os.getpid()}.new")
         try:
-            # Not synced: that may take seconds, in which nobody else could subscribe, and only a power
-            # failure would ask for it.
-            beside.write_bytes(msgspec.json.encode(pins, order="deterministic"))
+            with beside.open("wb") as file:
+                file.write(msgspec.json.encode(pins, order="deterministic"))
+                file.flush()
+                os.fsync(file.fileno())  # else a power failure may leave the new name on an empty file
             beside.replace(self._path)
         except OSError as error:
             beside.unlink(missing_ok=True)
