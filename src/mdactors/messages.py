@@ -318,7 +318,7 @@ class SectorsAsked(Message, frozen=True):
 
 
 class ChainAsked(Message, frozen=True):
-    """Asked, not told: an `OptionChain`; None where there is no such underlying or expiry."""
+    """Asked, not told: an `OptionChain` with books; None where there is no such underlying or expiry."""
 
     underlying: str
     expiry: str = ""

@@ -6,7 +6,7 @@ import re
 import struct
 from collections.abc import Mapping, Sequence
 from enum import IntEnum, StrEnum
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -46,6 +46,8 @@ class Request(msgspec.Struct, frozen=True):
     underlying: str | None = None
     expiry: str | None = None
     """ISO date, of ``underlying``; the nearest where there is none."""
+    strikes: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    """How many of ``underlying`` on each side of the one at the money; all where there is none."""
     channels: list[str] | None = None
 
     def refusal(self, code: ErrorCode, message: str, field: str = "") -> BadRequest:
@@ -62,6 +64,7 @@ EXPECTED = {
     "sector": "the code, name or industry of a sector, as text",
     "underlying": "the name of an underlying, as text",
     "expiry": "a date, as 2026-11-24",
+    "strikes": "a whole number from 0 on",
     "channels": "a list of channels",
 }
 """What a request's field must be, for a person."""

@@ -21,9 +21,15 @@ def at(time_ns: int, **said: dict[str, str]) -> dict[str, dict[str, object]]:
 def test_each_segment_has_its_status_and_the_hours_of_its_session() -> None:
     found = at(NINE_NS + HOUR_NS)
     assert tuple(found) == SEGMENTS
+    nine, quarter_past, half_past_three = (
+        f"2026-09-29T{at}:00.000+05:30" for at in ("09:00", "09:15", "15:30")
+    )
     assert found["NSE_EQ"] == {
-        "segment": "NSE_EQ", "status": "open",
-        "open": "2026-09-29T09:15:00.000+05:30", "close": "2026-09-29T15:30:00.000+05:30",
+        "segment": "NSE_EQ", "status": "open", "open": quarter_past, "close": half_past_three,
+        "sessions": (
+            {"phase": "pre_open", "from": nine, "to": quarter_past},
+            {"phase": "open", "from": quarter_past, "to": half_past_three},
+        ),
     }  # fmt: skip
     assert at(NINE_NS)["NSE_EQ"]["status"] == "pre_open"
     evening = at(NINE_NS + 9 * HOUR_NS)

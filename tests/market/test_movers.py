@@ -96,6 +96,18 @@ def test_without_a_price_or_a_close_before_it_is_not_ranked_nor_does_it_stay() -
     assert [movers.top(by, 10) for by in BY] == [[]] * len(BY)
 
 
+@pytest.mark.parametrize("mean", [float("nan"), float("inf"), 1e300])
+def test_an_impossible_number_is_not_ranked_and_spoils_no_order(mean: float) -> None:
+    movers = Movers()
+    for number in range(1, 6):
+        movers.update(tick(share(number), 100.0 + number, volume=number))
+    for number in (2, 4):
+        movers.update(tick(share(number), 120.0, volume=9, mean=mean))
+    assert names(movers, "active") == ["S5", "S3", "S1"]
+    movers.update(tick(share(4), 104.0, volume=4))
+    assert names(movers, "active") == ["S5", "S4", "S3", "S1"]
+
+
 def test_the_first_trade_of_a_new_day_ends_the_ranking_of_the_day_before() -> None:
     movers = Movers()
     tomorrow = TEN_MS + DAY_MS

@@ -25,7 +25,7 @@ NIFTY = Instrument(256265, "NIFTY 50", "NSE", "NSE_INDEX", "INDEX", "NSE_INDEX|N
 
 class Booked(Quote, gc=False):
     def depth(self) -> Depth:
-        return Depth((Level(99.5, 65), Level(99.0, 130)), (Level(100.5, 75),))
+        return Depth(tuple(Level(99.5 - n, 65 + n) for n in range(7)), (Level(100.5, 75),))
 
     def greeks(self) -> Greeks:
         return Greeks(delta=0.5, theta=-8.0)
@@ -49,10 +49,14 @@ UNDERLYING = Underlying("NIFTY", "NSE", NIFTY, [], {EXPIRY: OPTIONS, "2026-11-24
 
 
 def shown(
-    *ticks: Tick, before: Any = lambda _tick: None, underlying: Underlying = UNDERLYING
+    *ticks: Tick,
+    before: Any = lambda _tick: None,
+    underlying: Underlying = UNDERLYING,
+    books: bool = False,
 ) -> dict[str, Any]:
     newest = {each.instrument.token: each for each in ticks}
-    made = msgspec.json.decode(msgspec.json.encode(option_chain(underlying, EXPIRY, newest, before)))
+    chain = option_chain(underlying, EXPIRY, newest, before, books=books)
+    made = msgspec.json.decode(msgspec.json.encode(chain))
     assert "null" not in str(made)
     return dict(made)
 
@@ -79,6 +83,15 @@ def test_an_option_shows_what_its_tick_says() -> None:
         "openInterestChange": 300, "bid": 99.5, "bidQuantity": 65, "ask": 100.5, "askQuantity": 75,
         "iv": 0.125, "greeks": {"delta": 0.5, "theta": -8.0},
     }  # fmt: skip
+
+
+def test_a_chain_with_books_has_five_levels_of_each_side() -> None:
+    call = shown(tick(OPTIONS[2], Booked), tick(OPTIONS[3]), books=True)["rows"][1]
+    assert call["ce"]["depth"] == {
+        "buy": [{"price": 99.5 - n, "quantity": 65 + n} for n in range(5)],
+        "sell": [{"price": 100.5, "quantity": 75}],
+    }
+    assert "depth" not in call["pe"]
 
 
 def test_the_totals_the_ratios_and_the_strike_at_the_money() -> None:

@@ -1,4 +1,4 @@
-"""Channels of bars on the market's path."""
+"""Channels on the market's path."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from mdactors.market.sectors import Sector, Sectors
 
 MOVERS = ["movers:gainers", "movers:losers", "movers:active", "movers:volume"]
 MINUTES, SECONDS = BarChannel("1m"), BarChannel("1s")
-RELIANCE, RELIANCE_BSE = 738561, 128083204
+RELIANCE, RELIANCE_BSE, INFY = 738561, 128083204, 408065
 SECTORS = Sectors([Sector("BANKING", "Banks"), Sector("IT", "Software")])
 
 
@@ -174,3 +174,46 @@ def test_a_chain_that_expired_since_can_still_be_ended(stage, ask):
     assert ask(client, action="SUBSCRIBE", channels=["chain:NIFTY:2026-11-24"])["code"] == "invalid_field"
     assert ask(client, action="UNSUBSCRIBE", channels=["chain:NIFTY:2026-11-24"])["event"] == "unsubscribed"
     assert views(stage) == frozenset()
+
+
+def behind(stage):
+    return dict(stage.told[-1].interest.behind)
+
+
+def test_what_a_channel_shows_must_stream_but_is_not_sent(stage, ask):
+    stage.sectors = Sectors([Sector("ENERGY", "Energy", symbols=("RELIANCE", "GONE"))])
+    stage.start()
+    client = stage.connect("/ws/market")
+    ask(client, action="SUBSCRIBE", channels=["sector:ENERGY", "candles:1m:INFY", "candles", "status"])
+    assert behind(stage) == {RELIANCE: "quote", INFY: "quote"}
+    ask(client, action="SUBSCRIBE", channels=["chain:NIFTY:2026-11-24", "candles:1s:RELIANCE"])
+    chain = {256265, *(number << 8 | 2 for number in (60001, 60002, 60003))}
+    assert {token for token, mode in behind(stage).items() if mode == "full"} == chain
+    ask(client, action="UNSUBSCRIBE", channels=["sector:Energy", "chain:nifty:2026-11-24"])
+    assert behind(stage) == {RELIANCE: "quote", INFY: "quote"}
+    ask(client, action="UNSUBSCRIBE", channels=["candles:1s:RELIANCE", "candles:1m:INFY"])
+    assert (behind(stage), stage.told[-1].interest.tokens) == ({}, {})
+
+
+def test_a_channel_asked_for_twice_is_one(stage, ask):
+    stage.sectors = SECTORS
+    stage.start()
+    client = stage.connect("/ws/market")
+    answer = ask(client, action="SUBSCRIBE", channels=["sector:IT"] * 4 + ["sector:it", "sector:Software"])
+    assert answer["channels"] == ["sector:IT", "sector:it", "sector:Software"]
+    ask(client, action="SUBSCRIBE", channels=["sector:IT"])
+    assert views(stage) == {"sector:IT"}
+    ask(client, action="UNSUBSCRIBE", channels=["sector:Software"])
+    assert views(stage) == frozenset()
+
+
+def test_what_channels_show_counts_as_names_of_the_request(stage, ask):
+    stage.start(max_symbols_per_request=5)
+    client = stage.connect("/ws/market")
+    error = ask(client, action="SUBSCRIBE", channels=["status", "chain:NIFTY:2026-11-24", "candles:1m:INFY"])
+    assert (error["code"], error["field"]) == ("too_many_symbols", "channels")
+    error = ask(client, action="SUBSCRIBE", channels=["sector:IT"] * 1000)
+    assert error["message"] == "1000 names in one request; 5 are allowed"
+    assert ask(client, action="SUBSCRIBE", channels=["chain:NIFTY:2026-11-24"])["event"] == "subscribed"
+    again = ask(client, action="SUBSCRIBE", channels=["chain:NIFTY:2026-11-24", "candles:1m:INFY"])
+    assert again["event"] == "subscribed", "what it has counts no more"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from mdactors.market.constituents import Constituent
@@ -112,10 +114,71 @@ def test_the_nearest_expiry_of_then_is_ended_when_another_is_the_nearest(chosen:
     assert tokens(chosen) == set()
 
 
-def test_a_group_that_was_never_asked_for_ends_its_members(chosen: Selection) -> None:
+def test_a_member_that_was_subscribed_by_its_own_name_too_goes_on(chosen: Selection) -> None:
+    chosen.change(Request("SUBSCRIBE", symbols=["HDFCBANK"], mode="ltp"), directory())
+    chosen.change(Request("SUBSCRIBE", sector="BANKING", mode="full"), directory())
+    assert chosen.interest.tokens == {HDFC: "full", AXIS: "full"}
+    answer = chosen.change(Request("UNSUBSCRIBE", sector="BANKING"), directory())
+    assert set(answer["symbols"]) == {"AXISBANK-BE"}
+    assert chosen.interest.tokens == {HDFC: "ltp"}
+
+
+def test_a_member_of_two_groups_goes_on_until_both_are_ended(chosen: Selection) -> None:
+    chosen.change(Request("SUBSCRIBE", sector="BANKING"), directory())
+    chosen.change(Request("SUBSCRIBE", underlying="BSE:HDFCBANK"), directory())
+    chosen.change(Request("SUBSCRIBE", underlying="NIFTY", expiry=FAR, mode="full"), directory())
+    chosen.change(Request("SUBSCRIBE", underlying="NIFTY", expiry=NEAR), directory())
+    assert chosen.interest.tokens[NIFTY] == "full"
+    chosen.change(Request("UNSUBSCRIBE", underlying="NIFTY", expiry=FAR), directory())
+    assert (tokens(chosen) >= {NIFTY, 1026, 1282}, 1538 in tokens(chosen)) == (True, False)
+    assert chosen.interest.tokens[NIFTY] == "quote"
+    chosen.change(Request("UNSUBSCRIBE", underlying="NIFTY", expiry=NEAR), directory())
+    assert tokens(chosen) == {HDFC, AXIS, BSE_HDFC, 2052}
+
+
+def test_a_members_own_name_ends_it_altogether(chosen: Selection) -> None:
+    chosen.change(Request("SUBSCRIBE", symbols=["HDFCBANK"], sector="BANKING"), directory())
+    assert chosen.change(Request("UNSUBSCRIBE", symbols=["HDFCBANK"]), directory())["symbols"]
+    assert tokens(chosen) == {AXIS}
+    assert set(chosen.change(Request("UNSUBSCRIBE", sector="BANKING"), directory())["symbols"]) == {
+        "AXISBANK-BE"
+    }
+
+
+@pytest.mark.parametrize(
+    ("begun", "ended"),
+    [
+        ({"sector": "BANKING"}, {"sector": "Banks"}),
+        ({"underlying": "NIFTY"}, {"underlying": "Nifty 50", "expiry": NEAR}),
+        ({"underlying": "NIFTY", "expiry": NEAR}, {"underlying": "nifty"}),
+        ({"underlying": "NIFTY", "strikes": 0}, {"underlying": "NIFTY", "strikes": 9}),
+    ],
+)
+def test_a_group_is_ended_by_any_of_its_names(
+    chosen: Selection, begun: dict[str, Any], ended: dict[str, Any]
+) -> None:
+    chosen.change(Request("SUBSCRIBE", **begun), directory())
+    assert tokens(chosen)
+    chosen.change(Request("UNSUBSCRIBE", **ended), directory())
+    assert tokens(chosen) == set()
+
+
+def test_only_members_of_a_type_are_ended_where_it_is_named(chosen: Selection) -> None:
+    chosen.change(Request("SUBSCRIBE", underlying="NIFTY"), directory())
+    chosen.change(Request("UNSUBSCRIBE", underlying="NIFTY", type="OPTION"), directory())
+    assert tokens(chosen) == {NIFTY}
+
+
+def test_a_group_that_was_not_asked_for_has_nothing_to_end(chosen: Selection) -> None:
     chosen.change(Request("SUBSCRIBE", symbols=["HDFCBANK", "SBIN"]), directory())
-    chosen.change(Request("UNSUBSCRIBE", sector="BANKING"), directory())
-    assert chosen.symbols == ["SBIN"]
+    assert chosen.change(Request("UNSUBSCRIBE", sector="BANKING"), directory())["symbols"] == {}
+    assert chosen.symbols == ["HDFCBANK", "SBIN"]
+
+
+def test_what_is_refused_is_wanted_by_no_group_either(chosen: Selection) -> None:
+    chosen.change(Request("SUBSCRIBE", symbols=["HDFCBANK"], sector="BANKING"), directory())
+    chosen.remove({HDFC}, chosen.interest.version)
+    assert tokens(chosen) == {AXIS}
 
 
 @pytest.mark.parametrize(
@@ -126,7 +189,8 @@ def test_a_group_that_was_never_asked_for_ends_its_members(chosen: Selection) ->
         ({"underlying": "SBIN"}, "underlying", "SBIN: no options are written on this"),
         ({"underlying": "NIFTY", "expiry": "2026-11-25"}, "expiry",
          f"NIFTY: the expiries of NIFTY are {NEAR}, {FAR}"),
-        ({"sector": "BANKING", "expiry": NEAR}, "expiry", "expiry goes with an underlying"),
+        ({"sector": "BANKING", "expiry": NEAR}, "expiry", "expiry wants an underlying beside it"),
+        ({"sector": "BANKING", "strikes": 2}, "strikes", "strikes wants an underlying beside it"),
         ({"symbols": ["SBIN"], "sector": "BANKING", "underlying": "NIFTY"}, "underlying",
          "6 names in one request; 5 are allowed"),
     ],

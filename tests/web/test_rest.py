@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import gc
 import json
+import socket
+from pathlib import Path
 
 import pytest
 
 from mdactors.errors import MdactorsError
+from mdactors.web import application
 
 REFRESH = "/api/ticks/admin/refresh-instruments"
 
@@ -202,3 +205,24 @@ def test_a_port_that_is_taken_is_an_error_that_names_the_settings(stage):
         other.close()
     del other
     gc.collect()
+
+
+def test_who_takes_nothing_of_an_answer_loses_the_connection_and_holds_nobody_up(
+    stage, monkeypatch, wait_until
+):
+    async def status():
+        return {"version": "x" * 30_000_000}
+
+    def connections():
+        """Those of the server that are established."""
+        lines = (line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:])
+        return sum(line[1].endswith(f":{stage.port:04X}") and line[3] == "01" for line in lines)
+
+    stage.status = status
+    monkeypatch.setattr(application, "SILENT_SECONDS", 0.5)
+    stage.start(outbox_seconds=0.5)
+    with socket.create_connection(("127.0.0.1", stage.port)) as client:
+        client.sendall(b"GET /api/status HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        wait_until(lambda: connections() == 1)
+        assert stage.get("/live") == (200, {"status": "UP"})
+        wait_until(lambda: connections() == 0, 20.0)

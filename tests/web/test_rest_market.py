@@ -25,10 +25,18 @@ def test_the_status_says_where_each_segment_is_the_session_and_the_brokers_word(
     assert status == 200
     assert body["time"].endswith("+05:30")
     segments = {each.pop("segment"): each for each in body["segments"]}
+    nine, quarter_past, half_past_three, four = (
+        f"2026-11-20T{at}:00.000+05:30" for at in ("09:00", "09:15", "15:30", "16:00")
+    )
     assert segments["NSE_EQ"] == {
         "status": "open",
-        "open": "2026-11-20T09:15:00.000+05:30",
-        "close": "2026-11-20T15:30:00.000+05:30",
+        "open": quarter_past,
+        "close": half_past_three,
+        "sessions": [
+            {"phase": "pre_open", "from": nine, "to": quarter_past},
+            {"phase": "open", "from": quarter_past, "to": half_past_three},
+            {"phase": "closing", "from": half_past_three, "to": four},
+        ],
         "said": {"x": "NORMAL_OPEN"},
     }
     assert "said" not in segments["MCX_FO"]

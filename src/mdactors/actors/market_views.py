@@ -48,7 +48,8 @@ class MarketViews(Actor):
 
     Receives `TicksPublished` and only notes each instrument's newest tick; on a beat it brings the views
     up to date for what changed, and tells the hub `ViewsPublished` for the channels of `ChannelsWatched`,
-    where they say something new. While nobody watches or asks, nothing is worked out. It answers
+    where they say something new. While nobody watches or asks, nothing is worked out, but out of the
+    derivatives' session each beat: from then it knows the open interest with which a day begins. It answers
     `MoversAsked`, `SectorsAsked`, `ChainAsked`, `PricesAsked` and `MarketStatusAsked`. A fresh one tells the
     hub `NewestWanted`. Its hooks run in its own thread.
 
@@ -114,7 +115,7 @@ class MarketViews(Actor):
     def _use(self, table: InstrumentTable) -> None:
         self._listed = Underlyings(table)
         self._underlyings: dict[str, Underlying] = {}
-        """By their own names, as channels have them: a chain is wanted again and again."""
+        """Of the chains that are watched, by their own names: their options are wanted again and again."""
         self._movers = Movers()
         self._sectors = self._current_sectors()
         self._board = SectorBoard(self._sectors.by_token(table))
@@ -135,11 +136,12 @@ class MarketViews(Actor):
         fresh = message.channels - self._watched
         self._watched = message.channels
         self._published = {name: said for name, said in self._published.items() if name in self._watched}
+        self._underlyings.clear()
         self._publish(fresh)
 
     @handles(Beat)
     def beat(self, _message: Beat) -> None:
-        """Publish what changed; before the session note the open interest that the day begins with."""
+        """Publish what changed; out of the session see what open interest the day begins with."""
         self.after(BEAT_SECONDS, Beat())
         if self._watched:
             self._publish(self._watched)
@@ -170,7 +172,7 @@ class MarketViews(Actor):
                 return sector_event(found[0]) if found else None
             case "chain":
                 underlying, _, expiry = name.rpartition(":")
-                chain = self._chain(underlying, expiry)
+                chain = self._chain(self._watched_underlying(underlying), expiry)
                 return None if chain is None else chain_event(chain)
             case _:
                 return market_status_event(self._status())
@@ -201,9 +203,10 @@ class MarketViews(Actor):
 
     @handles(ChainAsked)
     def chain(self, message: ChainAsked) -> OptionChain | None:
-        """An option chain."""
+        """An option chain, with each option's whole book."""
         self._catch_up()
-        return self._chain(message.underlying, message.expiry)
+        underlying = self._listed.find(message.underlying, with_options=True)
+        return self._chain(underlying, message.expiry, books=True)
 
     @handles(PricesAsked)
     def prices(self, message: PricesAsked) -> dict[str, Price]:
@@ -220,15 +223,21 @@ class MarketViews(Actor):
         found = [sector.code for name in names if (sector := self._sectors.find(name)) is not None]
         return self._board.standings(found) if found or not names else []
 
-    def _chain(self, name: str, expiry: str) -> OptionChain | None:
+    def _watched_underlying(self, name: str) -> Underlying | None:
         underlying = self._underlyings.get(name) or self._listed.find(name, with_options=True)
+        if underlying is not None:
+            self._underlyings[name] = underlying
+        return underlying
+
+    def _chain(
+        self, underlying: Underlying | None, expiry: str, *, books: bool = False
+    ) -> OptionChain | None:
         if underlying is None:
             return None
-        self._underlyings[underlying.name] = underlying
         expiry = expiry or underlying.nearest(self._calendar.date(self.clock.time_ns()).isoformat())
         if expiry not in underlying.expiries:
             return None
-        return option_chain(underlying, expiry, self._newest, self._interest.before)
+        return option_chain(underlying, expiry, self._newest, self._interest.before, books=books)
 
     def _status(self) -> list[SegmentStatus]:
         return market_status(self._calendar, self.clock.time_ns(), self._said)

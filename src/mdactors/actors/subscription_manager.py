@@ -130,7 +130,7 @@ class SubscriptionManager(Actor):
         before = self._interests.get(session, Interest())
         asked, echoed = self._without_echo(message, before)
         self._interests[session] = asked
-        if any(self._placement.lacks(token, mode) for token, mode in asked.tokens.items()):
+        if any(self._placement.lacks(token, mode) for token, mode in asked.wanted()):
             self._place()
         reasons = {token: self._placement.why_not(token, mode) for token, mode in asked.tokens.items()}
         refused = {token: reason for token, reason in reasons.items() if reason}
@@ -145,8 +145,7 @@ class SubscriptionManager(Actor):
     def _routed(self, session: str) -> Interest:
         """What the hub is told of a session: who has asked for nothing yet gets what is pinned."""
         interest = self._interests[session]
-        pinned = self._pinboard.tokens
-        if not interest.pinned or not pinned:
+        if not interest.pinned or not (pinned := self._pinboard.tokens):
             return interest
         return msgspec.structs.replace(interest, everything=Filter(tokens=pinned), shape="flat")
 
@@ -154,7 +153,7 @@ class SubscriptionManager(Actor):
         """How many of how many stream, for whom everything is sent that does."""
         if interest.everything is None or not interest.events:
             return {}
-        every = self._placement.by_type()
+        every = self._placement.by_type(interest.everything)
         return {name: every[name] for kind, name in COUNTED.items() if kind in interest.everything.types}
 
     def _without_echo(self, message: SessionReported, before: Interest) -> tuple[Interest, dict[int, str]]:
@@ -232,8 +231,8 @@ class SubscriptionManager(Actor):
         """Place what anybody wants, in the richest mode that anybody wants."""
         wanted = dict(self._always.modes)
         pinned = dict.fromkeys(self._pinboard.tokens, PINNED_MODE)
-        for wishes in (pinned, *(interest.tokens for interest in self._interests.values())):
-            for token, mode in wishes.items():
+        for wishes in (pinned.items(), *(interest.wanted() for interest in self._interests.values())):
+            for token, mode in wishes:
                 wanted[token] = richer(wanted.get(token, mode), self._placement.upstream_mode(mode))
         self._placement.place(wanted)
 
@@ -334,6 +333,7 @@ class SubscriptionManager(Actor):
             "refused": refused,
             "refused_count": len(reasons),
             "unknown": list(self._always.unknown),
+            "unlisted": list(self._always.unlisted),
             "connections": {name: self._states.get(name, "") for name in self._connections},
         }
 

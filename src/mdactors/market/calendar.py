@@ -141,6 +141,10 @@ class Calendar:
         day = self._day(segment, ist.day_number(at_ns))
         return day[0][1] if day else None
 
+    def phases(self, segment: str, at_ns: int) -> Sequence[tuple[Phase, Session]]:
+        """The parts of the trading date of that time, in their order; none where the segment is closed."""
+        return sorted(self._day(segment, ist.day_number(at_ns)), key=lambda part: part[1].open_ns)
+
     def is_trading_day(self, day: dt.date) -> bool:
         """Whether NSE's shares trade on that date, be it for an hour."""
         return bool(self._day("NSE_EQ", (day - _EPOCH).days))

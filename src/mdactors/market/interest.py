@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Literal
 
 import msgspec
@@ -60,8 +61,14 @@ class Interest(msgspec.Struct, frozen=True):
     """Whether the session has not yet asked for anything and gets what is pinned, in the flat shape."""
     views: frozenset[str] = frozenset()
     """Channels of views of the market, by name: ``movers:gainers``, ``sector:BANKING`` …"""
+    behind: Mapping[int, Mode] = {}
+    """What channels are made of: streamed for them, and not sent."""
     version: int = 0
-    """Grows with each request of the session."""
+    """Grows with each change of the session's wishes."""
+
+    def wanted(self) -> Iterator[tuple[int, Mode]]:
+        """Token and mode of all that must stream for the session; one may come twice."""
+        return chain(self.tokens.items(), self.behind.items())
 
     def mode_for(self, instrument: Instrument) -> Mode | None:
         """The mode in which the session wants it, as named or as part of everything; None for not at all."""

@@ -9,10 +9,10 @@ import msgspec
 from mdactors.market import ist
 from mdactors.market.calendar import Calendar
 from mdactors.market.instrument import Instrument
-from mdactors.market.quote import Greeks, Level
+from mdactors.market.quote import Depth, Greeks, Level
 from mdactors.market.tick import Tick
 from mdactors.market.underlyings import Underlying
-from mdactors.market.view import change_since
+from mdactors.market.view import FULL_RUNGS, change_since
 
 
 class Contract(msgspec.Struct, frozen=True, gc=False, rename="camel", omit_defaults=True):
@@ -34,6 +34,8 @@ class Contract(msgspec.Struct, frozen=True, gc=False, rename="camel", omit_defau
     ask_quantity: int | None = None
     iv: float | None = None
     greeks: Greeks | None = None
+    depth: Depth | None = None
+    """Only in a chain with books: as a tick in mode full has it."""
 
 
 class Strike(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -106,6 +108,8 @@ def option_chain(
     expiry: str,
     newest: Mapping[int, Tick],
     interest_before: Callable[[Tick], int | None],
+    *,
+    books: bool = False,
 ) -> OptionChain:
     """The chain of an expiry, one of the underlying's.
 
@@ -114,11 +118,12 @@ def option_chain(
         expiry: an ISO date.
         newest: instrument token -> its newest tick.
         interest_before: the open interest before a tick's day, where it is known.
+        books: whether each option's whole book is wanted, not only the best of it.
     """
     sides: dict[float, dict[str, Contract]] = {}
     for instrument in underlying.expiries[expiry]:
         tick = newest.get(instrument.token)
-        contract = _contract(instrument, tick, interest_before)
+        contract = _contract(instrument, tick, interest_before, books=books)
         sides.setdefault(instrument.strike, {})[instrument.option_type] = contract
     rows = [Strike(strike, side.get("CE"), side.get("PE")) for strike, side in sorted(sides.items())]
     calls, puts = _total(row.ce for row in rows), _total(row.pe for row in rows)
@@ -161,7 +166,7 @@ def max_pain(interests: Sequence[tuple[float, int, int]]) -> float | None:
 
 
 def _contract(
-    instrument: Instrument, tick: Tick | None, interest_before: Callable[[Tick], int | None]
+    instrument: Instrument, tick: Tick | None, interest_before: Callable[[Tick], int | None], *, books: bool
 ) -> Contract:
     if tick is None:
         return Contract(instrument.symbol, instrument.token, instrument.key)
@@ -187,6 +192,7 @@ def _contract(
         ask_quantity=ask_quantity,
         iv=quote.iv,
         greeks=quote.greeks(),
+        depth=depth.best(FULL_RUNGS) if depth is not None and books else None,
     )
 
 

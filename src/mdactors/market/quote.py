@@ -39,6 +39,10 @@ class Depth(msgspec.Struct, frozen=True):
     buy: tuple[Level, ...]
     sell: tuple[Level, ...]
 
+    def best(self, rungs: int) -> Depth:
+        """Only the best so many rungs of each side."""
+        return Depth(self.buy[:rungs], self.sell[:rungs])
+
 
 class Greeks(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """An option's sensitivities as the broker computed them."""

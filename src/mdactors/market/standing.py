@@ -27,8 +27,11 @@ class Standing(msgspec.Struct, frozen=True, gc=False):
     """What was paid for the day's volume."""
 
 
+_LARGEST = 2.0**53
+
+
 def standing(tick: Tick) -> Standing | None:
-    """Where the tick's instrument stands; None without a price or a close before."""
+    """Where the tick's instrument stands; None without a price or a close before, or with impossible ones."""
     quote = tick.quote
     last = quote.last_price
     change, percent = change_since(quote.previous_close, last)
@@ -38,5 +41,8 @@ def standing(tick: Tick) -> Standing | None:
     if quote.last_trade_time is not None:  # a share that has not traded today still says yesterday's
         day = min(day, ist.day_number(quote.last_trade_time * NS_PER_MS))
     volume = quote.volume or 0
-    mean = last if quote.average_price is None else quote.average_price
-    return Standing(tick.instrument, day, last, change, percent, volume, volume * mean)
+    value = volume * (last if quote.average_price is None else quote.average_price)
+    # What is no number has no place in an order and no part in a sum: one of it would spoil them all.
+    if not -_LARGEST < value < _LARGEST:
+        return None
+    return Standing(tick.instrument, day, last, change, percent, volume, value)

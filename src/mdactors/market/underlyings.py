@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
 import msgspec
@@ -69,10 +69,18 @@ class Outline(msgspec.Struct, frozen=True):
 
 
 class Underlyings:
-    """The underlyings of one table, each read out of it when somebody asks for it."""
+    """The underlyings of one table, each read out of it when somebody asks for it.
 
-    def __init__(self, table: InstrumentTable) -> None:
+    Args:
+        table: all instruments.
+        listed: whether an instrument counts.
+    """
+
+    def __init__(
+        self, table: InstrumentTable, listed: Callable[[Instrument], bool] = lambda _instrument: True
+    ) -> None:
         self._table = table
+        self._listed = listed
         self._words = {word.upper(): word for word in table.underlyings()}
 
     @functools.cached_property
@@ -115,7 +123,7 @@ class Underlyings:
         """Those that go by this word, the one that is meant where no exchange is named first."""
         word = word.upper()
         contracts: dict[str, list[Instrument]] = {}
-        for contract in self._table.contracts(self._words.get(word, "")):
+        for contract in filter(self._listed, self._table.contracts(self._words.get(word, ""))):
             contracts.setdefault(contract.exchange, []).append(contract)
         exchanges = sorted(contracts, key=_place)
         return [

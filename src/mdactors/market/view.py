@@ -139,7 +139,7 @@ def _add_book(written: _Tick, tick: Tick, mode: Mode) -> None:
     written.iv = quote.iv
     depth = quote.depth()
     if depth is not None and mode == "full":
-        depth = Depth(depth.buy[:FULL_RUNGS], depth.sell[:FULL_RUNGS])
+        depth = depth.best(FULL_RUNGS)
     written.depth = depth
 
 

@@ -73,8 +73,12 @@ REST = {
 }
 PING_SECONDS = 30
 """How often a websocket is pinged."""
+MONEY_SECONDS = 1.0
+"""How often it is looked where the money is, while a session follows it."""
 SLACK = 16
 """How many times the size of a request a message may have to be answered; a larger one closes the socket."""
+SILENT_SECONDS = 60.0
+"""How long beyond ``server.outbox_seconds`` a client may take nothing before its connection is lost."""
 MAX_BODY_BYTES = 1_048_576
 THREADS = 2
 
@@ -84,6 +88,7 @@ class WebServer:
 
     def __init__(self, settings: ServerSettings, admin: AdminSettings, gateway: Gateway) -> None:
         self._settings = settings
+        self._gateway = gateway
         self._sessions = Sessions(gateway.subscriptions, settings.max_sessions, settings.outbox_seconds)
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="web")
         self._admin_is_open = not admin.token
@@ -100,6 +105,7 @@ class WebServer:
         self._beats = (
             PeriodicCallback(self._sessions.beat, settings.heartbeat_seconds * 1000),
             PeriodicCallback(self._sessions.end_stalled, min(1.0, settings.outbox_seconds / 4) * 1000),
+            PeriodicCallback(self._follow_money, MONEY_SECONDS * 1000),
         )
         self.port = settings.port
         """Where it listens; the setting until it does."""
@@ -117,6 +123,9 @@ class WebServer:
         except OSError as error:
             message = f"server.host, server.port: cannot listen on {host}:{port}: {error.strerror}"
             raise MdactorsError(message) from error
+        silent_ms = int(1000 * (self._settings.outbox_seconds + SILENT_SECONDS))
+        for sock in self._sockets:  # the connections inherit it
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, silent_ms)
         self.port = self._sockets[0].getsockname()[1]
 
     async def start(self) -> None:
@@ -156,6 +165,12 @@ class WebServer:
             now) and ``closed`` (close code, or ``none`` for a lost connection -> how many sessions).
         """
         return self._sessions.stats()
+
+    async def _follow_money(self) -> None:
+        """Have those who want what is around the money get what is around it now."""
+        if tokens := self._sessions.priced_by():
+            prices = await self._gateway.prices(tokens)
+            self._sessions.follow(prices, self._gateway.table())
 
     def report_sessions(self) -> None:
         """Tell the SubscriptionManager every session's interest; called on the loop."""

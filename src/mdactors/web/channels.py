@@ -8,9 +8,11 @@ from typing import Literal, cast
 from mdactors.market.instruments import InstrumentTable
 from mdactors.market.interest import BarChannel
 from mdactors.market.movers import BY
-from mdactors.market.underlyings import Underlyings
+from mdactors.market.quote import Mode
+from mdactors.market.sectors import share_of
 from mdactors.protocol import BadRequest, ErrorCode, Request
 from mdactors.web.directory import Directory
+from mdactors.web.groups import expiries_of
 
 Channel = BarChannel | str
 """A channel of bars, or the name of a channel of views."""
@@ -71,7 +73,7 @@ def _read(name: str, directory: Directory) -> Channel | None:
             sector = directory.sectors.find(rest)
             return None if sector is None else f"sector:{sector.code}"
         case "chain" if ":" in rest:
-            return _chain(rest, directory.table)
+            return _chain(rest, directory)
         case "status" if not rest:
             return name
     raise _NotChannel
@@ -88,12 +90,27 @@ def _bars(rest: str, table: InstrumentTable) -> BarChannel | None:
     return None if instrument is None else BarChannel(width, instrument.token)
 
 
-def _chain(rest: str, table: InstrumentTable) -> str | None:
+def _chain(rest: str, directory: Directory) -> str | None:
     name, _, expiry = rest.rpartition(":")
-    underlying = Underlyings(table).find(name, with_options=True)
+    underlying = directory.underlying(name)
     if underlying is None or expiry not in underlying.expiries:
         return None
     return f"chain:{underlying.name}:{expiry}"
+
+
+def made_of(channel: Channel, directory: Directory) -> Mapping[int, Mode]:
+    """What must stream for a channel, and in which mode; empty where it shows whatever streams."""
+    if isinstance(channel, BarChannel):
+        return {} if channel.token is None else {channel.token: "quote"}
+    kind, _, rest = channel.partition(":")
+    if kind == "sector":
+        shares = (share_of(directory.table, each) for each in directory.sectors.members(rest))
+        return {share.token: "quote" for share in shares if share is not None}
+    name, _, expiry = rest.rpartition(":")
+    if kind != "chain" or (underlying := directory.underlying(name)) is None:
+        return {}
+    shown = (*underlying.priced_by(directory.today)[:1], *underlying.expiries[expiry])
+    return {each.token: "full" for each in shown}
 
 
 def _unknown(name: str, request: Request, directory: Directory) -> BadRequest:
@@ -103,10 +120,8 @@ def _unknown(name: str, request: Request, directory: Directory) -> BadRequest:
         why = directory.sectors.known()
     elif not len(directory.table):
         return request.refusal(ErrorCode.NOT_READY, NOT_LOADED)
-    elif kind == "chain" and (
-        underlying := Underlyings(directory.table).find(rest.rpartition(":")[0], with_options=True)
-    ):
-        why = f"the expiries of {underlying.name} are {', '.join(underlying.expiries)}"
+    elif kind == "chain" and (underlying := directory.underlying(rest.rpartition(":")[0])):
+        why = expiries_of(underlying)
     else:
         why = "there is no such instrument"
     return request.refusal(ErrorCode.INVALID_FIELD, f"{name}: {why}", "channels")

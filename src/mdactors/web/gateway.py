@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
+from pykka import ActorDeadError
 
 from mdactors.market.calendar import Calendar
 from mdactors.market.candle import Interval
 from mdactors.market.instruments import InstrumentTable
 from mdactors.market.quote import Quote
 from mdactors.market.sectors import Sectors
+from mdactors.messages import SnapshotAsked
 from mdactors.runtime import Address, Message
 from mdactors.store.bars import BarStore
 from mdactors.store.cache import Cache
 from mdactors.store.instruments import InstrumentStore
 from mdactors.store.ticks import TickStore
 from mdactors.web.directory import Directory
+
+PRICES_SECONDS = 1.0
+"""How long the hub may take to say prices, without which things go on as well."""
 
 
 class Gateway(msgspec.Struct, frozen=True):
@@ -60,6 +65,15 @@ class Gateway(msgspec.Struct, frozen=True):
         """All that clients may name now."""
         today = self.calendar.date(time.time_ns()).isoformat()
         return Directory(self.table(), self.sectors(), today)
+
+    async def prices(self, tokens: Iterable[int]) -> Mapping[int, float]:
+        """Token -> last price, of those of these that have one; of none where the hub does not answer."""
+        try:
+            ticks = await ask(self.hub, SnapshotAsked(tuple(tokens)), PRICES_SECONDS)
+        except (TimeoutError, ActorDeadError):
+            return {}
+        prices = {tick.instrument.token: tick.quote.last_price for tick in ticks}
+        return {token: price for token, price in prices.items() if price is not None}
 
 
 async def ask(address: Address, question: Message, seconds: float) -> Any:

@@ -2,76 +2,118 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Literal, NamedTuple
 
 from mdactors.market.indices import folded
-from mdactors.market.instrument import Instrument, InstrumentType
+from mdactors.market.instrument import Instrument
 from mdactors.market.instruments import InstrumentTable
 from mdactors.market.sectors import share_of
-from mdactors.market.underlyings import Underlyings
+from mdactors.market.strikes import Strikes
+from mdactors.market.underlyings import Underlying
 from mdactors.protocol import ErrorCode, Request
 from mdactors.web.directory import Directory
 
 Field = Literal["sector", "underlying"]
 
 
-class Group(NamedTuple):
-    """A group as it was asked for."""
+class Asked(NamedTuple):
+    """A group as a request names it."""
 
     field: Field
     name: str
     """Whatever its case and its signs."""
     expiry: str = ""
-    """ISO date; empty where the nearest was meant."""
-    type: InstrumentType | None = None
-    """Of which members were meant."""
+    """ISO date; empty where the nearest is meant."""
 
 
-def asked_groups(request: Request) -> Iterator[Group]:
+class Group(NamedTuple):
+    """A group, whichever way it was asked for."""
+
+    field: Field
+    name: str
+    """A sector's code, or an underlying's own name."""
+    expiry: str = ""
+    """ISO date, of an underlying's options."""
+
+
+class Meant(NamedTuple):
+    """What a request means by a group."""
+
+    group: Group
+    members: Mapping[str, Instrument | None]
+    """By their names; None for what no broker lists."""
+    strikes: Strikes | None = None
+    """Where only the options around the money are meant."""
+
+
+def asked_groups(request: Request) -> Iterator[Asked]:
     """The groups that a request names.
 
     Raises:
-        BadRequest: an expiry of nothing.
+        BadRequest: an expiry or strikes of nothing.
     """
-    if request.expiry is not None and request.underlying is None:
-        raise request.refusal(ErrorCode.INVALID_FIELD, "expiry goes with an underlying", "expiry")
+    for field, said in (("expiry", request.expiry), ("strikes", request.strikes)):
+        if said is not None and request.underlying is None:
+            raise request.refusal(ErrorCode.INVALID_FIELD, f"{field} wants an underlying beside it", field)
     if request.sector is not None:
-        yield Group("sector", folded(request.sector), type=request.type)
+        yield Asked("sector", folded(request.sector))
     if request.underlying is not None:
-        yield Group("underlying", folded(request.underlying), request.expiry or "", request.type)
+        yield Asked("underlying", folded(request.underlying), request.expiry or "")
 
 
-def read_group(group: Group, request: Request, directory: Directory) -> dict[str, Instrument | None]:
-    """Name -> instrument of all that belongs to a group of the request; None for what no broker lists.
+def priced_by(request: Request, directory: Directory) -> list[int]:
+    """The tokens of what says where the money is; none where a request does not ask for what is around it."""
+    if request.strikes is None or request.underlying is None or request.action == "UNSUBSCRIBE":
+        return []
+    underlying = directory.underlying(request.underlying)
+    return [] if underlying is None else [each.token for each in underlying.priced_by(directory.today)]
+
+
+def read_group(field: Field, request: Request, directory: Directory) -> Meant:
+    """What a request means by one of these fields.
 
     Raises:
         BadRequest: there is no such sector, underlying or expiry; the message says which there are.
     """
-    return _sector(request, directory) if group.field == "sector" else _chain(request, directory)
+    return _sector(request, directory) if field == "sector" else _chain(request, directory)
 
 
-def _sector(request: Request, directory: Directory) -> dict[str, Instrument | None]:
+def _sector(request: Request, directory: Directory) -> Meant:
     text, sectors = request.sector or "", directory.sectors
-    if sectors.find(text) is None:
+    sector = sectors.find(text)
+    if sector is None:
         raise request.refusal(ErrorCode.INVALID_FIELD, f"{text}: {sectors.known()}", "sector")
-    return {member.symbol: share_of(directory.table, member) for member in sectors.members(text)}
+    members = {member.symbol: share_of(directory.table, member) for member in sectors.members(text)}
+    return Meant(Group("sector", sector.code), members)
 
 
-def _chain(request: Request, directory: Directory) -> dict[str, Instrument | None]:
+def _chain(request: Request, directory: Directory) -> Meant:
     """The options of one expiry, after what says where their money is."""
-    text, table = request.underlying or "", directory.table
-    underlying = Underlyings(table).find(text, with_options=True)
+    text = request.underlying or ""
+    underlying = directory.underlying(text)
     if underlying is None:
         message = f"{text}: no options are written on this"
         raise request.refusal(ErrorCode.INVALID_FIELD, message, "underlying")
     expiry = request.expiry or underlying.nearest(directory.today)
     if expiry not in underlying.expiries:
-        message = f"{text}: the expiries of {underlying.name} are {', '.join(underlying.expiries)}"
-        raise request.refusal(ErrorCode.INVALID_FIELD, message, "expiry")
-    priced_by = underlying.priced_by(directory.today)[:1]
-    named: dict[str, Instrument | None] = {_name(each, table): each for each in priced_by}
-    return named | {option.symbol: option for option in underlying.expiries[expiry]}
+        raise request.refusal(ErrorCode.INVALID_FIELD, f"{text}: {expiries_of(underlying)}", "expiry")
+    options, strikes = underlying.expiries[expiry], None
+    if request.strikes is not None:
+        strikes = Strikes(options, [each.token for each in underlying.priced_by(directory.today)])
+        strikes.middle = strikes.middle_at(directory.prices)
+        near = set(strikes.tokens(request.strikes))
+        options = [each for each in options if each.token in near]
+    money = underlying.priced_by(directory.today)[:1]
+    named: dict[str, Instrument | None] = {_name(each, directory.table): each for each in money}
+    return Meant(
+        Group("underlying", underlying.name, expiry), named | {each.symbol: each for each in options}, strikes
+    )
+
+
+def expiries_of(underlying: Underlying) -> str:
+    """Which expiries there are, for a person."""
+    return f"the expiries of {underlying.name} are {', '.join(underlying.expiries)}"
 
 
 def _name(instrument: Instrument, table: InstrumentTable) -> str:

@@ -2,21 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
 
 import msgspec
 
 from mdactors.market.instruments import InstrumentTable
 from mdactors.market.interest import BarChannel, Interest
-from mdactors.protocol import BadRequest, ErrorCode, Request
-from mdactors.web.channels import NOT_LOADED, Channel, read_channels
+from mdactors.market.quote import Mode, richer
+from mdactors.market.strikes import Strikes
+from mdactors.protocol import ErrorCode, Request
+from mdactors.web.channels import NOT_LOADED, Channel, made_of, read_channels
 from mdactors.web.directory import Directory
-from mdactors.web.groups import Group, asked_groups, read_group
+from mdactors.web.groups import Asked, Group, Meant, asked_groups, read_group
 from mdactors.web.paths import MARKET, Path
+from mdactors.web.wishes import Wishes
 
 Named: TypeAlias = dict[str, tuple[int, str]]
 """What was asked for -> token and symbol of what is meant."""
+Made: TypeAlias = dict[Channel, Mapping[int, Mode]]
+"""Channel -> what it is made of."""
+
+
+class _Band(msgspec.Struct, frozen=True):
+    """The options around the money that a group has, wherever the money goes."""
+
+    strikes: Strikes
+    each_side: int
+    mode: Mode
+
+    def tokens(self) -> list[int]:
+        return self.strikes.tokens(self.each_side)
 
 
 class Selection:
@@ -26,18 +42,24 @@ class Selection:
         self.path = path
         self.interest = interest
         self._max_symbols = max_symbols
+        self._wishes = Wishes()
         self._symbols: dict[int, str] = {}
+        """Of all that is wanted."""
         self._asked: dict[int, int] = {}
         """Token -> the version of the interest in which it was asked for last."""
+        self._groups: dict[Asked, set[Group]] = {}
+        """What was meant when it was asked for: another expiry may be the nearest by now."""
+        self._bands: dict[Group, _Band] = {}
         self._channels: dict[str, Channel] = {}
         """By the names that were asked for."""
-        self._groups: dict[Group, frozenset[int]] = {}
-        """The tokens that each stood for when it was asked for: its members may be others by now."""
+        self._made: Made = {}
 
     @property
     def symbols(self) -> list[str]:
         """The symbols that were asked for, one by one or as members of a group."""
         return list(self._symbols.values())
+
+    # --- requests
 
     def change(self, request: Request, directory: Directory) -> dict[str, Any]:
         """Take a request in.
@@ -51,68 +73,171 @@ class Selection:
         names, groups = self._check(request, directory.table)
         channels = read_channels(request, directory, self._channels)
         found, unknown = self._find(names, request, directory.table)
-        members = {group: self._members(group, request, directory, unknown) for group in groups}
-        self._count(names, channels, members, request)
-        for group, named in members.items():
-            found = named | found
-            self._change_group(request, group, named)
-        version = self.interest.version + 1
-        tokens = dict(self.interest.tokens)
-        for token, symbol in found.values():
-            if request.action == "SUBSCRIBE":
-                tokens[token] = request.mode
-                self._symbols[token] = symbol
-                self._asked[token] = version
-            else:
-                tokens.pop(token, None)
-                self._forget(token)
-        self._change_channels(request, channels)
-        bars = frozenset(each for each in self._channels.values() if isinstance(each, BarChannel))
-        views = frozenset(each for each in self._channels.values() if isinstance(each, str))
-        self.interest = msgspec.structs.replace(
-            self.interest, tokens=tokens, channels=bars, views=views, version=version, pinned=False
-        )
-        asked = {} if request.channels is None else {"channels": list(channels)}
+        if request.action == "SUBSCRIBE":
+            meant = {asked: read_group(asked.field, request, directory) for asked in groups}
+            unknown += [name for each in meant.values() for name, one in each.members.items() if one is None]
+            members = {asked: self._admitted(each, request) for asked, each in meant.items()}
+            made = self._made_of(channels, request, directory, len(names), members)
+            found = self._subscribe(request, found, meant, members)
+            self._watch(channels, made)
+        else:
+            ended = {asked: self._held(asked, request, directory) for asked in groups}
+            found = self._unsubscribe(request, found, ended, directory.table)
+            self._unwatch(channels)
+        self._renew(pinned=False)
         return {
             "event": f"{request.action.lower()}d",
             "id": request.id,
             "symbols": {name: symbol for name, (_, symbol) in found.items()},
             "tokens": {name: token for name, (token, _) in found.items()},
             "unknown": unknown,
-            **asked,
+            **({} if request.channels is None else {"channels": list(channels)}),
         }
 
-    def _change_group(self, request: Request, group: Group, named: Named) -> None:
-        held = self._groups.pop(group, frozenset())
-        if request.action == "SUBSCRIBE":
-            self._groups[group] = held | {token for token, _ in named.values()}
+    def _subscribe(
+        self, request: Request, found: Named, meant: Mapping[Asked, Meant], members: Mapping[Asked, Named]
+    ) -> Named:
+        """Want what was found by name and the members of groups; all of it."""
+        self._wishes.want((token for token, _ in found.values()), request.mode)
+        for asked, named in members.items():
+            group, strikes = meant[asked].group, meant[asked].strikes
+            if strikes is not None or group in self._bands:  # asked again, it is what was asked for last
+                self._bands.pop(group, None)
+                self._wishes.end(self._wishes.members(group), group)
+            if strikes is not None and request.strikes is not None and request.type in (None, "OPTION"):
+                self._bands[group] = _Band(strikes, request.strikes, request.mode)
+            self._groups.setdefault(asked, set()).add(group)
+            self._wishes.want((token for token, _ in named.values()), request.mode, group)
+            found = named | found
+        self._note(found.values())
+        return found
 
-    def _change_channels(self, request: Request, channels: Mapping[str, Channel]) -> None:
-        if request.action == "SUBSCRIBE":
-            held = set(self._channels.values())
-            self._channels |= {name: channel for name, channel in channels.items() if channel not in held}
-        else:
-            ended = set(channels.values())
-            self._channels = {
-                name: channel for name, channel in self._channels.items() if channel not in ended
-            }
+    def _unsubscribe(
+        self, request: Request, found: Named, ended: Mapping[Asked, set[Group]], table: InstrumentTable
+    ) -> Named:
+        """Want no longer what was found by name, nor groups' members; all of it that is wanted no more."""
+        self._wishes.forget(token for token, _ in found.values())
+        members: dict[int, None] = {}
+        for group in set[Group]().union(*ended.values()):
+            tokens = [token for token in self._wishes.members(group) if _is_of(token, request.type, table)]
+            self._wishes.end(tokens, group)
+            if request.type in (None, "OPTION"):
+                self._bands.pop(group, None)
+            members |= dict.fromkeys(tokens)
+        for asked, groups in ended.items():
+            if not any(map(self._wishes.members, groups)):
+                self._groups.pop(asked, None)
+        left = self._wishes.modes()
+        gone = {self._symbols[token]: (token, self._symbols[token]) for token in members if token not in left}
+        return gone | found
+
+    def _held(self, asked: Asked, request: Request, directory: Directory) -> set[Group]:
+        """The groups that are to be ended: those that were meant when they were asked for so, else now."""
+        return self._groups.get(asked) or {read_group(asked.field, request, directory).group}
+
+    def _admitted(self, meant: Meant, request: Request) -> Named:
+        """A group's members, as far as they are of the type that was asked for."""
+        return {
+            name: (each.token, each.symbol)
+            for name, each in meant.members.items()
+            if each is not None and self.path.admits(each, request.type)
+        }
+
+    # --- channels
+
+    def _made_of(
+        self,
+        channels: Mapping[str, Channel],
+        request: Request,
+        directory: Directory,
+        names: int,
+        members: Mapping[Asked, Named],
+    ) -> Made:
+        """What new channels are made of; refuses a request that with all its members means too much."""
+        count = names + len(channels)
+        for asked, named in members.items():
+            count = self._counted(count + len(named), request, asked.field)
+        made: Made = {}
+        for channel in dict.fromkeys(channels.values()):
+            if channel not in self._made:
+                made[channel] = made_of(channel, directory)
+                count = self._counted(count + len(made[channel]), request, "channels")
+        return made
+
+    def _watch(self, channels: Mapping[str, Channel], made: Made) -> None:
+        held = set(self._channels.values())
+        self._channels |= {name: channel for name, channel in channels.items() if channel not in held}
+        self._made |= made
+
+    def _unwatch(self, channels: Mapping[str, Channel]) -> None:
+        ended = set(channels.values())
+        self._channels = {name: channel for name, channel in self._channels.items() if channel not in ended}
+        for channel in ended:
+            self._made.pop(channel, None)
+
+    # --- what happens without a request
 
     def remove(self, tokens: Iterable[int], version: int) -> None:
         """Take out what cannot be streamed, as was found for a version of the interest.
 
         What was asked for again since then stays: that request has its own answer.
         """
-        for token in tokens:
-            if self._asked.get(token, 0) <= version:
-                self._forget(token)
-        kept = {token: mode for token, mode in self.interest.tokens.items() if token in self._symbols}
-        self.interest = msgspec.structs.replace(self.interest, tokens=kept)
+        self._wishes.forget([token for token in tokens if self._asked.get(token, 0) <= version])
+        self._renew(version=self.interest.version)
 
-    def _forget(self, token: int) -> None:
-        self._symbols.pop(token, None)
-        self._asked.pop(token, None)
+    @property
+    def priced_by(self) -> frozenset[int]:
+        """The tokens of what says where the money is that groups follow."""
+        return frozenset(token for band in self._bands.values() for token in band.strikes.priced_by)
 
-    def _check(self, request: Request, table: InstrumentTable) -> tuple[list[str], list[Group]]:
+    def follow(self, prices: Mapping[int, float], table: InstrumentTable) -> bool:
+        """Want the options around where the money is by these prices; whether any has moved."""
+        moved = False
+        for group, band in self._bands.items():
+            middle = band.strikes.middle_at(prices)
+            if middle == band.strikes.middle:
+                continue
+            before = set(band.tokens())
+            band.strikes.middle = middle
+            now = {token: each for token in band.tokens() if (each := table.by_token.get(token)) is not None}
+            self._wishes.end(before - now.keys(), group)
+            fresh = [each for token, each in now.items() if token not in before]
+            self._wishes.want((each.token for each in fresh), band.mode, group)
+            self._note((each.token, each.symbol) for each in fresh)
+            moved = True
+        if moved:
+            self._renew()
+        return moved
+
+    # --- what comes of it
+
+    def _note(self, found: Iterable[tuple[int, str]]) -> None:
+        """Note that these were asked for in the version that is in the making."""
+        for token, symbol in found:
+            self._symbols[token] = symbol
+            self._asked[token] = self.interest.version + 1
+
+    def _renew(self, *, version: int | None = None, **changed: Any) -> None:
+        """Make the interest anew; by default it is the next version."""
+        tokens = self._wishes.modes()
+        for token in self._symbols.keys() - tokens.keys():
+            del self._symbols[token], self._asked[token]
+        behind: dict[int, Mode] = {}
+        for made in self._made.values():
+            behind |= {token: richer(mode, behind.get(token, mode)) for token, mode in made.items()}
+        self.interest = msgspec.structs.replace(
+            self.interest,
+            tokens=tokens,
+            channels=frozenset(each for each in self._channels.values() if isinstance(each, BarChannel)),
+            views=frozenset(each for each in self._channels.values() if isinstance(each, str)),
+            behind=behind,
+            version=self.interest.version + 1 if version is None else version,
+            **changed,
+        )
+
+    # --- what may be asked
+
+    def _check(self, request: Request, table: InstrumentTable) -> tuple[list[str], list[Asked]]:
         """The names and groups that the request is about."""
         path = self.path
         if path.everything:
@@ -133,48 +258,18 @@ class Selection:
             message = f"symbols must be a list of names{hint}"
             raise request.refusal(ErrorCode.INVALID_FIELD, message, "symbols")
         names = [*(request.symbols or ()), *(keys or ())]
-        if (count := len(names) + len(request.channels or ())) > self._max_symbols:
-            raise self._too_many(
-                count, request, "symbols" if request.symbols else "keys" if keys else "channels"
-            )
+        field = "symbols" if request.symbols else "keys" if keys else "channels"
+        self._counted(len(names) + len(request.channels or ()), request, field)
         if (names or groups) and not len(table):
             raise request.refusal(ErrorCode.NOT_READY, NOT_LOADED)
         return list(dict.fromkeys(names)), groups
 
-    def _count(
-        self,
-        names: Collection[str],
-        channels: Collection[str],
-        members: Mapping[Group, Named],
-        request: Request,
-    ) -> None:
-        """Refuse a request that with the members of its groups means more than is allowed."""
-        count = len(names) + len(channels)
-        for group, named in members.items():
-            count += len(named)
-            if request.action == "SUBSCRIBE" and count > self._max_symbols:
-                raise self._too_many(count, request, group.field)
-
-    def _too_many(self, count: int, request: Request, field: str) -> BadRequest:
-        message = f"{count} names in one request; {self._max_symbols} are allowed"
-        return request.refusal(ErrorCode.TOO_MANY_SYMBOLS, message, field)
-
-    def _members(self, group: Group, request: Request, directory: Directory, unknown: list[str]) -> Named:
-        """What belongs to a group, as far as it is of the type that was asked for.
-
-        To end a group means what it stood for when it was asked for. Members that no broker lists are added
-        to ``unknown``.
-        """
-        if request.action == "UNSUBSCRIBE" and group in self._groups:
-            held = (token for token in self._groups[group] if token in self._symbols)
-            return {self._symbols[token]: (token, self._symbols[token]) for token in held}
-        found = read_group(group, request, directory)
-        unknown += [name for name, each in found.items() if each is None]
-        return {
-            name: (each.token, each.symbol)
-            for name, each in found.items()
-            if each is not None and self.path.admits(each, request.type)
-        }
+    def _counted(self, count: int, request: Request, field: str) -> int:
+        """The count of all that a request names, where that is not too many."""
+        if count > self._max_symbols:
+            message = f"{count} names in one request; {self._max_symbols} are allowed"
+            raise request.refusal(ErrorCode.TOO_MANY_SYMBOLS, message, field)
+        return count
 
     def _find(
         self, names: Iterable[str], request: Request, table: InstrumentTable
@@ -193,3 +288,9 @@ class Selection:
             else:
                 unknown.append(name)
         return found, unknown
+
+
+def _is_of(token: int, kind: str | None, table: InstrumentTable) -> bool:
+    """Whether an instrument is of the type that was asked for; what is listed no more is of any."""
+    instrument = table.by_token.get(token) if kind is not None else None
+    return instrument is None or instrument.type == kind

@@ -6,14 +6,18 @@ import logging
 import secrets
 import socket
 import time
+from collections.abc import Awaitable, Iterable
 from typing import Any, cast, get_args
 
+import msgspec
 from tornado.iostream import IOStream
 from tornado.websocket import WebSocketHandler, WebSocketProtocol
 
 from mdactors.market.interest import Interest, Shape
 from mdactors.market.quote import Mode
-from mdactors.protocol import BadRequest, CloseCode, ErrorCode, error_answer, parse_request
+from mdactors.protocol import BadRequest, CloseCode, ErrorCode, Request, error_answer, parse_request
+from mdactors.web.directory import Directory
+from mdactors.web.groups import priced_by
 from mdactors.web.handler import Failure, Handler
 from mdactors.web.outbox import Outbox
 from mdactors.web.paths import Path
@@ -21,9 +25,6 @@ from mdactors.web.selection import Selection
 from mdactors.web.sessions import Session
 
 logger = logging.getLogger(__name__)
-
-SILENT_SECONDS = 60.0
-"""How long beyond ``server.outbox_seconds`` nothing may be acknowledged before the connection is lost."""
 
 
 class SessionSocket(Handler, WebSocketHandler):
@@ -64,8 +65,6 @@ class SessionSocket(Handler, WebSocketHandler):
         connection = cast(WebSocketProtocol, self.ws_connection)
         stream = cast(IOStream, connection.stream)
         self.set_nodelay(True)
-        silent_ms = int(1000 * (settings.outbox_seconds + SILENT_SECONDS))
-        stream.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, silent_ms)
         # A client that stops reading shall be noticed soon, not after megabytes.
         stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, settings.send_buffer_bytes)
         self._session = session = Session(
@@ -83,28 +82,50 @@ class SessionSocket(Handler, WebSocketHandler):
             logger.warning("session %s is closed: %s", self._session.name, code.meaning)
             self.parts.sessions.end(self._session, code)
 
-    def on_message(self, message: str | bytes) -> None:
-        """A request: pass it on, or answer at once what is wrong with it."""
+    def on_message(self, message: str | bytes) -> Awaitable[None] | None:
+        """A request: pass it on, or answer at once what is wrong with it.
+
+        Returns:
+            What Tornado waits for before it reads the next, where a price has to be asked for first.
+        """
         session = self._session
         if session is None:
-            return
+            return None
         try:
-            request = self._take(session, message)
+            request = self._read(message)
+            directory = self.parts.gateway.directory()
+            if tokens := priced_by(request, directory):
+                return self._take_at(tokens, session, request, directory)
+            self._take(session, request, directory)
         except BadRequest as error:
-            self.parts.warnings.warn(
-                session.name, "session %s: invalid request: %s", session.name, error.message
-            )
-            self.parts.sessions.send(session, error_answer(error))
-        else:
-            self.parts.sessions.report(session, request)
+            self._refuse(session, error)
+        return None
 
-    def _take(self, session: Session, message: str | bytes) -> dict[str, Any]:
+    def _read(self, message: str | bytes) -> Request:
         limit = self.parts.settings.max_request_bytes
         size = len(message.encode(errors="replace") if isinstance(message, str) else message)
         if size > limit:
             text = f"a request of {size} bytes; {limit} are allowed: send several"
             raise BadRequest(ErrorCode.TOO_LARGE, text)
-        return session.selection.change(parse_request(message), self.parts.gateway.directory())
+        return parse_request(message)
+
+    def _take(self, session: Session, request: Request, directory: Directory) -> None:
+        self.parts.sessions.report(session, session.selection.change(request, directory))
+
+    async def _take_at(
+        self, tokens: Iterable[int], session: Session, request: Request, directory: Directory
+    ) -> None:
+        """Take a request that means what is around the money, once the price is known."""
+        prices = await self.parts.gateway.prices(tokens)
+        try:
+            self._take(session, request, msgspec.structs.replace(directory, prices=prices))
+        except BadRequest as error:
+            self._refuse(session, error)
+
+    def _refuse(self, session: Session, error: BadRequest) -> None:
+        warning = "session %s: invalid request: %s"
+        self.parts.warnings.warn(session.name, warning, session.name, error.message)
+        self.parts.sessions.send(session, error_answer(error))
 
     def on_close(self) -> None:
         """The socket is gone."""

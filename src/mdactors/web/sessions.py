@@ -14,6 +14,7 @@ import msgspec
 from tornado.websocket import WebSocketHandler
 
 from mdactors.market import ist
+from mdactors.market.instruments import InstrumentTable
 from mdactors.messages import SessionClosed, SessionReported, SessionsReported
 from mdactors.protocol import HEARTBEAT, NS_PER_MS, CloseCode, Delivery, frame_text, heartbeat_event
 from mdactors.runtime import Address
@@ -144,6 +145,16 @@ class Sessions:
         """Tell every session's interest again: the SubscriptionManager started afresh."""
         interests = {name: session.selection.interest for name, session in self._open.items()}
         self._subscriptions.tell(SessionsReported(interests))
+
+    def priced_by(self) -> frozenset[int]:
+        """The tokens of what says where the money is that sessions follow."""
+        return frozenset().union(*(session.selection.priced_by for session in self._open.values()))
+
+    def follow(self, prices: Mapping[int, float], table: InstrumentTable) -> None:
+        """Tell the SubscriptionManager the interest of those whose money has moved."""
+        for session in self._open.values():
+            if session.selection.follow(prices, table):
+                self.report(session, {})
 
     # --- what they are sent
 

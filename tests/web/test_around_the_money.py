@@ -1,0 +1,150 @@
+"""The options around the money: so many strikes on each side, wherever the price goes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from tests.web.test_groups import FAR, NEAR, NIFTY, PATH, contract
+
+from mdactors.market.instrument import Instrument
+from mdactors.market.instruments import InstrumentTable
+from mdactors.market.interest import Interest
+from mdactors.market.quote import Quote
+from mdactors.market.sectors import Sectors
+from mdactors.market.tick import Tick
+from mdactors.messages import SessionReported
+from mdactors.protocol import Request
+from mdactors.web.directory import Directory
+from mdactors.web.paths import MARKET
+from mdactors.web.selection import Selection
+
+STRIKES = range(24000, 25000, 100)
+INDEX = Instrument(NIFTY, "NIFTY 50", "NSE", "NSE_INDEX", "INDEX", "NSE_INDEX|Nifty 50")
+LISTED = [
+    INDEX,
+    contract(9 << 8 | 2, "NIFTY26NOVFUT", "NIFTY", NEAR),
+    *(contract(strike << 8 | 2, f"NIFTY26NOV{strike}CE", "NIFTY", NEAR, strike) for strike in STRIKES),
+    contract(60 << 8 | 2, "NIFTY26DEC24400CE", "NIFTY", FAR, 24400.0),
+]
+TABLE = InstrumentTable.build({"x": [(each, each.token) for each in LISTED]})
+
+
+def directory(price: float | None = None) -> Directory:
+    return Directory(TABLE, Sectors(), "2026-11-20", {} if price is None else {NIFTY: price})
+
+
+@pytest.fixture
+def chosen() -> Selection:
+    return Selection(PATH, Interest(), 5)
+
+
+def strikes(chosen: Selection) -> list[int]:
+    return sorted(token >> 8 for token in chosen.interest.tokens if token != NIFTY)
+
+
+def test_so_many_strikes_on_each_side_of_the_price_are_meant(chosen: Selection) -> None:
+    answer = chosen.change(
+        Request("SUBSCRIBE", underlying="NIFTY", strikes=1, mode="full"), directory(24310.0)
+    )
+    assert list(answer["symbols"]) == [
+        "NIFTY 50", "NIFTY26NOV24200CE", "NIFTY26NOV24300CE", "NIFTY26NOV24400CE",
+    ]  # fmt: skip
+    assert set(chosen.interest.tokens.values()) == {"full"}
+    assert chosen.priced_by == {NIFTY, 9 << 8 | 2}
+
+
+def test_they_follow_the_price_and_end_with_the_group(chosen: Selection) -> None:
+    chosen.change(Request("SUBSCRIBE", underlying="NIFTY", strikes=1), directory(24310.0))
+    version = chosen.interest.version
+    assert not chosen.follow({NIFTY: 24360.0}, TABLE), "that is not far enough"
+    assert not chosen.follow({}, TABLE)
+    assert chosen.follow({NIFTY: 24480.0}, TABLE)
+    assert (strikes(chosen), chosen.interest.version) == ([24400, 24500, 24600], version + 1)
+    assert chosen.symbols == ["NIFTY 50", "NIFTY26NOV24400CE", "NIFTY26NOV24500CE", "NIFTY26NOV24600CE"]
+    chosen.change(Request("UNSUBSCRIBE", underlying="NIFTY"), directory())
+    assert (strikes(chosen), chosen.symbols, chosen.priced_by) == ([], [], frozenset())
+    assert not chosen.follow({NIFTY: 24800.0}, TABLE)
+
+
+def test_without_a_price_they_are_in_the_middle_until_one_is_known(chosen: Selection) -> None:
+    chosen.change(Request("SUBSCRIBE", underlying="NIFTY", strikes=0), directory())
+    assert strikes(chosen) == [24500]
+    assert chosen.follow({NIFTY: 24110.0}, TABLE)
+    assert strikes(chosen) == [24100]
+
+
+def test_what_was_subscribed_by_its_own_name_stays_when_the_money_leaves_it(chosen: Selection) -> None:
+    chosen.change(Request("SUBSCRIBE", symbols=["NIFTY26NOV24300CE"]), directory())
+    chosen.change(Request("SUBSCRIBE", underlying="NIFTY", strikes=0), directory(24310.0))
+    assert chosen.follow({NIFTY: 24700.0}, TABLE)
+    assert strikes(chosen) == [24300, 24700]
+
+
+def test_what_was_ended_by_its_own_name_does_not_come_back_while_the_money_is_near(chosen: Selection) -> None:
+    chosen.change(Request("SUBSCRIBE", underlying="NIFTY", strikes=1), directory(24300.0))
+    chosen.change(Request("UNSUBSCRIBE", symbols=["NIFTY26NOV24400CE"]), directory())
+    assert chosen.follow({NIFTY: 24400.0}, TABLE)
+    assert strikes(chosen) == [24300, 24500]
+
+
+def test_asked_for_again_it_is_what_was_asked_for_last(chosen: Selection) -> None:
+    chosen.change(Request("SUBSCRIBE", underlying="NIFTY", strikes=1), directory(24300.0))
+    chosen.change(Request("SUBSCRIBE", underlying="NIFTY", strikes=0), directory(24300.0))
+    assert strikes(chosen) == [24300]
+    chosen.change(Request("SUBSCRIBE", underlying="NIFTY", expiry=FAR), directory())
+    assert chosen.follow({NIFTY: 24600.0}, TABLE)
+    assert strikes(chosen) == [60, 24600]
+
+
+def test_what_is_listed_no_more_is_passed_over(chosen: Selection) -> None:
+    chosen.change(Request("SUBSCRIBE", underlying="NIFTY", strikes=1), directory(24300.0))
+    fewer = InstrumentTable.build({"x": [(each, each.token) for each in LISTED if each.strike != 24500.0]})
+    assert chosen.follow({NIFTY: 24400.0}, fewer)
+    assert strikes(chosen) == [24300, 24400]
+
+
+def test_the_server_asks_for_the_price_first_and_goes_on_following_it(
+    stage: Any, ask: Callable[..., Any], wait_until: Callable[..., None]
+) -> None:
+    def price(last: float) -> None:
+        quote = Quote(NIFTY, "full", last, previous_close=24000.0)
+        stage.ticks = {NIFTY: Tick(INDEX, quote, "x", 1, 1, 1_790_000_000_000_000_000)}
+
+    stage.table = TABLE
+    price(24210.0)
+    stage.start()
+    client = stage.connect(MARKET)
+    client.send(json.dumps({"action": "SUBSCRIBE", "underlying": "NIFTY", "strikes": 0, "id": 1}))
+    second = ask(client, action="SUBSCRIBE", symbols=["NIFTY26DEC24400CE"], id=2)
+    assert (second["id"], list(second["symbols"])) == (1, ["NIFTY 50", "NIFTY26NOV24200CE"])
+    assert json.loads(client.recv())["id"] == 2, "requests are answered in their order"
+    price(24590.0)
+
+    def wanted() -> set[int]:
+        return {token >> 8 for token in stage.told_of(SessionReported)[-1].interest.tokens}
+
+    wait_until(lambda: wanted() == {NIFTY >> 8, 60, 24600})
+    assert stage.told_of(SessionReported)[-1].request == {}
+
+
+def test_where_the_hub_does_not_answer_the_request_is_served_nevertheless(
+    stage: Any, wait_until: Callable[..., None]
+) -> None:
+    stage.table = TABLE
+    stage.start()
+    stage.gate.clear()
+    client = stage.connect(MARKET)
+    client.send(json.dumps({"action": "SUBSCRIBE", "underlying": "NIFTY", "strikes": 0}))
+    wait_until(lambda: stage.get("/api/ticks/subscriptions")[1][stage.session()]["subscribedSymbols"])
+    stage.gate.set()
+    assert list(json.loads(client.recv())["symbols"]) == ["NIFTY 50", "NIFTY26NOV24500CE"]
+
+
+def test_strikes_that_are_no_whole_number_are_refused(stage: Any, ask: Callable[..., Any]) -> None:
+    client = stage.start().connect(MARKET)
+    for wrong in (-1, 1.5, "5"):
+        answer = ask(client, action="SUBSCRIBE", underlying="NIFTY", strikes=wrong)
+        assert (answer["code"], answer["field"]) == ("invalid_field", "strikes")
