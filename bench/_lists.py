@@ -1,4 +1,4 @@
-"""Both brokers' lists of instruments: real ones where the environment names them, else made-up ones."""
+"""Both brokers' lists of instruments: recorded ones where there are any, else made-up ones of their size."""
 
 from __future__ import annotations
 
@@ -17,19 +17,31 @@ from mdactors.market.indices import all_indices
 
 ROWS = 120_000
 SHARES = 9_000
+UNDERLYINGS = 200
 EXPIRIES = ("2099-08-25", "2099-09-29", "2099-10-27")
 FILES = "MDACTORS_INSTRUMENT_FILES"
-"""Upstox's list and Kite's, with a colon between them."""
+"""Upstox's list and Kite's, with a colon between them; empty: made-up ones."""
+_RECORDED = Path(__file__).resolve().parents[2] / "shared" / "data"
+"""Beside the checkout, as for the tests."""
 _WORDS = ("Steel", "Bank", "Pharma", "Motors", "Power", "Textiles", "Finance", "Cement", "Foods", "Infra")
 
 
-def lists() -> tuple[bytes, bytes]:
-    """Upstox's list as packed JSON, and Kite's as CSV."""
-    if named := os.environ.get(FILES):
-        upstox, kite = (Path(path).read_bytes() for path in named.split(":"))
-        return upstox, kite
+def lists() -> tuple[bytes, bytes, bool]:
+    """Upstox's list as packed JSON, Kite's as CSV, and whether they are made up."""
+    if paths := _paths():
+        upstox, kite = (path.read_bytes() for path in paths)
+        return upstox, kite, False
     rows = list(_rows())
-    return gzip.compress(msgspec.json.encode([_upstox(row) for row in rows]), 1), _kite(rows)
+    return gzip.compress(msgspec.json.encode([_upstox(row) for row in rows]), 1), _kite(rows), True
+
+
+def _paths() -> list[Path]:
+    named = os.environ.get(FILES)
+    if named is not None:
+        return [Path(path) for path in named.split(":") if path]
+    names = ("upstox_complete_*.json.gz", "kite_instruments.csv.gz")
+    found = [sorted(_RECORDED.glob(name)) for name in names]
+    return [paths[-1] for paths in found] if all(found) else []
 
 
 def contracts(first: int, count: int = ROWS) -> bytes:
@@ -38,27 +50,27 @@ def contracts(first: int, count: int = ROWS) -> bytes:
 
 
 def _rows() -> Iterator[dict[str, Any]]:
-    for index in all_indices():
-        if index.key:
-            yield {
-                "kind": "INDEX",
-                "token": index.token,
-                "symbol": index.symbol,
-                "exchange": index.exchange,
-                "key": index.key,
-            }
+    known = [index for index in all_indices() if index.key]
+    for index in known:
+        yield {
+            "kind": "INDEX",
+            "token": index.token,
+            "symbol": index.symbol,
+            "exchange": index.exchange,
+            "key": index.key,
+        }
     for number in range(SHARES):
         for exchange, code in (("NSE", 1), ("BSE", 4)):
             yield {
                 "kind": "EQ", "token": (10_000 + number + 500_000 * (code == 4)) << 8 | code,
                 "symbol": _symbol(number), "exchange": exchange, "isin": f"INE{number:06d}01{number % 10}",
             }  # fmt: skip
-    made = 2 * SHARES + len(all_indices())
-    yield from map(_option, range(ROWS - made))
+    yield from map(_option, range(ROWS - len(known) - 2 * SHARES))
 
 
 def _option(number: int) -> dict[str, Any]:
-    share, place = number % 200, number // 200
+    # Of every letter, as shares are.
+    share, place = number % UNDERLYINGS * (SHARES // UNDERLYINGS), number // UNDERLYINGS
     return {
         "kind": ("CE", "PE")[place % 2], "token": (100_000 + number) << 8 | 2, "symbol": _symbol(share),
         "exchange": "NSE", "strike": 100.0 + 10 * (place // 6), "expiry": EXPIRIES[place // 2 % 3],
@@ -97,13 +109,16 @@ def _upstox(row: dict[str, Any]) -> dict[str, Any]:
         return {
             **common, **traded, "segment": segment, "instrument_key": f"{segment}|{row['isin']}",
             "isin": row["isin"], "instrument_type": "EQ" if exchange == "NSE" else "A",
+            "mtf_enabled": True, "mtf_bracket": 37.69, "security_type": "NORMAL",
         }  # fmt: skip
     expiry = dt.datetime.fromisoformat(f"{row['expiry']}T23:59:59+05:30")
     return {
         **common, **traded, "segment": "NSE_FO", "instrument_type": row["kind"],
         "instrument_key": f"NSE_FO|{number}",
+        "trading_symbol": f"{symbol} {row['strike']:.10g} {row['kind']} {expiry:%d %b %y}".upper(),
         "expiry": int(expiry.timestamp() * 1000), "strike_price": row["strike"], "weekly": False,
-        "minimum_lot": 1, "underlying_symbol": symbol, "underlying_type": "EQUITY",
+        "minimum_lot": 1, "underlying_symbol": symbol, "underlying_type": "EQUITY", "asset_type": "EQUITY",
+        "asset_symbol": symbol, "asset_key": f"NSE_EQ|{symbol}", "underlying_key": f"NSE_EQ|{symbol}",
     }  # fmt: skip
 
 

@@ -2,11 +2,17 @@
 
 The whole program on a simulated Kite of 2,000 instruments that all stream, five clients that parse every
 tick. Kite lists 120,000 options besides; at each refresh, asked for over REST, 2,000 of them have left and
-as many others have come. Latencies run from a tick's receipt to a client: *calm*
-is a stretch before each refresh, *during* its whole length until the new table is there, *after* the stretch
-that follows, in which everybody takes it over; each p99 is the median over the refreshes. Memory is what the
-daemon holds, without a cache of today's ticks, before the first refresh, after it and after the last; the
-process that loads the lists is another one, and gives its back.
+as many others have come. After each refresh comes a stretch of the same length without one.
+
+Latencies run from a tick's receipt to a client: *calm* is such a stretch, *loading* lasts until another
+process has put the new table there, *swap* from then until a second after the answer, in which the daemon
+takes the table and everybody takes it over. Each p99 is the median over the refreshes.
+
+Memory is what the daemon holds, without a cache of today's ticks. It grows by live ticks alone until every
+instrument has its latest bars of a second, so that is waited for (*live*); those of a minute add a little
+for some minutes more. Then *refresh* and *calm* are the first stretch of each kind, before, at its worst and
+after; *grew* adds up what all stretches of a kind left behind. At its worst a refresh has two tables, the
+old and the new one. The process that loads the lists is another one, and gives its memory back.
 """
 
 from __future__ import annotations
@@ -19,29 +25,37 @@ import tempfile
 import threading
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+
+import msgspec
 
 from bench._crowd import Crowd, crowd
 from bench._lists import ROWS, contracts
 from bench._market import market, wait_for
-from bench._program import Program, program
+from bench._program import DATA, Program, program
+from mdactors.market.instruments import FILE
 
 INSTRUMENTS = 2000
 TICKS_PER_SECOND = 5_000
 REFRESHES = int(os.environ.get("MDACTORS_REFRESHES", "5"))
 CHANGED = 2_000
-CALM_SECONDS = 5.0
+LIVE_SECONDS = 60.0
+"""Of live ticks alone, before the first refresh: longer than bars of a second take late trades."""
+SWAP_SECONDS = 1.0
+"""In which everybody takes the table over, once there is an answer."""
 SETTLES_SECONDS = 5.0
 LOADED_WITHIN = 120.0
-LOOK_SECONDS = 0.1
+LOOK_SECONDS = 0.02
 REFRESH = "/api/ticks/admin/refresh-instruments"
 KINDS = ("indices", "stocks", "futures", "options")
 GOALS = {
     "clients_missing": ("<=", 0.0),
     "clients_disconnected": ("<=", 0.0),
     "failed": ("<=", 0.0),
+    "refreshes_grew_mb": ("<=", 10.0),
 }
 
 
@@ -58,38 +72,63 @@ class _Source:
         return next(self._lists)
 
 
-class _Memory:
-    """The most that the daemon, and the process that loads for it, held while somebody looked; MB."""
+class Memory(msgspec.Struct):
+    """What the daemon held in a stretch, and at most the process that loads for it; MB."""
 
-    def __init__(self, pid: int) -> None:
-        self.daemon = 0.0
-        self.loading = 0.0
-        self._pid = pid
-        self._over = threading.Event()
+    before: float
+    worst: float
+    after: float = 0.0
+    loading: float = 0.0
 
-    @contextlib.contextmanager
-    def watched(self) -> Iterator[None]:
-        """Look many times a second while the block lasts."""
-        thread = threading.Thread(target=self._look)
-        thread.start()
-        try:
-            yield
-        finally:
-            self._over.set()
-            thread.join()
-            self._over.clear()
+    @property
+    def grew(self) -> float:
+        """What the stretch left behind."""
+        return self.after - self.before
 
-    def _look(self) -> None:
-        while not self._over.wait(LOOK_SECONDS):
-            self.daemon = max(self.daemon, _resident_mb(self._pid))
-            self.loading = max([self.loading, *map(_resident_mb, self._loading())])
+    def figures(self, stretch: str) -> dict[str, object]:
+        """As figures of a stretch of this name."""
+        return {f"{stretch}_{name}_mb": getattr(self, name) for name in ("before", "worst", "after")}
 
-    def _loading(self) -> Iterator[int]:
-        for task in Path(f"/proc/{self._pid}/task").iterdir():
-            with contextlib.suppress(OSError):  # it ended
-                for child in (task / "children").read_text().split():
-                    if b"mdactors.catalogue" in Path(f"/proc/{child}/cmdline").read_bytes():
-                        yield int(child)
+
+@contextlib.contextmanager
+def _watched(pid: int) -> Iterator[Memory]:
+    """Look many times a second while the block lasts."""
+    memory = Memory(_resident_mb(pid), 0.0)
+    over = threading.Event()
+
+    def look() -> None:
+        while not over.wait(LOOK_SECONDS):
+            memory.worst = max(memory.worst, _resident_mb(pid))
+            memory.loading = max([memory.loading, *map(_resident_mb, _loading(pid))])
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        yield memory
+    finally:
+        over.set()
+        thread.join()
+        memory.after = _resident_mb(pid)
+        memory.worst = max(memory.worst, memory.before, memory.after)
+
+
+def _loading(pid: int) -> Iterator[int]:
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        with contextlib.suppress(OSError):  # it ended
+            for child in (task / "children").read_text().split():
+                if b"mdactors.catalogue" in Path(f"/proc/{child}/cmdline").read_bytes():
+                    yield int(child)
+
+
+class Round(msgspec.Struct, frozen=True):
+    """One refresh, and the stretch of the same length that followed."""
+
+    ok: bool
+    seconds: float
+    refresh: Memory
+    calm: Memory
+    p99_ms: dict[str, float]
+    """By the part of the round."""
 
 
 def measure() -> dict[str, object]:
@@ -106,45 +145,57 @@ def measure() -> dict[str, object]:
             wait_for(lambda: _options(daemon) >= ROWS, "the whole table", LOADED_WITHIN)
             wait_for(wire.newest, "ticks flow")
             with crowd(daemon.port, wire.symbols) as clients:
-                time.sleep(SETTLES_SECONDS)
-                figures = _refresh(daemon, clients)
+                live = {"live_first_mb": daemon.rss_mb()}
+                time.sleep(LIVE_SECONDS)
+                live["live_settled_mb"] = daemon.rss_mb()
+                table = Path(name) / DATA / FILE
+                rounds = [_round(daemon, clients, table) for _ in range(REFRESHES)]
+                rows = sum(daemon.counters("instrument_master").get(kind, 0) for kind in KINDS)
                 noticed = clients.leave()
             daemon.stop()
-    return figures | {f"clients_{name}": value for name, value in noticed.items()}
+    return {"table_rows": rows, **live, **_figures(rounds)} | {
+        f"clients_{name}": value for name, value in noticed.items()
+    }
 
 
-def _refresh(daemon: Program, clients: Crowd) -> dict[str, object]:
-    """Refresh again and again, with a calm stretch before and after each."""
-    memory = _Memory(daemon.pid)
-    held_mb = [daemon.rss_mb()]
-    p99: dict[str, list[float]] = {"calm": [], "during": [], "after": []}
-    took: list[float] = []
-    failed = 0
-    for _ in range(REFRESHES):
-        clients.latencies()
-        time.sleep(CALM_SECONDS)
-        p99["calm"].append(clients.latencies()["p99_ms"])
-        began = time.monotonic()
-        with memory.watched():
-            status, _answer = daemon.post(REFRESH, LOADED_WITHIN)
-        took.append(time.monotonic() - began)
-        held_mb.append(daemon.rss_mb())
-        failed += status != 200
-        p99["during"].append(clients.latencies()["p99_ms"])
-        time.sleep(CALM_SECONDS)
-        p99["after"].append(clients.latencies()["p99_ms"])
+def _round(daemon: Program, clients: Crowd, table: Path) -> Round:
+    p99: dict[str, float] = {}
+    clients.latencies()
+    began = time.monotonic()
+    with _watched(daemon.pid) as refresh, ThreadPoolExecutor(1) as pool:
+        there = table.stat().st_ino
+        asked = pool.submit(daemon.post, REFRESH, LOADED_WITHIN)
+        while not asked.done() and table.stat().st_ino == there:
+            time.sleep(LOOK_SECONDS)
+        p99["loading"] = clients.latencies()["p99_ms"]
+        status, _answer = asked.result()
+        took = time.monotonic() - began
+        time.sleep(SWAP_SECONDS)
+        p99["swap"] = clients.latencies()["p99_ms"]
+        time.sleep(SETTLES_SECONDS)
+    clients.latencies()
+    with _watched(daemon.pid) as calm:
+        time.sleep(took + SWAP_SECONDS + SETTLES_SECONDS)
+    p99["calm"] = clients.latencies()["p99_ms"]
+    return Round(status == 200, took, refresh, calm, p99)
+
+
+def _figures(rounds: Sequence[Round]) -> dict[str, object]:
+    p99 = {part: [each.p99_ms[part] for each in rounds] for part in ("calm", "loading", "swap")}
     return {
-        "refreshes": REFRESHES,
-        "failed": failed,
-        "table_rows": sum(daemon.counters("instrument_master").get(kind, 0) for kind in KINDS),
-        "refresh_median_s": statistics.median(took),
-        **{f"{name}_p99_ms": statistics.median(each) for name, each in p99.items()},
-        "during_worst_p99_ms": max(p99["during"]),
-        "daemon_before_mb": held_mb[0],
-        "daemon_after_first_mb": held_mb[1],
-        "daemon_after_last_mb": held_mb[-1],
-        "daemon_peak_mb": memory.daemon,
-        "loading_process_peak_mb": memory.loading,
+        "refreshes": len(rounds),
+        "failed": sum(not each.ok for each in rounds),
+        "refresh_median_s": statistics.median(each.seconds for each in rounds),
+        **{f"{part}_p99_ms": statistics.median(each) for part, each in p99.items()},
+        "calm_worst_p99_ms": max(p99["calm"]),
+        "swap_worst_p99_ms": max(p99["swap"]),
+        **rounds[0].refresh.figures("refresh"),
+        **rounds[0].calm.figures("calm"),
+        "refreshes_worst_mb": max(each.refresh.worst for each in rounds),
+        "refreshes_after_mb": rounds[-1].refresh.after,
+        "refreshes_grew_mb": sum(each.refresh.grew for each in rounds),
+        "calm_grew_mb": sum(each.calm.grew for each in rounds),
+        "loading_process_worst_mb": max(each.refresh.loading for each in rounds),
     }
 
 
