@@ -410,7 +410,7 @@ def test_a_tick_without_a_price_is_a_line_and_a_row_all_the_same(capsys: Capture
     board = Board()
     for message in (bare, {}, bare | {"ohlc": {}}):
         board.take(message)
-    assert board.table().row_count == 2
+    assert board.table(80).row_count == 2
 
 
 @pytest.mark.parametrize("event", ["subscribed", "status", "gap", "alarm", "error", "welcome", "new"])
@@ -427,7 +427,7 @@ def test_the_board_says_the_last_event() -> None:
         {"event": "heartbeat"},
     ):
         board.take(message)
-    table = board.table()
+    table = board.table(80)
     assert table.row_count == 1
     assert table.caption == "kite is stale"
 

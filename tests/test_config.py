@@ -87,13 +87,29 @@ def test_every_problem_is_reported_at_once_by_its_path(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("section", "problem"),
+    [
+        ("upstox: {rest_url: api.upstox.com}", "rest_url: expected an address like https://api.upstox.com"),
+        ("upstox: {instruments_url: 'file:///x'}", "instruments_url: expected an address like https://"),
+        ("kite: {api_key: x, rest_url: ''}", "rest_url: expected an address like https://api.kite.trade"),
+        ("kite: {api_key: x, websocket_url: 'https://x'}", "websocket_url: expected an address like wss://"),
+    ],
+)
+def test_a_brokers_address_needs_its_scheme(tmp_path: Path, section: str, problem: str) -> None:
+    (said,) = problems(tmp_path, f"brokers: {{{section}}}")
+    assert said.partition(".")[2].partition(".")[2].startswith(problem)
+
+
 def test_a_setting_without_resemblance_gets_no_suggestion(tmp_path: Path) -> None:
     assert problems(tmp_path, "zzz: 1") == ["zzz: unknown setting"]
 
 
 def test_a_section_that_is_none_is_named(tmp_path: Path) -> None:
     assert problems(tmp_path, "server: [1]") == ["server: expected a section of settings, got list"]
-    assert problems(tmp_path, "- 1") == ["expected a section of settings, got list"]
+    assert problems(tmp_path, "- 1") == [
+        f"{tmp_path / 'config.yaml'}: expected sections of settings, got list"
+    ]
 
 
 def test_a_broker_that_is_no_name_or_no_section_is_named_by_its_path(tmp_path: Path) -> None:

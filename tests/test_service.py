@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pykka
 import pytest
 
 from mdactors.actors.instrument_master import Catalogue
@@ -272,7 +273,7 @@ def test_a_loop_that_hangs_does_not_feed_the_watchdog_and_its_abort_prints_the_s
 @pytest.fixture
 def log(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[[], str]]:
     """What went to standard error, while the loggers are ours to set up."""
-    loggers = [logging.getLogger(name) for name in (None, "kiteconnect", "urllib3", "websocket")]
+    loggers = [logging.getLogger(name) for name in (None, "kiteconnect", "pykka", "urllib3", "websocket")]
     levels = [logger.level for logger in loggers]
     handlers = loggers[0].handlers[:]
     loggers[0].handlers = []
@@ -310,6 +311,15 @@ def test_debugging_does_not_make_others_print_addresses_with_tokens(log: Callabl
     set_up_logging(LogSettings(level="DEBUG"))
     for name in ("urllib3.connectionpool", "kiteconnect.connect", "websocket"):
         logging.getLogger(name).debug("https://example.com/?access_token=hush")
+    assert log() == ""
+
+
+def test_a_question_that_is_answered_with_an_error_is_no_traceback(log: Callable[[], str]) -> None:
+    set_up_logging(LogSettings(level="INFO"))
+    actor = type("Refuser", (pykka.ThreadingActor,), {"on_receive": lambda _self, text: int(text)}).start()
+    with pytest.raises(ValueError, match="invalid literal"):
+        actor.ask("no number", timeout=10)
+    actor.stop()
     assert log() == ""
 
 

@@ -23,8 +23,9 @@ from mdactors.config import LogSettings
 
 logger = logging.getLogger(__name__)
 
-# At DEBUG they print whole addresses and headers, tokens included.
-_TALKATIVE = ("kiteconnect", "urllib3", "websocket")
+# At DEBUG three of them print whole addresses and headers, tokens included; at INFO Pykka prints the
+# traceback of every question that was answered with an error, which whoever asked says in a line.
+_TALKATIVE = ("kiteconnect", "pykka", "urllib3", "websocket")
 
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 

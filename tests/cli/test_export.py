@@ -50,6 +50,13 @@ def test_csv_holds_the_ticks_of_each_instrument_in_turn(folder, run, tmp_path, c
     assert capsys.readouterr().out == f"{out}: 6 ticks of RELIANCE, INFY\n"
 
 
+def test_a_file_that_cannot_be_written_is_named(folder, run, tmp_path, capsys):
+    folder.keep([tick(1)])
+    out = tmp_path / "absent" / "ticks.csv"
+    assert run("export", "--symbol", "RELIANCE", *DAY, "--out", out) == 1
+    assert capsys.readouterr().err == f"mdactors: {out}: cannot be written: No such file or directory\n"
+
+
 def test_the_range_is_inclusive(folder, run, tmp_path):
     folder.keep([tick(n, OPEN + 1000 * n) for n in range(10)])
     out = tmp_path / "ticks.csv"

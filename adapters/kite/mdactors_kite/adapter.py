@@ -31,6 +31,13 @@ LOGIN_PAGE = "https://kite.zerodha.com/connect/login"
 SECONDS_AFTER_TOO_MANY = 5.0
 """A closed connection still counts for a while at the broker: connecting sooner is refused again."""
 
+_Feed = Annotated[
+    str, msgspec.Meta(pattern=r"^wss?://[^/?#\s]", description="an address like wss://ws.kite.trade")
+]
+_Address = Annotated[
+    str, msgspec.Meta(pattern=r"^https?://[^/?#\s]", description="an address like https://api.kite.trade")
+]
+
 
 class KiteSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The ``kite`` section of the configuration."""
@@ -41,9 +48,9 @@ class KiteSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Today's token; Kite ends it at six the next morning."""
     access_token_file: str = ""
     """A file that holds today's token; read at every connect and preferred to access_token."""
-    websocket_url: str = "wss://ws.kite.trade"
+    websocket_url: _Feed = "wss://ws.kite.trade"
     """Where quotes come from."""
-    rest_url: str = "https://api.kite.trade"
+    rest_url: _Address = "https://api.kite.trade"
     """Where the list of instruments comes from."""
     connections: Annotated[int, msgspec.Meta(ge=1, le=3)] = 3
     """How many of the three websockets that Kite allows an app this daemon may take."""

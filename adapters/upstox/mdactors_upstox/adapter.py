@@ -31,6 +31,9 @@ _ALONE: dict[Mode, int] = {"ltp": 5000, "quote": 3000, "full": 2000}
 _COMBINED: dict[Mode, int] = {"ltp": 2000, "quote": 2000, "full": 1500}
 _DEEP = 50
 _KEYS_PER_MESSAGE = 2000
+_Address = Annotated[
+    str, msgspec.Meta(pattern=r"^https?://[^/?#\s]", description="an address like https://api.upstox.com")
+]
 
 
 class UpstoxSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -44,9 +47,11 @@ class UpstoxSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The app's key; only a login needs it."""
     api_secret: Secret = Secret()
     """The app's secret; only a login needs it."""
-    rest_url: str = "https://api.upstox.com"
+    redirect_uri: str = ""
+    """Where Upstox sends the browser after a login, exactly as the app has it; only a login needs it."""
+    rest_url: _Address = "https://api.upstox.com"
     """Where each websocket's address is asked for."""
-    instruments_url: str = "https://assets.upstox.com/market-quote/instruments/exchange/complete.json.gz"
+    instruments_url: _Address = "https://assets.upstox.com/market-quote/instruments/exchange/complete.json.gz"
     """Where the list of instruments comes from."""
     plan: Literal["normal", "plus"] = "normal"
     """What the account has subscribed to; plus adds connections and mode depth30."""
@@ -121,14 +126,13 @@ class UpstoxAdapter(BrokerAdapter):
         return Endpoint(url, {"User-Agent": rest.USER_AGENT})
 
     def login_address(self) -> str:
-        """Upstox's login page for this app; empty without an api_key. Pure.
-
-        To it belongs the app's ``redirect_uri``, which is not among the settings.
-        """
+        """Upstox's login page for this app; empty without an api_key and a redirect_uri. Pure."""
         settings = self._settings
-        query = urlencode({"response_type": "code", "client_id": settings.api_key})
-        page = f"{settings.rest_url.rstrip('/')}/v2/login/authorization/dialog"
-        return f"{page}?{query}" if settings.api_key else ""
+        if not settings.api_key or not settings.redirect_uri:
+            return ""
+        asked = {"client_id": settings.api_key, "redirect_uri": settings.redirect_uri}
+        query = urlencode({"response_type": "code"} | asked)
+        return f"{settings.rest_url.rstrip('/')}/v2/login/authorization/dialog?{query}"
 
     def credential(self) -> str:
         """A fingerprint of the token in use now; empty where there is none."""

@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 import requests
@@ -128,8 +129,9 @@ def _get(
     try:
         reply = requests.get(url, headers=headers, auth=_bearer(token) if token else None, timeout=_TIMEOUT)
     except requests.RequestException as error:
-        # Its text holds the address; its kind says enough.
-        raise BrokerUnavailable(f"upstox: cannot fetch {what}: {type(error).__name__}") from None
+        # Its text holds the whole address; the host and its kind say enough.
+        place = urlsplit(url).netloc.rpartition("@")[2]
+        raise BrokerUnavailable(f"upstox: cannot fetch {what} from {place}: {type(error).__name__}") from None
     if reply.status_code not in (requests.codes.ok, requests.codes.not_modified):
         raise refusal(what, reply.status_code, reply.content, token)
     return reply

@@ -248,11 +248,14 @@ class BrokerConnection(Actor):
         self._line.closed_by_operator = False
         if self._state not in ("live", "connecting"):
             self._attempts = 0
+            self._backoff.reset()
             self._begin()
 
     @handles(DisconnectRequested)
     def close(self, _message: DisconnectRequested) -> None:
         """Close and stay closed."""
+        if not self._line.closed_by_operator:
+            self.logger.info("closed by an operator")
         self._line.closed_by_operator = True
         self._line.end()
         self._line.silent_since_ns = 0

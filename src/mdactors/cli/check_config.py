@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,14 +13,15 @@ from mdactors.errors import ConfigError
 
 if TYPE_CHECKING:
     from mdactors.config import Settings
+    from mdactors.market.sectors import Sectors
 
 
-HELP = "Name every problem of a configuration by its path; exit 1 if there are any."
+HELP = "Name every problem of a configuration by its path; exit 1 if there are any. Nothing is started."
 
 
 def describe(parser: argparse.ArgumentParser) -> None:
     """Describe the command line."""
-    parser.add_argument("file", type=Path, metavar="FILE")
+    parser.add_argument("file", type=Path, metavar="FILE", help="such as config/upstox.yaml")
     add_env_file(parser)
 
 
@@ -43,13 +44,14 @@ def _try_parts(settings: Settings) -> None:
     Raises:
         ConfigError: with the problems of every part.
     """
-    from mdactors.config import load_calendar, load_definition
+    from mdactors.config import load_calendar
     from mdactors.plugins import make_adapters
 
     parts: list[Callable[[], object]] = [
         lambda: make_adapters(settings),
         lambda: load_calendar(settings.calendar),
-        lambda: load_definition(settings.sectors),
+        lambda: _name_groups(settings),
+        lambda: _reach_store(settings),
     ]
     problems: list[str] = []
     for make in parts:
@@ -59,6 +61,37 @@ def _try_parts(settings: Settings) -> None:
             problems += error.problems
     if problems:
         raise ConfigError(problems)
+
+
+def _name_groups(settings: Settings) -> None:
+    """Find the sectors and indices that are streamed always; the daemon would start without them."""
+    from mdactors.config import load_definition
+    from mdactors.market.sectors import Sectors
+
+    problems = list(_unknown_groups(settings, Sectors(load_definition(settings.sectors))))
+    if problems:
+        raise ConfigError(problems)
+
+
+def _unknown_groups(settings: Settings, sectors: Sectors) -> Iterator[str]:
+    from mdactors.market import indices
+    from mdactors.market.selectors import MemberSelector, SectorSelector
+
+    for number, selector in enumerate(settings.subscriptions.universe):
+        place = f"subscriptions.universe[{number}]"
+        if isinstance(selector, SectorSelector) and sectors.find(selector.sector) is None:
+            yield f"{place}.sector: no sector is called {selector.sector}; {sectors.known()}"
+        if isinstance(selector, MemberSelector) and indices.by_name(selector.members) is None:
+            yield f"{place}.members: no index is called {selector.members}"
+
+
+def _reach_store(settings: Settings) -> None:
+    """Make the way to a database server, without going it; a file would be made."""
+    from mdactors.store.opening import open_stores
+
+    if settings.store.kind == "postgres":
+        ticks, _ = open_stores(settings.store, Path(settings.data_dir))
+        ticks.close()
 
 
 def _summary(settings: Settings) -> str:

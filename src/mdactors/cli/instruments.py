@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import datetime as dt
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -23,6 +24,7 @@ SYNC = (
 )
 SEARCH = "Find instruments by symbol, name or terms, such as: nifty 25000 ce."
 _TYPES = ("INDEX", "STOCK", "FUTURE", "OPTION")
+_EXCHANGES = ("NSE", "BSE", "MCX")
 
 
 def describe(parser: argparse.ArgumentParser) -> None:
@@ -35,24 +37,40 @@ def describe(parser: argparse.ArgumentParser) -> None:
         default=[],
         dest="files",
         metavar="FILE",
-        help="a broker's list, instead of the network; whose it is is seen, or said as BROKER=FILE. May be "
+        help="a broker's list, instead of the network; whose is recognised, or named: BROKER=FILE. May be "
         "given several times; all other lists are then taken as they were last loaded",
     )
     sync.set_defaults(action=_sync)
     search = actions.add_parser("search", help=SEARCH, description=SEARCH)
-    search.add_argument("words", nargs="*", metavar="WORD")
-    search.add_argument("--type", type=str.upper, choices=_TYPES, default="")
-    search.add_argument("--sector", default="", metavar="CODE", help="such as BANKING")
-    search.add_argument("--exchange", default="", metavar="NAME", help="such as NSE")
+    search.add_argument("words", nargs="*", metavar="WORD", help="without any, the most important first")
+    search.add_argument("--type", type=str.upper, choices=_TYPES, default="", help="only these")
+    search.add_argument("--sector", default="", metavar="NAME", help="code, name or industry: BANKING")
+    search.add_argument("--exchange", type=str.upper, choices=_EXCHANGES, default="", help="only its own")
     search.add_argument("--underlying", default="", metavar="NAME", help="such as NIFTY")
-    search.add_argument("--expiry", default="", metavar="DATE", help="such as 2026-11-24")
-    search.add_argument("--limit", type=int, default=20, metavar="N", help="(default %(default)s)")
+    search.add_argument("--expiry", type=_date, metavar="DATE", help="such as 2026-11-24")
+    search.add_argument(
+        "--limit", type=_count, default=20, metavar="N", help="at most so many (default %(default)s)"
+    )
     search.set_defaults(action=_search)
     for action in (sync, search):
         action.add_argument(
             "--config", type=Path, metavar="FILE", help="the daemon's (default: all defaults)"
         )
         add_env_file(action)
+
+
+def _date(text: str) -> str:
+    try:
+        return dt.date.fromisoformat(text).isoformat()
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no date, such as 2026-11-24") from None
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is less than one")
+    return number
 
 
 def execute(arguments: argparse.Namespace) -> int:
@@ -88,8 +106,10 @@ def _sync(arguments: argparse.Namespace, settings: Settings) -> int:
     for source, rows in loaded.sources.items():
         print(f"{source}: {rows} rows")
     print(", ".join(f"{count} {kind}" for kind, count in loaded.counts.items()))
+    if loaded.apart:
+        print(f"{len(loaded.apart)} shares are not recognised in the other list, and stay apart:")
     for line in loaded.apart:
-        print(f"not told to be one: {line}")
+        print(f"  {line}")
     for failure in loaded.failures:
         print(f"mdactors: {failure}", file=sys.stderr)
     return 1 if loaded.failures else 0
@@ -148,18 +168,32 @@ def _search(arguments: argparse.Namespace, settings: Settings) -> int:
         raise MdactorsError(f"{path}: there is none yet; load it with: mdactors instruments sync")
     narrowed = Filter(
         type=arguments.type,
-        sector=arguments.sector,
+        sector=_sector_code(arguments.sector, settings) if arguments.sector else "",
         exchange=arguments.exchange,
         underlying=arguments.underlying,
-        expiry=arguments.expiry,
+        expiry=arguments.expiry or "",
     )
     store = InstrumentStore(path)
     try:
         found = store.search(" ".join(arguments.words), narrowed, arguments.limit)
     finally:
         store.close()
+    if not found:
+        print("mdactors: no instrument is like that", file=sys.stderr)
+        return 1
     _print(found)
-    return 0 if found else 1
+    return 0
+
+
+def _sector_code(name: str, settings: Settings) -> str:
+    from mdactors.config import load_definition
+    from mdactors.market.sectors import Sectors
+
+    sectors = Sectors(load_definition(settings.sectors))
+    sector = sectors.find(name)
+    if sector is None:
+        raise MdactorsError(f"no sector is called {name!r}; {sectors.known()}")
+    return sector.code
 
 
 def _print(rows: Sequence[InstrumentRow]) -> None:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from mdactors.store.journal_survey import Survey
 
 HELP = "Show or check a journal's folder; a daemon may be writing it meanwhile."
+INSPECT = "List its segments, their ticks and times."
+VERIFY = "Read every record; exit 1 if any is damaged."
 
 _UNKNOWN = "-"
 
@@ -22,13 +24,15 @@ _UNKNOWN = "-"
 def describe(parser: argparse.ArgumentParser) -> None:
     """Describe the command line."""
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
-    inspect = actions.add_parser("inspect", help="List its segments, their ticks and times.")
+    inspect = actions.add_parser("inspect", help=INSPECT, description=INSPECT)
     inspect.add_argument("--json", action="store_true", help="one JSON object instead of a table")
     inspect.set_defaults(action=_inspect)
-    verify = actions.add_parser("verify", help="Read every record; exit 1 if any is damaged.")
+    verify = actions.add_parser("verify", help=VERIFY, description=VERIFY)
     verify.set_defaults(action=_verify)
     for action in (inspect, verify):
-        action.add_argument("folder", type=Path, metavar="DIR", help="the journal's folder")
+        action.add_argument(
+            "folder", type=Path, metavar="DIR", help="the journal's folder, such as data/journal"
+        )
 
 
 def execute(arguments: argparse.Namespace) -> int:

@@ -73,8 +73,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Who read our output has gone; nothing may be written at exit either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
-    except (MdactorsError, OSError) as error:
+    except MdactorsError as error:
         _complain(str(error))
+        return FAILED
+    except OSError as error:
+        reason = error.strerror or str(error)
+        _complain(f"{error.filename}: {reason}" if error.filename else reason)
         return FAILED
     return code
 

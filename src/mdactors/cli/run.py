@@ -17,7 +17,9 @@ HELP = "Run the daemon until SIGTERM."
 
 def describe(parser: argparse.ArgumentParser) -> None:
     """Describe the command line."""
-    parser.add_argument("--config", type=Path, required=True, metavar="FILE", help="YAML; see reference.yaml")
+    parser.add_argument(
+        "--config", type=Path, required=True, metavar="FILE", help="YAML; see config/reference.yaml"
+    )
     add_env_file(parser)
 
 

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from mdactors.market.sectors import Sectors
 
 HELP = "List the sectors and how many shares belong to each, or import a list of shares."
-IMPORT = "Keep a list of shares as NSE publishes it for an index (CSV); a daemon reads it at its next start."
+IMPORT = (
+    "Keep a list of shares as NSE publishes it for an index (CSV); a running daemon takes it within seconds."
+)
 
 
 def describe(parser: argparse.ArgumentParser) -> None:

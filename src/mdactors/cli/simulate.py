@@ -20,12 +20,17 @@ def describe(parser: argparse.ArgumentParser) -> None:
     """Describe the command line."""
     parser.add_argument("--broker", required=True, help="whose wire")
     parser.add_argument("--port", type=port, required=True, help="0 lets the system choose")
-    parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same market")
-    parser.add_argument("--speed", type=float, default=1.0, help="exchange time per real time")
-    parser.add_argument("--rate", type=float, default=400.0, help="updates a second, all together")
-    parser.add_argument("--beat", type=float, default=0.25, help="seconds between emissions")
-    parser.add_argument("--packets-per-frame", type=int, default=0, metavar="N", help="0: as many as changed")
-    parser.add_argument("--instruments", type=int, default=0, help="at least so many, with made-up shares")
+    for name, kind, default, meaning in (
+        ("--seed", int, 1, "the same seed gives the same market"),
+        ("--speed", float, 1.0, "exchange time per real time"),
+        ("--rate", float, 400.0, "updates a second, all together"),
+        ("--beat", float, 0.25, "seconds between emissions"),
+        ("--packets-per-frame", int, 0, "0: as many as changed"),
+        ("--instruments", int, 0, "at least so many, with made-up shares"),
+    ):
+        parser.add_argument(
+            name, type=kind, default=default, metavar="N", help=f"{meaning} (default %(default)s)"
+        )
     parser.add_argument("--replay", default="", metavar="FILE", help="recorded bars or ticks (CSV, also .gz)")
     parser.add_argument("--sent-log", default="", metavar="FILE", help="count what was sent, as JSON lines")
     parser.add_argument(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,13 +43,20 @@ def writer(suffix: str) -> Writer:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A file beside ``path`` that takes its place when the block ends well, and is gone otherwise."""
+    """A file beside ``path`` that takes its place when the block ends well, and is gone otherwise.
+
+    Raises:
+        MdactorsError: it cannot be written.
+    """
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         yield beside
         beside.replace(path)
+    except OSError as error:
+        raise MdactorsError(f"{path}: cannot be written: {error.strerror or error}") from error
     finally:
-        beside.unlink(missing_ok=True)
+        with suppress(OSError):
+            beside.unlink(missing_ok=True)
 
 
 def _write_csv(path: Path, pages: Pages, mode: Mode) -> None:

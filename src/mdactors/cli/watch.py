@@ -9,7 +9,7 @@ import signal
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -24,6 +24,10 @@ _SILENT_SECONDS = 15.0
 """Three of the daemon's heartbeats."""
 
 _UNKNOWN = "?"
+_WIDE = 120
+"""So many columns of the terminal are enough for the whole table."""
+_LEFT_OUT = ("open", "high", "low")
+"""What a narrower one is not shown: a price that is cut off is worse than none."""
 
 Message = dict[str, Any]
 
@@ -142,12 +146,12 @@ def show_table(messages: Iterable[Message | None]) -> None:
 
     board = Board()
     drawn = 0.0
-    with Live(board.table(), auto_refresh=False) as live:
+    with Live(auto_refresh=False) as live:
         for message in messages:
             if message is not None:
                 board.take(message)
             if time.monotonic() - drawn >= _REFRESH_SECONDS:
-                live.update(board.table(), refresh=True)
+                live.update(board.table(live.console.width), refresh=True)
                 drawn = time.monotonic()
 
 
@@ -165,29 +169,40 @@ class Board:
         elif text := _event_text(event, message):
             self._event = text
 
-    def table(self) -> Table:
-        """Draw it."""
+    def table(self, width: int) -> Table:
+        """Draw it for a terminal of so many columns."""
+        from rich import box
         from rich.table import Table
 
-        table = Table(caption=self._event, caption_justify="left")
-        table.add_column("symbol")
-        for heading in ("last", "change", "%", "open", "high", "low", "volume", "time"):
-            table.add_column(heading, justify="right")
+        left_out = () if width >= _WIDE else _LEFT_OUT
+        headings = [heading for heading in _cells({}) if heading not in left_out]
+        table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+        table.caption, table.caption_justify = self._event, "left"
+        table.add_column("symbol", no_wrap=True)
+        for heading in headings:
+            table.add_column(heading, justify="right", no_wrap=True)
         for tick in self._ticks.values():
             change = tick.get("change", 0.0)
             colour = "green" if change > 0 else "red" if change < 0 else ""
-            table.add_row(str(tick.get("symbol", _UNKNOWN)), *_cells(tick), style=colour)
+            cells = _cells(tick)
+            symbol = str(tick.get("symbol", _UNKNOWN))
+            table.add_row(symbol, *(cells[heading] for heading in headings), style=colour)
         return table
 
 
-def _cells(tick: Message) -> Iterator[str]:
-    yield _number(tick, "lastTradedPrice", ",.2f")
-    yield _number(tick, "change", "+,.2f")
-    yield _number(tick, "changePercent", "+.2f")
-    for word in ("open", "high", "low"):
-        yield _number(tick.get("ohlc", {}), word, ",.2f")
-    yield _number(tick, "volume", ",")
-    yield _clock(tick)
+def _cells(tick: Message) -> dict[str, str]:
+    """What stands under each heading beside the symbol's."""
+    ohlc = tick.get("ohlc", {})
+    return {
+        "last": _number(tick, "lastTradedPrice", ",.2f"),
+        "change": _number(tick, "change", "+,.2f"),
+        "%": _number(tick, "changePercent", "+.2f"),
+        "open": _number(ohlc, "open", ",.2f"),
+        "high": _number(ohlc, "high", ",.2f"),
+        "low": _number(ohlc, "low", ",.2f"),
+        "volume": _number(tick, "volume", ","),
+        "time": _clock(tick),
+    }
 
 
 def _clock(tick: Message) -> str:

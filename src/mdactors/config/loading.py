@@ -31,8 +31,10 @@ def load(
     missing: list[str] = []
     found: list[str] = []
     raw = interpolate(read_yaml(path), environ, "", missing)
+    if not isinstance(raw, dict | None):
+        raise ConfigError([f"{path}: expected sections of settings, got {type(raw).__name__}"])
     settings = decode(raw, Settings, "", found)
-    brokers = raw.get("brokers") if isinstance(raw, dict) else None
+    brokers = raw.get("brokers") if raw else None
     if broker_settings is not None and isinstance(brokers, dict):
         for name, section in brokers.items():
             if not isinstance(name, str) or not isinstance(section, dict | None):

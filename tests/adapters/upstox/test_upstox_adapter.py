@@ -134,7 +134,9 @@ def test_nothing_printable_holds_a_secret():
 
 
 def test_the_login_page_names_the_app():
-    assert adapter(api_key="k y").login_address() == (
-        "https://api.upstox.com/v2/login/authorization/dialog?response_type=code&client_id=k+y"
+    assert adapter(api_key="k y", redirect_uri="https://me.example/in?a").login_address() == (
+        "https://api.upstox.com/v2/login/authorization/dialog"
+        "?response_type=code&client_id=k+y&redirect_uri=https%3A%2F%2Fme.example%2Fin%3Fa"
     )
-    assert adapter().login_address() == ""
+    for some in ({}, {"api_key": "k"}, {"redirect_uri": "https://me.example"}):
+        assert adapter(**some).login_address() == "", "Upstox would refuse it"

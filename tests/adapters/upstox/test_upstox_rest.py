@@ -89,7 +89,7 @@ def test_a_lost_network_is_a_state_whose_text_hides_the_address(upstox, adapter,
     upstox.get(AUTHORIZE, body=error(f"{ADDRESS} failed"))
     with pytest.raises(BrokerUnavailable) as raised:
         adapter.endpoint()
-    assert error.__name__ in str(raised.value)
+    assert str(raised.value).endswith(f" from api.upstox.com: {error.__name__}")
     assert "one-time" not in str(raised.value)
     assert raised.value.__cause__ is None
     assert raised.value.__suppress_context__
