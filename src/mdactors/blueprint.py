@@ -237,7 +237,7 @@ class Blueprint:
             "readers": [*self.normalizers.values(), self.manager, self.views],
             "hub": self.hub,
         }
-        return ChildSpec(self.master, InstrumentMaster, arguments, ping_limit=SLOW_CHILD_SECONDS)
+        return ChildSpec(self.master, InstrumentMaster, arguments)
 
     def _broker(self, name: str) -> ChildSpec:
         adapter, feed = self._adapters[name], self._settings.feed

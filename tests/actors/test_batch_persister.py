@@ -71,14 +71,15 @@ class Absent(SqliteTicks):
 
 
 class Slow(SqliteTicks):
-    """Takes a second for a part of more than five ticks."""
+    """Takes a second for a part of more than so many ticks."""
 
     clock: FakeClock
+    quick: int
     parts: list[int]
 
     def write(self, ticks: PackedTicks, *positions: Any) -> int:
         self.parts.append(len(ticks))
-        self.clock.advance(1.0 if len(ticks) > 5 else 0.0)
+        self.clock.advance(1.0 if len(ticks) > self.quick else 0.0)
         return super().write(ticks, *positions)
 
 
@@ -557,13 +558,17 @@ def test_more_bars_than_one_write_takes_are_all_written_also_at_the_end(
     assert len(stored_closes(rig)) == 12
 
 
-def test_parts_shrink_until_the_store_is_quick_so_that_the_actor_hears_others_meanwhile(
-    idle: Rig, wait_until: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("quick", "parts"), [(5, [32, 16, 8, 4, 8, 4]), (0, [32, 16, 8, 4, 8, 4])], ids=["few", "never"]
+)
+def test_a_slow_store_gets_smaller_parts_but_never_tiny_ones(
+    idle: Rig, wait_until: Callable[..., None], monkeypatch: pytest.MonkeyPatch, quick: int, parts: list[int]
 ) -> None:
     monkeypatch.setattr(batch_persister, "PART_TICKS", 32)
-    monkeypatch.setattr(Slow, "clock", idle.clock, raising=False)
-    monkeypatch.setattr(Slow, "parts", [], raising=False)
+    monkeypatch.setattr(batch_persister, "LEAST_PART", 8)
+    for name, value in {"clock": idle.clock, "quick": quick, "parts": []}.items():
+        monkeypatch.setattr(Slow, name, value, raising=False)
     idle.start(kind=Slow, lag_limit=0)
     idle.tell(120, batch=1)
     wait_until(idle.whole)
-    assert Slow.parts[:5] == [32, 16, 8, 4, 8]
+    assert Slow.parts[:6] == parts

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -191,13 +192,33 @@ def test_a_killed_connection_is_replaced_and_its_socket_ended_first(
 
 
 def test_an_operator_closes_and_opens_it(
-    rig: Rig, kite: SimulatorServer, wait_until: Callable[..., None]
+    rig: Rig, kite: SimulatorServer, wait_until: Callable[..., None], caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level("INFO")
     wait_until(lambda: "live" in rig.states, WAIT)
+    rig.address.tell(DisconnectRequested())
     rig.address.tell(DisconnectRequested())
     wait_until(lambda: rig.states[-1] == "disconnected" and not kite.connections, WAIT)
     rig.address.tell(ConnectRequested())
     wait_until(lambda: rig.states[-1] == "live", WAIT)
+    assert caplog.messages.count("closed by an operator") == 1
+
+
+def test_an_operators_connect_begins_the_pauses_anew(
+    make_rig: Callable[..., Rig],
+    kite: SimulatorServer,
+    wait_until: Callable[..., None],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    rig = make_rig(kite, websocket_url="ws://127.0.0.1:1")
+
+    def pauses() -> list[float]:
+        return [float(seconds) for seconds in re.findall(r"next attempt in ([0-9.]+) s", caplog.text)]
+
+    wait_until(lambda: len(pauses()) == 2, WAIT)
+    rig.address.tell(ConnectRequested())
+    wait_until(lambda: len(pauses()) == 3, WAIT)
+    assert pauses()[1] > 1 >= pauses()[2]
 
 
 def test_a_connection_closed_by_an_operator_stays_closed_when_its_actor_is_killed(

@@ -20,8 +20,8 @@ from mdactors.store.carrier import Carrier
 from mdactors.store.ticks import TickStore
 
 PART_TICKS = 10_000
-PART_SECONDS = 0.25
-"""Parts shrink when one takes longer: meanwhile nothing else is heard."""
+PART_SECONDS, LEAST_PART = 0.25, 1000
+"""A part that takes longer is halved, since nothing is heard meanwhile, but a commit has its price."""
 MAINTENANCE_SECONDS = 300.0
 BAR_SECONDS = 5.0  # at most, however long ticks wait
 LONGEST_WAIT = 10.0
@@ -103,8 +103,7 @@ class BatchPersister(Actor):
         self._backoff = Backoff(limit=LONGEST_WAIT)
         self._alarms = Alarms(self.clock, self.logger, lambda alarm: self.tell(hub, alarm))
         self._damage: dict[str, None] = {}  # a carrier that ends forgets what it said of the journal
-        self._persisted = 0
-        self._refused = 0
+        self._persisted = self._refused = 0
 
     def on_start(self) -> None:
         """Ask the store and the journal writer how far they are; runs in the actor's thread."""
@@ -273,7 +272,8 @@ class BatchPersister(Actor):
             return False
         self._stored = carried.upto
         took = self.clock.monotonic() - started
-        self._part = min(2 * self._part, self._largest_part) if took < PART_SECONDS else self._part // 2 or 1
+        is_slow = took >= PART_SECONDS and self._part >= LEAST_PART
+        self._part = self._part // 2 if is_slow else min(2 * self._part, self._largest_part)
         self._persisted += (persisted := carried.ticks - carried.refused)
         self._refused += carried.refused
         self.logger.info("Persisted %d ticks in %dms", persisted, took * 1000)

@@ -260,7 +260,7 @@ class InstrumentMaster(Actor):
 
     def _take_file(self) -> None:
         """Take the table that lies on disk, if there is one and it is of any use."""
-        if not self._path.exists():
+        if _stamp(self._path) is None:
             return
         try:
             self._publish()

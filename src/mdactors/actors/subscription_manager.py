@@ -109,8 +109,7 @@ class SubscriptionManager(Actor):
         self._rejected: dict[str, dict[int, str]] = {}
         self._told: dict[str, SetInterest] = {}
         self._states: dict[str, str] = {}
-        self._recovering = True
-        self._due = False
+        self._recovering, self._due = True, False
 
     def on_start(self) -> None:
         """Take the table and the pins and ask for the sessions; runs in the actor's thread."""
@@ -130,7 +129,8 @@ class SubscriptionManager(Actor):
         before = self._interests.get(session, Interest())
         asked, echoed = self._without_echo(message, before)
         self._interests[session] = asked
-        if any(self._placement.lacks(token, mode) for token, mode in asked.wanted()):
+        fresh = asked.tokens.items() | asked.behind.items() - before.behind.items()
+        if any(self._placement.lacks(token, mode) for token, mode in fresh):
             self._place()
         reasons = {token: self._placement.why_not(token, mode) for token, mode in asked.tokens.items()}
         refused = {token: reason for token, reason in reasons.items() if reason}

@@ -27,7 +27,8 @@ def write(settings: StoreSettings, rows: Iterable[InstrumentRow], sectors: Itera
     )
     try:
         with database.transaction() as connection:
-            # Several daemons may share these tables, and load at the same time of day.
+            # Several daemons may share these tables and load at the same time of day: each waits its turn.
+            connection.execute("SET LOCAL lock_timeout = 0")
             connection.execute("SELECT pg_advisory_xact_lock('instruments'::regclass::oid::bigint)")
             # Not TRUNCATE, which would hide the rows before from who reads and wait for them.
             connection.execute("DELETE FROM instruments")

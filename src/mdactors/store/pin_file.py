@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pathlib
 
@@ -48,5 +49,6 @@ class PinFile:
                 os.fsync(file.fileno())  # else a power failure may leave the new name on an empty file
             beside.replace(self._path)
         except OSError as error:
-            beside.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                beside.unlink()
             raise StoreError(f"{self._path}: cannot be written: {error.strerror}") from None

@@ -7,10 +7,12 @@ import ipaddress
 
 from mdactors.errors import MdactorsError
 from mdactors.messages import RefreshInstruments
+from mdactors.store.catalogue_process import LOAD_SECONDS
 from mdactors.web.handler import Failure, Handler
 from mdactors.web.origins import is_local_host
 
-REFRESH_SECONDS = 60.0
+REFRESH_SECONDS = 2 * LOAD_SECONDS
+"""A refresh may wait for the load that is under way."""
 PROXY_HEADERS = ("X-Forwarded-For", "X-Real-Ip", "Forwarded")
 
 
