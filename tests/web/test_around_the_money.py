@@ -99,6 +99,39 @@ def test_asked_for_again_it_is_what_was_asked_for_last(chosen: Selection) -> Non
     assert strikes(chosen) == [60, 24600]
 
 
+@pytest.mark.parametrize("ended", [{"symbols": ["NIFTY 50"]}, {"underlying": "NIFTY", "type": "INDEX"}])
+def test_the_price_streams_for_them_though_the_client_does_not_want_it(
+    chosen: Selection, ended: dict[str, Any]
+) -> None:
+    chosen.change(Request("SUBSCRIBE", underlying="NIFTY", strikes=1), directory(24310.0))
+    chosen.change(Request("UNSUBSCRIBE", **ended), directory())
+    assert (NIFTY in chosen.interest.tokens, chosen.interest.behind) == (False, {NIFTY: "ltp"})
+    chosen.change(Request("UNSUBSCRIBE", underlying="NIFTY"), directory())
+    assert chosen.interest.behind == {}
+
+
+def test_where_only_options_are_asked_for_their_price_streams_too(chosen: Selection) -> None:
+    chosen.change(Request("SUBSCRIBE", underlying="NIFTY", strikes=0, type="OPTION"), directory())
+    assert (strikes(chosen), chosen.interest.behind) == ([24500], {NIFTY: "ltp"})
+    assert chosen.follow({NIFTY: 24110.0}, TABLE)
+    assert (strikes(chosen), chosen.interest.behind) == ([24100], {NIFTY: "ltp"})
+
+
+def test_when_every_member_was_ended_by_its_own_name_none_begins_again(chosen: Selection) -> None:
+    answer = chosen.change(Request("SUBSCRIBE", underlying="NIFTY", strikes=1), directory(24310.0))
+    chosen.change(Request("UNSUBSCRIBE", symbols=list(answer["symbols"])), directory())
+    assert (chosen.priced_by, chosen.interest.behind) == (frozenset(), {})
+    assert not chosen.follow({NIFTY: 24800.0}, TABLE)
+
+
+def test_the_spot_can_be_asked_for_again_without_an_end_of_the_options(chosen: Selection) -> None:
+    chosen.change(Request("SUBSCRIBE", underlying="NIFTY", strikes=0), directory(24310.0))
+    chosen.change(Request("SUBSCRIBE", underlying="NIFTY", type="INDEX", mode="full"), directory())
+    assert (strikes(chosen), chosen.interest.tokens[NIFTY]) == ([24300], "full")
+    assert chosen.follow({NIFTY: 24800.0}, TABLE)
+    assert strikes(chosen) == [24800]
+
+
 def test_what_is_listed_no_more_is_passed_over(chosen: Selection) -> None:
     chosen.change(Request("SUBSCRIBE", underlying="NIFTY", strikes=1), directory(24300.0))
     fewer = InstrumentTable.build({"x": [(each, each.token) for each in LISTED if each.strike != 24500.0]})
@@ -138,9 +171,21 @@ def test_where_the_hub_does_not_answer_the_request_is_served_nevertheless(
     stage.gate.clear()
     client = stage.connect(MARKET)
     client.send(json.dumps({"action": "SUBSCRIBE", "underlying": "NIFTY", "strikes": 0}))
+    wait_until(lambda: stage.told)
     wait_until(lambda: stage.get("/api/ticks/subscriptions")[1][stage.session()]["subscribedSymbols"])
     stage.gate.set()
     assert list(json.loads(client.recv())["symbols"]) == ["NIFTY 50", "NIFTY26NOV24500CE"]
+
+
+def test_where_there_are_no_groups_the_hub_is_not_asked_for_a_price(
+    stage: Any, ask: Callable[..., Any]
+) -> None:
+    stage.table = TABLE
+    stage.start()
+    stage.gate.clear()
+    client = stage.connect("/ws/options")
+    asked = {"symbols": ["NIFTY26NOV24500CE"], "underlying": "NIFTY", "strikes": 0}
+    assert ask(client, action="SUBSCRIBE", **asked)["symbols"], "the hub was free to answer"
 
 
 def test_strikes_that_are_no_whole_number_are_refused(stage: Any, ask: Callable[..., Any]) -> None:

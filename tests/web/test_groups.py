@@ -114,6 +114,15 @@ def test_the_nearest_expiry_of_then_is_ended_when_another_is_the_nearest(chosen:
     assert tokens(chosen) == set()
 
 
+def test_a_name_stands_for_nothing_that_has_ended_since(chosen: Selection) -> None:
+    chosen.change(Request("SUBSCRIBE", underlying="NIFTY"), directory())
+    chosen.change(Request("UNSUBSCRIBE", underlying="NIFTY", expiry=NEAR), directory())
+    later = directory(today="2026-11-25")
+    chosen.change(Request("SUBSCRIBE", underlying="NIFTY", expiry=FAR), later)
+    chosen.change(Request("UNSUBSCRIBE", underlying="NIFTY"), later)
+    assert tokens(chosen) == set()
+
+
 def test_a_member_that_was_subscribed_by_its_own_name_too_goes_on(chosen: Selection) -> None:
     chosen.change(Request("SUBSCRIBE", symbols=["HDFCBANK"], mode="ltp"), directory())
     chosen.change(Request("SUBSCRIBE", sector="BANKING", mode="full"), directory())

@@ -262,6 +262,11 @@ def test_one_session_too_many_is_closed_with_the_code_for_it_and_never_reported(
     assert len(stage.told) == 2
 
 
+def test_a_client_may_be_silent_for_longer_than_the_kernel_counts(stage, ask):
+    stage.start(outbox_seconds=1e9)
+    assert ask(stage.connect("/ws/stocks"), action="SUBSCRIBE", symbols=["INFY"])["symbols"]
+
+
 def test_a_message_far_too_large_closes_the_session(stage, wait_until):
     stage.start(max_request_bytes=1024)
     client = stage.connect("/ws/stocks")

@@ -79,6 +79,8 @@ SLACK = 16
 """How many times the size of a request a message may have to be answered; a larger one closes the socket."""
 SILENT_SECONDS = 60.0
 """How long beyond ``server.outbox_seconds`` a client may take nothing before its connection is lost."""
+MOST_SILENT_MS = 2**31 - 1
+"""The longest that the kernel takes."""
 MAX_BODY_BYTES = 1_048_576
 THREADS = 2
 
@@ -123,7 +125,7 @@ class WebServer:
         except OSError as error:
             message = f"server.host, server.port: cannot listen on {host}:{port}: {error.strerror}"
             raise MdactorsError(message) from error
-        silent_ms = int(1000 * (self._settings.outbox_seconds + SILENT_SECONDS))
+        silent_ms = int(min(1000 * (self._settings.outbox_seconds + SILENT_SECONDS), MOST_SILENT_MS))
         for sock in self._sockets:  # the connections inherit it
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, silent_ms)
         self.port = self._sockets[0].getsockname()[1]

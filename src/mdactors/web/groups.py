@@ -12,6 +12,7 @@ from mdactors.market.sectors import share_of
 from mdactors.market.strikes import Strikes
 from mdactors.market.underlyings import Underlying
 from mdactors.protocol import ErrorCode, Request
+from mdactors.web.band import Band
 from mdactors.web.directory import Directory
 
 Field = Literal["sector", "underlying"]
@@ -43,7 +44,7 @@ class Meant(NamedTuple):
     group: Group
     members: Mapping[str, Instrument | None]
     """By their names; None for what no broker lists."""
-    strikes: Strikes | None = None
+    band: Band | None = None
     """Where only the options around the money are meant."""
 
 
@@ -98,17 +99,16 @@ def _chain(request: Request, directory: Directory) -> Meant:
     expiry = request.expiry or underlying.nearest(directory.today)
     if expiry not in underlying.expiries:
         raise request.refusal(ErrorCode.INVALID_FIELD, f"{text}: {expiries_of(underlying)}", "expiry")
-    options, strikes = underlying.expiries[expiry], None
+    options, money, band = underlying.expiries[expiry], underlying.priced_by(directory.today), None
     if request.strikes is not None:
-        strikes = Strikes(options, [each.token for each in underlying.priced_by(directory.today)])
+        strikes = Strikes(options, [each.token for each in money])
         strikes.middle = strikes.middle_at(directory.prices)
-        near = set(strikes.tokens(request.strikes))
+        band = Band(strikes, request.strikes, request.mode)
+        near = set(band.tokens())
         options = [each for each in options if each.token in near]
-    money = underlying.priced_by(directory.today)[:1]
-    named: dict[str, Instrument | None] = {_name(each, directory.table): each for each in money}
-    return Meant(
-        Group("underlying", underlying.name, expiry), named | {each.symbol: each for each in options}, strikes
-    )
+    named: dict[str, Instrument | None] = {_name(each, directory.table): each for each in money[:1]}
+    group = Group("underlying", underlying.name, expiry)
+    return Meant(group, named | {each.symbol: each for each in options}, band)
 
 
 def expiries_of(underlying: Underlying) -> str:

@@ -10,8 +10,8 @@ import msgspec
 from mdactors.market.instruments import InstrumentTable
 from mdactors.market.interest import BarChannel, Interest
 from mdactors.market.quote import Mode, richer
-from mdactors.market.strikes import Strikes
 from mdactors.protocol import ErrorCode, Request
+from mdactors.web.band import Band
 from mdactors.web.channels import NOT_LOADED, Channel, made_of, read_channels
 from mdactors.web.directory import Directory
 from mdactors.web.groups import Asked, Group, Meant, asked_groups, read_group
@@ -22,17 +22,6 @@ Named: TypeAlias = dict[str, tuple[int, str]]
 """What was asked for -> token and symbol of what is meant."""
 Made: TypeAlias = dict[Channel, Mapping[int, Mode]]
 """Channel -> what it is made of."""
-
-
-class _Band(msgspec.Struct, frozen=True):
-    """The options around the money that a group has, wherever the money goes."""
-
-    strikes: Strikes
-    each_side: int
-    mode: Mode
-
-    def tokens(self) -> list[int]:
-        return self.strikes.tokens(self.each_side)
 
 
 class Selection:
@@ -49,7 +38,7 @@ class Selection:
         """Token -> the version of the interest in which it was asked for last."""
         self._groups: dict[Asked, set[Group]] = {}
         """What was meant when it was asked for: another expiry may be the nearest by now."""
-        self._bands: dict[Group, _Band] = {}
+        self._bands: dict[Group, Band] = {}
         self._channels: dict[str, Channel] = {}
         """By the names that were asked for."""
         self._made: Made = {}
@@ -100,12 +89,12 @@ class Selection:
         """Want what was found by name and the members of groups; all of it."""
         self._wishes.want((token for token, _ in found.values()), request.mode)
         for asked, named in members.items():
-            group, strikes = meant[asked].group, meant[asked].strikes
-            if strikes is not None or group in self._bands:  # asked again, it is what was asked for last
+            group, band = meant[asked].group, meant[asked].band
+            if _means_options(request) and (band is not None or group in self._bands):
                 self._bands.pop(group, None)
-                self._wishes.end(self._wishes.members(group), group)
-            if strikes is not None and request.strikes is not None and request.type in (None, "OPTION"):
-                self._bands[group] = _Band(strikes, request.strikes, request.mode)
+                self._wishes.end(self._wishes.members(group), group)  # asked again, it is what was asked last
+                if band is not None:
+                    self._bands[group] = band
             self._groups.setdefault(asked, set()).add(group)
             self._wishes.want((token for token, _ in named.values()), request.mode, group)
             found = named | found
@@ -121,12 +110,9 @@ class Selection:
         for group in set[Group]().union(*ended.values()):
             tokens = [token for token in self._wishes.members(group) if _is_of(token, request.type, table)]
             self._wishes.end(tokens, group)
-            if request.type in (None, "OPTION"):
+            if _means_options(request):
                 self._bands.pop(group, None)
             members |= dict.fromkeys(tokens)
-        for asked, groups in ended.items():
-            if not any(map(self._wishes.members, groups)):
-                self._groups.pop(asked, None)
         left = self._wishes.modes()
         gone = {self._symbols[token]: (token, self._symbols[token]) for token in members if token not in left}
         return gone | found
@@ -188,17 +174,15 @@ class Selection:
     @property
     def priced_by(self) -> frozenset[int]:
         """The tokens of what says where the money is that groups follow."""
-        return frozenset(token for band in self._bands.values() for token in band.strikes.priced_by)
+        return frozenset(token for band in self._bands.values() for token in band.priced_by)
 
     def follow(self, prices: Mapping[int, float], table: InstrumentTable) -> bool:
         """Want the options around where the money is by these prices; whether any has moved."""
         moved = False
         for group, band in self._bands.items():
-            middle = band.strikes.middle_at(prices)
-            if middle == band.strikes.middle:
+            before = band.follow(prices)
+            if not before:
                 continue
-            before = set(band.tokens())
-            band.strikes.middle = middle
             now = {token: each for token in band.tokens() if (each := table.by_token.get(token)) is not None}
             self._wishes.end(before - now.keys(), group)
             fresh = [each for token, each in now.items() if token not in before]
@@ -219,11 +203,12 @@ class Selection:
 
     def _renew(self, *, version: int | None = None, **changed: Any) -> None:
         """Make the interest anew; by default it is the next version."""
+        self._forget_empty_groups()
         tokens = self._wishes.modes()
         for token in self._symbols.keys() - tokens.keys():
             del self._symbols[token], self._asked[token]
         behind: dict[int, Mode] = {}
-        for made in self._made.values():
+        for made in (*self._made.values(), *(band.behind for band in self._bands.values())):
             behind |= {token: richer(mode, behind.get(token, mode)) for token, mode in made.items()}
         self.interest = msgspec.structs.replace(
             self.interest,
@@ -234,6 +219,13 @@ class Selection:
             version=self.interest.version + 1 if version is None else version,
             **changed,
         )
+
+    def _forget_empty_groups(self) -> None:
+        """Forget the groups that have no members any more, however those were ended."""
+        has_members = self._wishes.members
+        left = {asked: set(filter(has_members, groups)) for asked, groups in self._groups.items()}
+        self._groups = {asked: groups for asked, groups in left.items() if groups}
+        self._bands = {group: band for group, band in self._bands.items() if has_members(group)}
 
     # --- what may be asked
 
@@ -288,6 +280,10 @@ class Selection:
             else:
                 unknown.append(name)
         return found, unknown
+
+
+def _means_options(request: Request) -> bool:
+    return request.type in (None, "OPTION")
 
 
 def _is_of(token: int, kind: str | None, table: InstrumentTable) -> bool:

@@ -94,7 +94,7 @@ class SessionSocket(Handler, WebSocketHandler):
         try:
             request = self._read(message)
             directory = self.parts.gateway.directory()
-            if tokens := priced_by(request, directory):
+            if self._path.market and (tokens := priced_by(request, directory)):
                 return self._take_at(tokens, session, request, directory)
             self._take(session, request, directory)
         except BadRequest as error:
