@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import os
+import socket
+import stat
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pykka
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 # A busy machine is no reason to fail: what hypothesis finds counts, not how fast it looks.
 hypothesis.settings.register_profile(
@@ -25,24 +31,46 @@ OUR_THREADS = ("actor-", "feed-")
 """Names of threads that must end although they are daemons."""
 
 SECONDS_TO_TIDY_UP = 3.0
+WHOLE_DAEMONS = ("tests/e2e/", "tests/chaos/")
+
+
+class OneDaemonAtATime(LoadScopeScheduling):
+    """Where two work (``-n 2``): one has the tests of whole daemons, the other all else, file by file."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "whole daemons" if nodeid.startswith(WHOLE_DAEMONS) else nodeid.partition("::")[0]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneDaemonAtATime:
+    """Two daemons under load would be each other's noise."""
+    return OneDaemonAtATime(config, log)
+
+
+def pytest_collection_finish() -> None:
+    """What is there by now stays: the garbage collector need not look at it again and again."""
+    gc.collect()
+    gc.freeze()
+
+
+def _listens(descriptor: int) -> bool:
+    """Whether it is a server socket; asked of the socket, for the kernel's table takes ten milliseconds."""
+    asked = socket.socket(fileno=descriptor)
+    try:
+        return bool(asked.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
+    finally:
+        asked.detach()
 
 
 def _listening_sockets() -> set[str]:
-    """Inodes of this process's listening TCP sockets."""
-    ours = set()
-    for descriptor in os.listdir("/proc/self/fd"):
-        try:
-            target = os.readlink(f"/proc/self/fd/{descriptor}")
-        except FileNotFoundError:
-            continue
-        if target.startswith("socket:["):
-            ours.add(target.removeprefix("socket:[").removesuffix("]"))
+    """Inodes of this process's listening sockets."""
     listening = set()
-    for table in ("/proc/self/net/tcp", "/proc/self/net/tcp6"):
-        if Path(table).exists():
-            rows = (line.split() for line in Path(table).read_text().splitlines()[1:])
-            listening |= {row[9] for row in rows if row[3] == "0A"}
-    return ours & listening
+    for descriptor in map(int, os.listdir("/proc/self/fd")):
+        with contextlib.suppress(OSError):  # closed meanwhile
+            state = os.fstat(descriptor)
+            if stat.S_ISSOCK(state.st_mode) and _listens(descriptor):
+                listening.add(str(state.st_ino))
+    return listening
 
 
 def _living() -> dict[str, set[str]]:
@@ -71,14 +99,21 @@ def nothing_left_behind() -> Iterator[None]:
 
 @pytest.fixture
 def wait_until() -> Callable[..., None]:
-    """``wait_until(condition, deadline=5.0)``: return once it is true, fail after the deadline."""
+    """``wait_until(condition, deadline=20.0)``: return once it is true, fail after the deadline.
 
-    def wait(condition: Callable[[], object], deadline: float = 5.0) -> None:
+    Rests as long as it looked: what it waits for may be in this process, or only get idle time.
+    """
+
+    def wait(condition: Callable[[], object], deadline: float = 20.0) -> None:
         end = time.monotonic() + deadline
-        while not condition():
-            if time.monotonic() > end:
+        while True:
+            looks = time.monotonic()
+            if condition():
+                return
+            looked = time.monotonic()
+            if looked > end:
                 pytest.fail(f"not within {deadline:g} s")
-            time.sleep(0.002)
+            time.sleep(max(0.002, looked - looks))
 
     return wait
 

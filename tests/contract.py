@@ -6,13 +6,12 @@ import json
 from functools import cache
 from typing import Any
 
-import jsonschema
-from referencing import Registry
-from referencing.jsonschema import DRAFT202012
+from jsonschema_rs import Draft202012Validator, Registry
 
 from mdactors.web.rest_docs import read_document
 
 _SAYS_WHAT = ("$ref", "properties", "anyOf")
+_AT = "json-schema:///"
 
 
 class Contract:
@@ -21,9 +20,10 @@ class Contract:
     def __init__(self) -> None:
         self.openapi, self.asyncapi = (json.loads(read_document(name)) for name in ("openapi", "asyncapi"))
         documents = {"openapi.json": self.openapi, "asyncapi.json": self.asyncapi}
-        self._registry = Registry().with_resources(
-            (name, DRAFT202012.create_resource(_closed_document(each))) for name, each in documents.items()
-        )
+        self._registry = Registry([
+            (f"{_AT}{name}", _closed_document(each)) for name, each in documents.items()
+        ])  # fmt: skip
+        self._validators: dict[str, Draft202012Validator] = {}
         self.operations = {
             said["operationId"]: (path, method, said)
             for path, item in self.openapi["paths"].items()
@@ -41,10 +41,15 @@ class Contract:
 
     def errors(self, document: str, pointer: str, value: Any) -> list[str]:
         """What is wrong with a value, by the schema at this place."""
-        schema = {"$ref": f"{document}.json#{pointer}", "unevaluatedProperties": False}
-        checker = jsonschema.Draft202012Validator.FORMAT_CHECKER
-        validator = jsonschema.Draft202012Validator(schema, registry=self._registry, format_checker=checker)
-        return [f"{error.json_path}: {error.message[:300]}" for error in validator.iter_errors(value)]
+        errors = self._validator(f"{_AT}{document}.json#{pointer}").iter_errors(value)
+        return [f"{error.instance_path}: {error.message[:300]}" for error in errors]
+
+    def _validator(self, reference: str) -> Draft202012Validator:
+        if reference not in self._validators:
+            schema = {"$ref": reference, "unevaluatedProperties": False}
+            made = Draft202012Validator(schema, registry=self._registry, validate_formats=True)
+            self._validators[reference] = made
+        return self._validators[reference]
 
     def check_answer(self, operation: str, status: int, content_type: str, body: bytes) -> None:
         """An answer of REST has the documented status, content type and schema."""

@@ -91,7 +91,7 @@ def test_every_problem_is_reported_at_once_by_its_path(tmp_path: Path) -> None:
     ("section", "problem"),
     [
         ("upstox: {rest_url: api.upstox.com}", "rest_url: expected an address like https://api.upstox.com"),
-        ("upstox: {instruments_url: 'file:///x'}", "instruments_url: expected an address like https://"),
+        ("upstox: {instruments_url: 'ftp://x/y'}", "instruments_url: expected an address like https://"),
         ("kite: {api_key: x, rest_url: ''}", "rest_url: expected an address like https://api.kite.trade"),
         ("kite: {api_key: x, websocket_url: 'https://x'}", "websocket_url: expected an address like wss://"),
     ],

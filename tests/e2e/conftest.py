@@ -29,6 +29,8 @@ from mdactors.plugins import load_simulator, make_adapters
 from mdactors.simulator import SimulatorOptions, SimulatorServer, Venue, open_venue
 
 DEADLINE = 10.0
+QUICK = {"beat": 0.02, "rate": 3000.0}
+"""A market on which each instrument ticks twenty times a second: no test shall wait for prices."""
 
 Message = dict[str, Any]
 
@@ -179,11 +181,14 @@ def by_symbol() -> Callable[[Iterable[Message]], dict[str, list[Message]]]:
 
 @pytest.fixture
 def simulate() -> Iterator[Callable[..., SimulatorServer]]:
-    """``simulate(broker, **options)``: a simulated broker in a thread; ``venue`` makes it another market."""
+    """``simulate(broker, **options)``: a simulated broker in a thread; without options a `QUICK` one.
+
+    ``venue`` makes it another market.
+    """
     with contextlib.ExitStack() as servers:
 
         def start(broker: str, venue: Venue | None = None, port: int = 0, **options: Any) -> SimulatorServer:
-            chosen = SimulatorOptions(**options)
+            chosen = SimulatorOptions(**(options or QUICK))
             simulator = load_simulator(broker)(venue or open_venue(chosen), chosen)
             return servers.enter_context(SimulatorServer(simulator, port=port))
 

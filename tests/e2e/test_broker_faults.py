@@ -59,7 +59,7 @@ def words(client):
 
 
 def test_dropped_connections_cost_the_clients_a_gap_and_no_more(broker, simulate, start, wait_until, lost):
-    server = simulate(broker, beat=0.05)
+    server = simulate(broker)
     daemon, client = start({broker: server.settings()}, stale_seconds=0.6)
     server.faults.refuse(503, 1)
     assert server.faults.drop() == 1
@@ -79,7 +79,7 @@ def test_dropped_connections_cost_the_clients_a_gap_and_no_more(broker, simulate
 
 
 def test_a_silent_feed_is_called_stale_then_live(broker, simulate, start, wait_until, lost):
-    server = simulate(broker, beat=0.05)
+    server = simulate(broker)
     daemon, client = start({broker: server.settings()}, stale_seconds=0.6)
     server.faults.silence(30)
     wait_until(lambda: words(client)[-1:] == ["stale"], 8)
@@ -92,7 +92,7 @@ def test_a_silent_feed_is_called_stale_then_live(broker, simulate, start, wait_u
 
 def test_a_connection_that_hangs_is_opened_anew(simulate, start, wait_until, lost, monkeypatch):
     monkeypatch.setattr("mdactors_kite.adapter.KiteAdapter.silence_seconds", 1.0)
-    server = simulate("kite", beat=0.05)
+    server = simulate("kite")
     _, client = start({"kite": server.settings()})
     assert server.faults.stall(30) == 1
     before = len(client.heard)
@@ -104,7 +104,7 @@ def test_a_connection_that_hangs_is_opened_anew(simulate, start, wait_until, los
 
 
 def test_a_bad_frame_costs_nothing_but_a_line(broker, simulate, start, wait_until, lost):
-    server = simulate(broker, beat=0.05)
+    server = simulate(broker)
     daemon, client = start({broker: server.settings()})
 
     def bad():

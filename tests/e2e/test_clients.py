@@ -17,7 +17,7 @@ SYMBOLS = ["NIFTY 50", "NIFTY BANK", "RELIANCE", "INFY", "TCS", "BSE:RELIANCE"]
 @pytest.fixture(params=["kite", "upstox"])
 def daemon(request, simulate, configuration, run_daemon, wait_until):
     """A daemon on a quick market."""
-    server = simulate(request.param, beat=0.05, rate=800.0)
+    server = simulate(request.param)
     quick = {"port": 0, "heartbeat_seconds": 0.5}
     daemon = run_daemon(configuration({request.param: server.settings()}, server=quick))
     wait_until(lambda: daemon.get("/ready")[0] == 200)

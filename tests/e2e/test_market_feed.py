@@ -10,7 +10,7 @@ SYMBOLS = ("NIFTY 50", "RELIANCE", "NIFTY26NOVFUT")
 
 @pytest.fixture(params=["kite", "upstox"])
 def server(request, simulate):
-    server = simulate(request.param, beat=0.05, rate=800.0)
+    server = simulate(request.param)
     server.broker = request.param
     return server
 
@@ -104,16 +104,24 @@ def test_prices_by_type_say_the_same_as_the_ticks(daemon, server, connect, wait_
             assert price["ltt"].isdigit()
 
 
+@pytest.mark.parametrize(
+    ("broker", "app", "login"),
+    [
+        ("kite", {"api_key": "k"}, "https://kite.zerodha.com/connect/login?v=3&api_key=k"),
+        ("upstox", {"api_key": "k", "redirect_uri": "https://me.example"},
+         "/v2/login/authorization/dialog?response_type=code&client_id=k&redirect_uri=https%3A%2F%2Fme.example"),
+    ],
+)  # fmt: skip
 def test_without_a_valid_token_connect_is_409_with_the_login_address(
-    simulate, configuration, run_daemon, wait_until
+    broker, app, login, simulate, configuration, run_daemon
 ):
-    server = simulate("kite", beat=0.05)
-    settings = {**server.settings(), "access_token": "yesterdays"}
-    daemon = run_daemon(configuration({"kite": settings}))
+    server = simulate(broker, beat=0.05)
+    settings = {**server.settings(), **app, "access_token": "yesterdays"}
+    daemon = run_daemon(configuration({broker: settings}))
     status, body = daemon.post(f"{FEED}/connect")
     assert (status, body["status"], body["error"]["code"]) == (409, "error", "login_required")
-    assert (
-        body["error"]["login"] == f"https://kite.zerodha.com/connect/login?v=3&api_key={settings['api_key']}"
-    )
-    assert "log in again" in body["message"]
+    if broker == "upstox":
+        login = settings["rest_url"] + login
+    assert body["error"]["login"] == login
+    assert body["message"].startswith(f"{broker} wants a login: ")
     assert "yesterdays" not in str(body)

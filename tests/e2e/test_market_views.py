@@ -72,29 +72,44 @@ def test_movers_are_those_of_the_ticks_at_once_as_they_change_and_until_they_are
 
 
 def test_a_chain_says_what_the_ticks_of_its_options_say(market, wait_until):
-    server, _, client = market
+    server, daemon, client = market
     server.step(30)
     client.ask("SUBSCRIBE", channels=[CHAIN])
 
-    def agrees():
+    def agreed():
+        """The newest chain, once it says what the newest ticks say."""
         ticks, chains = newest(client), client.events("chain")
         options = [row[side] for row in chains[-1]["rows"] for side in ("ce", "pe")] if chains else []
-        return options and all(
+        agrees = options and all(
             option["lastTradedPrice"] == ticks[option["symbol"]]["lastTradedPrice"]
             and option["openInterest"] == ticks[option["symbol"]]["openInterest"]
             and option["bid"] == ticks[option["symbol"]]["depth"]["buy"][0]["price"]
             for option in options
         )
+        spot = ticks["NIFTY 50"]["lastTradedPrice"]
+        return chains[-1] if agrees and chains[-1]["spot"] == spot else None
 
-    wait_until(agrees)
+    def answer_agrees():
+        ticks = newest(client)
+        rows = daemon.get(f"/api/optionchain/NIFTY?expiry={EXPIRY}")[1]["rows"]
+        options = [row[side] for row in rows for side in ("ce", "pe")]
+        names = ("depth", "openInterest", "volume", "iv", "greeks")
+        return all(
+            "depth" in option and option.get(name) == ticks[option["symbol"]].get(name)
+            for option in options
+            for name in names
+        )
+
+    seen = []
+    wait_until(lambda: seen.append(agreed()) or seen[-1])
     server.step(30)
-    wait_until(agrees)
-    chain = client.events("chain")[-1]
+    wait_until(lambda: seen.append(agreed()) or seen[-1])
+    chain = seen[-1]
     assert (chain["underlying"], chain["expiry"]) == ("NIFTY", EXPIRY)
-    assert chain["spot"] == newest(client)["NIFTY 50"]["lastTradedPrice"]
     strikes = [row["strike"] for row in chain["rows"]]
     assert chain["atTheMoney"] == min(strikes, key=lambda strike: abs(strike - chain["spot"]))
     assert chain["maxPain"] in strikes
+    wait_until(answer_agrees)
 
 
 @pytest.mark.parametrize("market", ["kite"], indirect=True)

@@ -10,7 +10,7 @@ FLAT = {"instrumentKey", "ltp", "open", "high", "low", "volume", "timestamp"}
 
 @pytest.fixture
 def server(simulate):
-    return simulate("kite", beat=0.05, rate=800.0)
+    return simulate("kite")
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import json
 import signal
 import socket
 import time
+import urllib.request
 from itertools import pairwise
 
 import pytest
@@ -13,6 +14,8 @@ import pytest
 from mdactors import demo
 
 WATCHDOG_SECONDS = 0.6
+DEADLINE = 20.0
+"""Of what the instruments have to be loaded for, by a process that only gets idle time."""
 
 
 @pytest.fixture
@@ -99,7 +102,7 @@ def test_without_instruments_it_starts_degraded_and_says_so(
         return {alarm["id"]: alarm["text"] for alarm in daemon.get("/api/status")[1]["alarms"]}
 
     wait_until(lambda: "instruments" in alarms())
-    assert "instruments cannot be fetched" in alarms()["instruments"]
+    assert "not all instruments are up to date" in alarms()["instruments"]
     while b"no instruments" not in (said := manager.recv(4096)):
         assert said.startswith(b"STATUS=degraded: ")
     assert daemon.end(signal.SIGTERM) == 0
@@ -121,12 +124,14 @@ def test_the_table_on_disk_is_enough_for_a_start_without_network(
     again = mdactors("run", "--config", config_file({broker: away}, data_dir=str(tmp_path / "kept")))
     wait_until(lambda: again.get("/ready")[0] == 200)
 
-    def stocks():
-        """None while it tries to load: it answers nothing then."""
-        return again.get("/api/status")[1]["counters"]["instrument_master"].get("stocks")
+    def master():
+        """What it says, which it does at once, also while it tries to load."""
+        said = again.get("/api/status")[1]["counters"]["instrument_master"]
+        assert "silent" not in said
+        return said
 
-    wait_until(lambda: (stocks() or 0) > 50)
-    wait_until(lambda: again.get("/api/status")[1]["alarms"])
+    wait_until(lambda: master()["stocks"] > 50)
+    wait_until(lambda: master() and again.get("/api/status")[1]["alarms"])
     assert again.get("/ready")[0] == 200
     assert again.get("/health")[0] == 503
 
@@ -146,10 +151,41 @@ def test_a_wrong_token_is_a_state_that_is_shown(broker, mdactors, config_file, w
         status, answer = daemon.get("/health")
         assert (status, answer["status"]) == (503, "DOWN")
         assert answer["details"][broker] == "disconnected"
-        assert daemon.get("/ready")[0] == 200
+        wait_until(lambda: daemon.get("/ready")[0] == 200)
         assert daemon.end(signal.SIGTERM) == 0
     assert "login needed" in daemon.err
     assert "of-yesterday" not in daemon.err
+
+
+def test_a_running_daemon_takes_what_the_commands_write_beside_it(
+    mdactors, config_file, kite, tmp_path, wait_until
+):
+    config = config_file({"kite": kite["settings"]})
+    daemon = mdactors("run", "--config", config)
+    wait_until(lambda: daemon.get("/api/instruments/RELIANCE")[0] == 200)
+    assert daemon.get("/api/instruments/RELIANCE")[1]["sector"] == "ENERGY"
+
+    banks = tmp_path / "ind_niftybanklist.csv"
+    banks.write_text(
+        "Company Name,Industry,Symbol,Series,ISIN Code\nReliance,Power,RELIANCE,EQ,INE002A01018\n"
+    )
+    assert mdactors("sectors", "import", banks, "--config", config).child.wait(DEADLINE) == 0
+    wait_until(lambda: daemon.get("/api/instruments/RELIANCE")[1]["sector"] == "BANKING", DEADLINE)
+
+    def banking():
+        return [each["symbol"] for each in daemon.get("/api/sectors/BANKING")[1]["members"]]
+
+    wait_until(lambda: "RELIANCE" in banking(), DEADLINE)
+
+    with urllib.request.urlopen(f"{kite['settings']['rest_url']}/instruments") as answer:
+        listed = answer.read()
+    more = tmp_path / "instruments.csv"
+    more.write_bytes(listed + b"256257,1001,BRANDNEW,A NEW ONE,0,,0,0.05,1,EQ,NSE,NSE\n")
+    words = ["instruments", "sync", "--from", f"kite={more}", "--config", config]
+    assert daemon.get("/api/instruments/BRANDNEW")[0] == 404
+    assert mdactors(*words).child.wait(DEADLINE) == 0
+    wait_until(lambda: daemon.get("/api/instruments/BRANDNEW")[0] == 200, DEADLINE)
+    assert daemon.end(signal.SIGTERM) == 0
 
 
 def test_a_token_file_that_is_written_later_ends_the_need_for_a_login(

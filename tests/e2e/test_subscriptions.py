@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import pytest
 
 KEPT, LEFT = "RELIANCE", "INFY"
 TOKENS = {"RELIANCE": 738561, "INFY": 408065}
+HDFCBANK, NIFTY = 341249, 256265
 STEPS = 40
 
 
@@ -24,7 +26,7 @@ def sent(server):
 def test_the_broker_is_told_when_the_last_client_has_left(
     broker, simulate, configuration, run_daemon, connect, wait_until
 ):
-    server = simulate(broker, beat=0.05, rate=800.0)
+    server = simulate(broker)
     raw = configuration({broker: server.settings()}, subscriptions={"grace_seconds": 0.3})
     daemon = run_daemon(raw)
     wait_until(lambda: daemon.get("/ready")[0] == 200)
@@ -89,7 +91,7 @@ def test_a_refresh_of_the_instruments_loses_no_tick(
 def test_a_group_streams_all_its_members_and_its_end_releases_them_at_the_broker(
     broker, group, lasting, some, simulate, configuration, run_daemon, connect, wait_until
 ):
-    server = simulate(broker, beat=0.05, rate=800.0)
+    server = simulate(broker)
     raw = configuration({broker: server.settings()}, subscriptions={"grace_seconds": 0.3})
     daemon = run_daemon(raw)
     wait_until(lambda: daemon.get("/ready")[0] == 200)
@@ -103,15 +105,102 @@ def test_a_group_streams_all_its_members_and_its_end_releases_them_at_the_broker
     told = {tick["symbol"]: tick["instrumentToken"] for tick in client.ticks()}
     assert set(sent(server)) == set(told.values())
 
-    def silent():
-        """Whether the broker sends nothing of the members while it sends the rest."""
-        before = sent(server)
-        rest = [told[symbol] for symbol in lasting]
-        wait_until(lambda: all(sent(server)[token] >= before[token] + 5 for token in rest))
-        after = sent(server)
-        return all(after[told[symbol]] == before[told[symbol]] for symbol in members)
-
-    assert not silent()
+    assert not silent(server, members, lasting, told)
     ended = client.ask("UNSUBSCRIBE", **group)
     assert set(ended["symbols"]) == members
-    wait_until(silent)
+    wait_until(lambda: silent(server, members, lasting, told))
+
+
+@pytest.fixture(params=["kite", "upstox"])
+def quiet(request, simulate, configuration, run_daemon, wait_until):
+    """A broker whose market moves, and a daemon that streams nothing of it unasked."""
+    server = simulate(request.param)
+    raw = configuration({request.param: server.settings()}, subscriptions={"grace_seconds": 0.3})
+    daemon = run_daemon(raw)
+    wait_until(lambda: daemon.get("/ready")[0] == 200)
+    return server, daemon
+
+
+def test_channels_of_a_sector_and_a_chain_stream_what_they_show_until_they_are_ended(
+    quiet, connect, wait_until
+):
+    server, daemon = quiet
+    rest, page = connect(daemon.port, "/ws/stocks"), connect(daemon.port, "/ws/market")
+    rest.ask("SUBSCRIBE", "RELIANCE", "HDFCBANK")
+    expiry = daemon.get("/api/optionchain/NIFTY")[1]["expiry"]
+    channels = ["sector:BANKING", f"chain:NIFTY:{expiry}"]
+    page.ask("SUBSCRIBE", channels=channels)
+
+    def whole():
+        sector, chain = page.events("sector")[-1:], page.events("chain")[-1:]
+        options = [row[side] for row in chain[0]["rows"] for side in ("ce", "pe")] if chain else []
+        priced = options and all("lastTradedPrice" in each for each in options) and "spot" in chain[0]
+        return priced and sector[0]["priced"] == sector[0]["members"]
+
+    wait_until(whole)
+    shown = set(sent(server)) - set(TOKENS.values()) - {HDFCBANK}
+    assert NIFTY in shown
+    assert not page.ticks()
+    page.ask("UNSUBSCRIBE", channels=channels)
+    kept = {TOKENS["RELIANCE"], HDFCBANK}
+    wait_until(lambda: quiet_at(server, shown, kept))
+
+
+def test_a_channel_of_movers_shows_what_streams_and_takes_nothing_at_the_broker(quiet, connect, wait_until):
+    server, daemon = quiet
+    rest, page = connect(daemon.port, "/ws/stocks"), connect(daemon.port, "/ws/market")
+    page.ask("SUBSCRIBE", channels=["movers:active"])
+    wait_until(lambda: page.events("movers"))
+    assert (page.events("movers")[0]["rows"], sent(server)) == ([], {})
+    rest.ask("SUBSCRIBE", KEPT, LEFT)
+    wait_until(lambda: {row["symbol"] for row in page.events("movers")[-1]["rows"]} == {KEPT, LEFT})
+    assert set(sent(server)) == set(TOKENS.values())
+    rest.ask("UNSUBSCRIBE", LEFT)
+    wait_until(lambda: quiet_at(server, {TOKENS[LEFT]}, {TOKENS[KEPT]}))
+    page.ask("UNSUBSCRIBE", channels=["movers:active"])
+    assert not quiet_at(server, {TOKENS[KEPT]}, {TOKENS[KEPT]})
+
+
+def test_a_member_that_was_subscribed_alone_outlives_its_sector(quiet, connect, wait_until):
+    server, daemon = quiet
+    client = connect(daemon.port, "/ws/market")
+    client.ask("SUBSCRIBE", "HDFCBANK")
+    members = client.ask("SUBSCRIBE", sector="BANKING")["symbols"]
+    wait_until(lambda: client.symbols() == set(members))
+    others = set(sent(server)) - {HDFCBANK}
+    ended = client.ask("UNSUBSCRIBE", sector="BANKING")["symbols"]
+    assert set(members) - set(ended) == {"HDFCBANK"}
+    wait_until(lambda: quiet_at(server, others, {HDFCBANK}))
+    at = len(client.messages())
+    wait_until(lambda: len(client.ticks("HDFCBANK", at)) > 5)
+
+
+def test_so_many_strikes_around_the_money_are_streamed(quiet, connect, wait_until):
+    server, daemon = quiet
+    client = connect(daemon.port, "/ws/market")
+    client.ask("SUBSCRIBE", "NIFTY 50")
+    wait_until(lambda: client.ticks("NIFTY 50"))
+    server.faults.silence(60)
+    chain = daemon.get("/api/optionchain/NIFTY")[1]
+    strikes = [row["strike"] for row in chain["rows"]]
+    place = strikes.index(chain["atTheMoney"])
+    near = {row[side]["symbol"] for row in chain["rows"][place - 2 : place + 3] for side in ("ce", "pe")}
+    answer = client.ask("SUBSCRIBE", underlying="NIFTY", strikes=2, mode="full")
+    assert (set(answer["symbols"].values()), len(near)) == ({"NIFTY 50", *near}, 10)
+    wait_until(lambda: client.symbols() == {"NIFTY 50", *near})
+
+
+def quiet_at(server, tokens, rest):
+    """Whether the broker sends nothing of these while it sends the rest."""
+    before = sent(server)
+    end = time.monotonic() + 5
+    while any(sent(server)[token] < before[token] + 5 for token in rest):
+        assert time.monotonic() < end, "the broker has fallen silent"
+        time.sleep(0.01)
+    after = sent(server)
+    return all(after[token] == before[token] for token in tokens)
+
+
+def silent(server, symbols, rest, told):
+    """The same by symbols; ``told`` leads from them to tokens."""
+    return quiet_at(server, {told[symbol] for symbol in symbols}, {told[symbol] for symbol in rest})

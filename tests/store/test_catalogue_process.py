@@ -168,7 +168,9 @@ def test_with_every_source_away_nothing_is_written_and_the_reasons_are_told(
 ):
     order = ordered(tmp_path, "upstox", brokers=sections(upstox))
     upstox.stop()
-    with pytest.raises(BrokerError, match="cannot fetch the instruments from 127.0.0.1:[0-9]+: ConnectionError"):
+    with pytest.raises(
+        BrokerError, match=r"cannot fetch the instruments from 127\.0\.0\.1:[0-9]+: ConnectionError"
+    ):
         loaded_from(order)
     assert not (tmp_path / "instruments.db").exists()
     assert not (tmp_path / "instruments.msgpack").exists()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,6 +31,7 @@ def grouped() -> Iterator[tuple[str, str]]:
                 yield node.name, actor
 
 
+@functools.cache
 def handled() -> dict[str, set[str]]:
     """Actor -> the messages that its class has handlers for."""
     actors: dict[str, set[str]] = {}
