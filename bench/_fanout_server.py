@@ -124,6 +124,7 @@ class Ours:
             "hub": self._hub,
             "table": lambda: self._table,
             "ask_sessions": lambda: self._loop.call_soon_threadsafe(self._web.report_sessions),
+            "sectors": Sectors,
         }
         hub = {
             "deliver": self._deliver,
