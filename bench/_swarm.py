@@ -17,6 +17,7 @@ import datetime as dt
 import gc
 import json
 import os
+import select
 import selectors
 import socket
 import statistics
@@ -72,12 +73,10 @@ class Client:
         self._decode = msgspec.json.Decoder(Seen).decode
         self._heard = time.monotonic()
         self._warm_at = 0.0
-        self.socket = self._open(port, plan["path"])
-        if plan.get("request"):
-            self._send(json.dumps(plan["request"]).encode())
-        self.socket.setblocking(False)
+        self._request = plan.get("request")
+        self.socket = self._ask(port, plan["path"])
 
-    def _open(self, port: int, path: str) -> socket.socket:
+    def _ask(self, port: int, path: str) -> socket.socket:
         sock = socket.create_connection(("127.0.0.1", port))
         if self.way == "stalled":
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -86,11 +85,21 @@ class Client:
             f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
             f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
         )
+        return sock
+
+    def is_answered(self) -> bool:
+        """Whether `begin` has not to wait: the others must be read meanwhile."""
+        return bool(select.select([self.socket], [], [], 0)[0])
+
+    def begin(self) -> None:
+        """Read the handshake's answer and ask for ticks."""
         head = b""
         while b"\r\n\r\n" not in head:
-            head += sock.recv(1)
+            head += self.socket.recv(1)
         assert b" 101 " in head.split(b"\r\n")[0], head
-        return sock
+        if self._request:
+            self._send(json.dumps(self._request).encode())
+        self.socket.setblocking(False)
 
     def _send(self, payload: bytes) -> None:
         head = bytes([0x81]) + (
@@ -211,12 +220,15 @@ def main() -> None:
     clients = []
     for each in plan["clients"]:
         client = Client(plan["port"], each, since_receipt=plan.get("since") == "receipt")
+        while not client.is_answered():
+            _read(selector, 0.01)
+        client.begin()
         clients.append(client)
         if client.way != "stalled":
             selector.register(client.socket, selectors.EVENT_READ, client)
-        _read(selector, 0)  # who connected first must not wait for the last
     print(json.dumps("ready"), flush=True)
     started, cpu = time.monotonic(), time.process_time()
+    before = sum(client.ticks for client in clients)
     if plan.get("until_told"):
         selector.register(sys.stdin, selectors.EVENT_READ)
     while (left := started + plan["seconds"] - time.monotonic()) > 0 and not sys.stdin.closed:
@@ -225,7 +237,7 @@ def main() -> None:
     report = {
         "seconds": time.monotonic() - started,
         "cpu": time.process_time() - cpu,
-        "ticks": sum(client.ticks for client in clients),
+        "ticks": sum(client.ticks for client in clients) - before,
         **_latencies(clients),
         "clients": [client.report() for client in clients],
     }
