@@ -98,6 +98,13 @@ def test_the_exact_symbol_goes_before_what_begins_so_before_words_before_beginni
     assert symbols("foot") == ["RELAXO"]
 
 
+def test_one_sign_finds_what_begins_with_it_before_what_has_a_word_that_does(symbols: Any):
+    assert symbols("b")[:2] == ["BAJAJ-AUTO", "BANKNIFTY26AUGFUT"]
+    assert "NIFTY BANK" in symbols("b")[2:]
+    assert symbols("b", type="INDEX") == ["NIFTY BANK"]
+    assert symbols("2", type="FUTURE")[0] == "BANKNIFTY26AUGFUT"
+
+
 @pytest.mark.parametrize(
     ("text", "first"),
     [

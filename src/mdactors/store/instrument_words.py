@@ -24,10 +24,11 @@ def words(row: InstrumentRow) -> str:
 
 
 def facets(row: InstrumentRow) -> str:
-    """One word for each thing that a search may ask for, the whole symbol among them."""
+    """One word for each thing that a search may ask for, the whole symbol and its first sign among them."""
     asked = [
         ("symbol", row.symbol),
         ("symbol", row.symbol_without_series),
+        ("sign", "".join(spoken(row.symbol))[:1]),
         ("type", row.type),
         ("exchange", row.exchange),
         ("sector", row.sector),
