@@ -76,7 +76,7 @@ def test_the_stamp_is_another_once_a_list_or_the_definition_is_another(tmp_path:
 
 def test_a_list_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     (tmp_path / "lists").write_text("a file in the folder's place")
-    with pytest.raises(StoreError, match=r"NIFTY IT\.csv: the list cannot be written: "):
+    with pytest.raises(StoreError, match=r"NIFTY IT\.csv: cannot be written: "):
         Lists(tmp_path / "lists").keep("NIFTY IT", b"")
 
 

@@ -47,7 +47,8 @@ def _file(text: str) -> Path:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Run the command; its exit code."""
-    from mdactors.cli.tables import replacing, writer
+    from mdactors.cli.tables import writer
+    from mdactors.replacing import replacing
 
     write = writer(arguments.out.suffix)
     settings = settings_of(arguments)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,24 +37,6 @@ def writer(suffix: str) -> Writer:
         message = "Parquet needs pyarrow, which is not installed: pip install pyarrow"
         raise MdactorsError(message) from None
     return _write_parquet
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A file beside ``path`` that takes its place when the block ends well, and is gone otherwise.
-
-    Raises:
-        MdactorsError: it cannot be written.
-    """
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        yield beside
-        beside.replace(path)
-    except OSError as error:
-        raise MdactorsError(f"{path}: cannot be written: {error.strerror or error}") from error
-    finally:
-        with suppress(OSError):
-            beside.unlink(missing_ok=True)
 
 
 def _write_csv(path: Path, pages: Pages, mode: Mode) -> None:

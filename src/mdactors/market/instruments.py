@@ -7,7 +7,6 @@ halving; an instrument becomes an object when somebody asks for it.
 
 from __future__ import annotations
 
-import contextlib
 import mmap
 import os
 import pathlib
@@ -25,6 +24,7 @@ from mdactors.market.merging import Listed, merge
 from mdactors.market.names import Names, StoredNames, index_names
 from mdactors.market.quote import BrokerToken
 from mdactors.market.sorted_bytes import Packed, Pieces, numbers, pack, read_numbers
+from mdactors.replacing import replacing
 
 FILE = "instruments.msgpack"
 """Its name in ``data_dir``."""
@@ -221,18 +221,8 @@ class InstrumentTable:
         Raises:
             StoreError: the file cannot be written.
         """
-        # What a process left there that was killed is written over.
-        beside = path.with_name(f"{path.name}.new")
-        try:
-            with beside.open("wb") as file:
-                file.write(msgspec.msgpack.encode(self._stored))
-                file.flush()
-                os.fsync(file.fileno())
-            beside.replace(path)
-        except OSError as error:
-            with contextlib.suppress(OSError):
-                beside.unlink()
-            raise StoreError(f"{path}: the instruments cannot be written: {error.strerror}") from None
+        with replacing(path) as file:
+            file.write_bytes(msgspec.msgpack.encode(self._stored))
 
     @classmethod
     def load(cls, path: pathlib.Path) -> InstrumentTable:

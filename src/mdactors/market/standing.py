@@ -7,7 +7,7 @@ import msgspec
 from mdactors.market import ist
 from mdactors.market.instrument import Instrument
 from mdactors.market.tick import Tick
-from mdactors.market.view import change_since
+from mdactors.market.view import LARGEST, change_since
 
 NS_PER_MS = 1_000_000
 
@@ -27,9 +27,6 @@ class Standing(msgspec.Struct, frozen=True, gc=False):
     """What was paid for the day's volume."""
 
 
-_LARGEST = 2.0**53
-
-
 def standing(tick: Tick) -> Standing | None:
     """Where the tick's instrument stands; None without a price or a close before, or with impossible ones."""
     quote = tick.quote
@@ -43,6 +40,6 @@ def standing(tick: Tick) -> Standing | None:
     volume = quote.volume or 0
     value = volume * (last if quote.average_price is None else quote.average_price)
     # What is no number has no place in an order and no part in a sum: one of it would spoil them all.
-    if not -_LARGEST < value < _LARGEST:
+    if not -LARGEST < value < LARGEST:
         return None
     return Standing(tick.instrument, day, last, change, percent, volume, value)

@@ -13,7 +13,8 @@ from mdactors.market.tick import Tick
 FULL_RUNGS = 5
 """How deep a book the mode full shows; depth30 shows all that was said."""
 NS_PER_MS = 1_000_000
-_LARGEST = 2.0**53
+LARGEST = 2.0**53
+"""Beyond it JSON's readers do not keep a whole number: no figure of a market is so large."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -96,7 +97,7 @@ def change_since(close: float | None, last: float | None) -> tuple[float | None,
     # Floor division and not `round`: four times as fast, and it does not raise for infinities.
     change = last - close
     part = change * 1e4 / close
-    if not (-_LARGEST < change < _LARGEST and -_LARGEST < part < _LARGEST):
+    if not (-LARGEST < change < LARGEST and -LARGEST < part < LARGEST):
         return None, None  # a broker's nonsense: next to nothing, or beyond what JSON's readers keep
     return (change * 1e4 + 0.5) // 1 / 1e4, (part + 0.5) // 1 / 1e2
 

@@ -13,6 +13,7 @@ import msgspec
 
 from mdactors.adapter import Download
 from mdactors.errors import StoreError
+from mdactors.replacing import replacing
 
 logger = logging.getLogger(__name__)
 
@@ -71,18 +72,8 @@ class Downloads:
         Raises:
             StoreError: it cannot be written.
         """
-        path = self._path(source)
-        beside = path.with_name(f"{path.name}.new")
-        try:
-            with beside.open("wb") as file:
-                file.write(msgspec.msgpack.encode(kept))
-                file.flush()
-                os.fsync(file.fileno())
-            beside.replace(path)
-        except OSError as error:
-            with contextlib.suppress(OSError):
-                beside.unlink()
-            raise StoreError(f"{path}: cannot be written: {error.strerror}") from None
+        with replacing(self._path(source)) as file:
+            file.write_bytes(msgspec.msgpack.encode(kept))
 
     def _path(self, source: str) -> pathlib.Path:
         return self._folder / f"{source.replace('/', '-')}.list"

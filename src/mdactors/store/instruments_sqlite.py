@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import pathlib
 import sqlite3
 from collections.abc import Iterable, Iterator
@@ -13,6 +12,7 @@ import msgspec
 from mdactors.errors import StoreError
 from mdactors.market.instrument import InstrumentRow
 from mdactors.market.sectors import Sector
+from mdactors.replacing import replacing
 from mdactors.store.instrument_words import facets, importance, words
 from mdactors.store.instruments import COLUMNS, VERSION
 
@@ -39,20 +39,14 @@ def write(path: pathlib.Path, rows: Iterable[InstrumentRow], sectors: Iterable[S
     Raises:
         StoreError: it cannot be written.
     """
-    # What a process left there that was killed is written over.
-    beside = path.with_name(f"{path.name}.new")
     try:
-        beside.unlink(missing_ok=True)
-        with contextlib.closing(sqlite3.connect(beside, isolation_level=None)) as connection:
+        with (
+            replacing(path) as file,
+            contextlib.closing(sqlite3.connect(file, isolation_level=None)) as connection,
+        ):
             _fill(connection, sorted(rows, key=importance), sectors)
-        with beside.open("rb") as file:
-            os.fsync(file.fileno())
-        beside.replace(path)
-    except (sqlite3.Error, OSError) as error:
-        raise StoreError(f"{path}: the instruments cannot be written: {error}") from None
-    finally:
-        with contextlib.suppress(OSError):
-            beside.unlink(missing_ok=True)
+    except sqlite3.Error as error:
+        raise StoreError(f"{path}: cannot be written: {error}") from None
 
 
 def _fill(connection: sqlite3.Connection, rows: list[InstrumentRow], sectors: Iterable[Sector]) -> None:

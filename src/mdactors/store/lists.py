@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 from pathlib import Path
 
 from mdactors.config import SectorSettings, load_definition
@@ -13,6 +12,7 @@ from mdactors.errors import StoreError
 from mdactors.market import indices
 from mdactors.market.constituents import Constituent, read_constituents
 from mdactors.market.sectors import Sectors
+from mdactors.replacing import replacing
 
 logger = logging.getLogger(__name__)
 
@@ -40,18 +40,9 @@ class Lists:
             StoreError: it cannot be written.
         """
         path = self._folder / f"{name}.csv"
-        beside = self._folder / f"{name}.{os.getpid()}.new"
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            with beside.open("wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            beside.replace(path)
-        except OSError as error:
-            with contextlib.suppress(OSError):
-                beside.unlink()
-            raise StoreError(f"{path}: the list cannot be written: {error.strerror}") from None
+        with replacing(path) as file:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(data)
         return path
 
 

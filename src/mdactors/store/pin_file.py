@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import pathlib
 
 import msgspec
 
 from mdactors.errors import StoreError
 from mdactors.market.pins import Pins
+from mdactors.replacing import replacing
 
 _pins = msgspec.json.Decoder(Pins).decode
 
@@ -41,14 +40,5 @@ class PinFile:
         Raises:
             StoreError: the file cannot be written.
         """
-        beside = self._path.with_name(f"{self._path.name}.{os.getpid()}.new")
-        try:
-            with beside.open("wb") as file:
-                file.write(msgspec.json.encode(pins, order="deterministic"))
-                file.flush()
-                os.fsync(file.fileno())  # else a power failure may leave the new name on an empty file
-            beside.replace(self._path)
-        except OSError as error:
-            with contextlib.suppress(OSError):
-                beside.unlink()
-            raise StoreError(f"{self._path}: cannot be written: {error.strerror}") from None
+        with replacing(self._path) as file:
+            file.write_bytes(msgspec.json.encode(pins, order="deterministic"))
