@@ -19,6 +19,8 @@ from collections.abc import Callable, Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
+from bench._wall_clock import true_time
+
 STARTS_WITHIN = 20.0
 """Seconds, on a machine that does other things as well."""
 
@@ -47,6 +49,7 @@ class Server:
             group=None if self._user is None else pwd.getpwuid(self._user).pw_gid,
             extra_groups=None if self._user is None else [],
             start_new_session=True,
+            env=true_time(),
         )
         deadline = time.monotonic() + STARTS_WITHIN
         while not self._ready():
@@ -87,6 +90,7 @@ class Postgres(Server):
             user=user,
             extra_groups=None if user is None else [],
             cwd=data,
+            env=true_time(),
         )
         self.dsn = f"postgresql://postgres@127.0.0.1:{port}/postgres"
         running = {

@@ -12,6 +12,7 @@ import subprocess
 
 import pytest
 import websocket
+from bench._wall_clock import true_time
 
 pytestmark = pytest.mark.browser
 
@@ -81,7 +82,7 @@ def page(tmp_path, wait_until):
     log = tmp_path / "chromium.log"
     with log.open("wb") as stderr:
         command = [found, *FLAGS, f"--user-data-dir={tmp_path / 'profile'}", "about:blank"]
-        chromium = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=stderr)
+        chromium = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=stderr, env=true_time())
     try:
         address = re.compile(r"DevTools listening on (ws://\S+)")
         wait_until(lambda: address.search(log.read_text()) or chromium.poll() is not None, 20)

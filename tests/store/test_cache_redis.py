@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import ipaddress
 import json
 import logging
 import signal
@@ -19,9 +17,7 @@ import msgspec
 import pytest
 import redis as client
 from bench._servers import Redis, redis
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from tests.certificates import Authority
 
 from mdactors.adapter import Secret
 from mdactors.config.settings import CacheSettings, RedisSettings
@@ -378,43 +374,15 @@ class TlsFront:
             thread.join()
 
 
-def authority_and_server(folder: Path) -> tuple[Path, ssl.SSLContext]:
-    """A certificate that signs itself for 127.0.0.1, and a server that shows it."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test")])
-    address = ipaddress.ip_address("127.0.0.1")
-    begin = dt.datetime.now(dt.UTC) - dt.timedelta(days=1)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(begin)
-        .not_valid_after(begin + dt.timedelta(days=30))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(address)]), False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), True)
-        .sign(key, hashes.SHA256())
-    )
-    public, private = folder / "ca.pem", folder / "key.pem"
-    public.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    private.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-    )
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(public, private)
-    return public, context
-
-
 @pytest.fixture
 def secured(server: Redis, look: client.Redis, tmp_path: Path) -> Iterator[RedisSettings]:
     """How to reach the server through TLS as a user with the rights that the documentation gives."""
     rights = documented_rights()
     look.execute_command("ACL", "SETUSER", "mdactors", "on", ">s3cret", *rights)
-    ca_file, context = authority_and_server(tmp_path)
-    front = TlsFront(context, server.port)
+    authority = Authority()
+    ca_file = tmp_path / "ca.pem"
+    ca_file.write_bytes(authority.pem)
+    front = TlsFront(authority.server_context(tmp_path, "127.0.0.1"), server.port)
     yield RedisSettings(
         port=front.port, username="mdactors", password=Secret("s3cret"), tls=True, ca_file=str(ca_file),
         timeout_seconds=2.0,

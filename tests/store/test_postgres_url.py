@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import os
 from pathlib import Path
 
 import psycopg
 import pytest
 from bench._servers import Postgres, free_port
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from tests.certificates import Authority
 
 from mdactors.adapter import Secret
 from mdactors.errors import StoreError
@@ -94,46 +90,25 @@ def test_errors_name_the_place_and_hold_no_secret():
 @pytest.fixture
 def certified(own_postgres: Postgres, own_folder: Path) -> tuple[Postgres, Path]:
     """A server that speaks TLS with a certificate for localhost, and its authority's file."""
-    authority = issue(own_folder, "our authority")
+    authority = certify(own_folder, Authority())
     with psycopg.connect(own_postgres.dsn, autocommit=True) as connection:
         connection.execute("ALTER SYSTEM SET ssl = on")
         connection.execute("SELECT pg_reload_conf()")
     return own_postgres, authority
 
 
-def issue(folder: Path, signer: str) -> Path:
+def certify(folder: Path, authority: Authority) -> Path:
     """Certify a server in ``folder`` as localhost where it looks for that; the file of who signed it."""
-
-    def name(text: str) -> x509.Name:
-        return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
-
-    def certificate(subject: str, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
-        now = dt.datetime.now(dt.UTC)
-        builder = x509.CertificateBuilder().subject_name(name(subject)).issuer_name(name(signer))
-        builder = builder.public_key(key.public_key()).serial_number(x509.random_serial_number())
-        day = dt.timedelta(days=1)
-        return builder.not_valid_before(now - day).not_valid_after(now + day)
-
-    signing, serving = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
-    root = certificate(signer, signing)
-    root = root.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-    leaf = certificate("localhost", serving)
-    leaf = leaf.add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-    pem = serialization.Encoding.PEM
-    authority = folder / "authority.pem"
-    authority.write_bytes(root.sign(signing, hashes.SHA256()).public_bytes(pem))
-
     data = folder / "data"
     owner = data.stat()
-    key = serving.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    for file, content in (
-        (data / "server.crt", leaf.sign(signing, hashes.SHA256()).public_bytes(pem)),
-        (data / "server.key", key),
-    ):
+    for name, content in zip(("server.crt", "server.key"), authority.issue("localhost"), strict=True):
+        file = data / name
         file.write_bytes(content)
         file.chmod(0o600)
         os.chown(file, owner.st_uid, owner.st_gid)
-    return authority
+    signed_by = folder / "authority.pem"
+    signed_by.write_bytes(authority.pem)
+    return signed_by
 
 
 def test_verify_full_connects_to_a_certified_server_only(certified: tuple[Postgres, Path]):
@@ -152,7 +127,7 @@ def test_verify_full_refuses_another_name_and_another_authority(
     server, authority = certified
     elsewhere = tmp_path / "elsewhere"
     (elsewhere / "data").mkdir(parents=True)
-    stranger = issue(elsewhere, "a stranger")
+    stranger = certify(elsewhere, Authority("a stranger"))
     for host, file in (("127.0.0.1", authority), ("localhost", stranger)):
         url = f"postgresql://postgres@{host}:{server.port}/postgres?sslmode=verify-full&sslrootcert={file}"
         database = PostgresDatabase(Secret(url))
