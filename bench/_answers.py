@@ -18,6 +18,7 @@ from bench._ticks import ticks_of_one
 from mdactors.config import StoreSettings, decode_section
 from mdactors.market.position import Position
 from mdactors.market.tick import Tick
+from mdactors.runtime import MACHINE
 from mdactors.store.opening import open_stores
 
 SYMBOL = "RELIANCE"
@@ -37,7 +38,7 @@ def history(folder: Path, settings: dict[str, Any]) -> dict[str, float]:
     data_dir = folder / DATA
     data_dir.mkdir()
     store, _ = open_stores(decode_section(settings, StoreSettings, "store"), data_dir)
-    store.maintain(time.time_ns())
+    store.maintain(MACHINE.time_ns())
     store.write(ticks, None, Position("bench", 1, 1, len(ticks)))
     store.close()
     with (

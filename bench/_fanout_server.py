@@ -28,7 +28,7 @@ from mdactors.market.tick import Tick
 from mdactors.market.view import encode
 from mdactors.messages import TicksPublished
 from mdactors.process import tune_interpreter
-from mdactors.runtime import Address, ChildSpec, Supervisor, SystemClock, Tree, start_tree
+from mdactors.runtime import MACHINE, Address, ChildSpec, Supervisor, Tree, start_tree
 from mdactors.store.cache_memory import MemoryCache
 from mdactors.store.instruments import InstrumentStore
 from mdactors.web.application import WebServer
@@ -74,7 +74,7 @@ class Source(threading.Thread):
         quote = Quote(
             instrument.token, "full", price, 5, None, made, price, price, price + 1, price - 1, 99.0
         )
-        return Tick(instrument, quote, "bench", 1, turn + 1, time.time_ns())
+        return Tick(instrument, quote, "bench", 1, turn + 1, MACHINE.time_ns())
 
 
 class Ours:
@@ -96,6 +96,7 @@ class Ours:
             return True, {}
 
         return Gateway(
+            clock=MACHINE,
             table=lambda: self._table,
             subscriptions=self._manager,
             hub=self._hub,
@@ -137,7 +138,7 @@ class Ours:
             ChildSpec(self._hub, SessionHub, hub),
         ]
         root = ChildSpec(Address("root"), Supervisor, {"children": children})
-        self._tree = start_tree(root, SystemClock(), lambda _reason: None)
+        self._tree = start_tree(root, MACHINE, lambda _reason: None)
         await self._web.start()
         return self._web.port
 

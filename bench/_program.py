@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from bench._servers import free_port
+from mdactors.runtime import MACHINE
 from mdactors.simulator.parent import die_with
 
 DATA = "kept"
@@ -152,4 +153,4 @@ def program(folder: Path, configuration: Mapping[str, Any], before: Sequence[str
 
 def wall_ms() -> int:
     """Milliseconds since 1970, the clock of the simulator's log."""
-    return time.time_ns() // 1_000_000
+    return MACHINE.time_ns() // 1_000_000

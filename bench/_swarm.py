@@ -28,6 +28,8 @@ from typing import Any
 
 import msgspec
 
+from mdactors.runtime import MACHINE
+
 TOKEN, EPOCH, SEQ = b'"instrumentToken":', b'"epoch":', b',"seq":'
 TOKEN_BYTES = 12
 """A token and what follows it: no two tokens begin with the same so many bytes."""
@@ -172,7 +174,7 @@ class Client:
         self._warm_at = self._warm_at or self._heard + WARM_SECONDS
         if self.ticks % EVERY == 0 and self._heard > self._warm_at:
             if self._since_receipt and tick.receivedAt is not None:
-                self.latencies.append(int((time.time() - tick.receivedAt.timestamp()) * 1e6))
+                self.latencies.append(MACHINE.time_ns() // 1000 - int(tick.receivedAt.timestamp() * 1e6))
             elif tick.volume:
                 self.latencies.append(time.monotonic_ns() // 1000 - tick.volume)
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import itertools
-import time
 from collections.abc import Iterator, Sequence
 
 import msgspec
 
 from mdactors.market.numbering import Numbering
 from mdactors.market.tick import Tick
+from mdactors.runtime import MACHINE
 from mdactors.simulator import Exchange
 from mdactors_kite import simulator_packets as wire
 from mdactors_kite.adapter import KiteAdapter, KiteSettings
@@ -23,7 +23,7 @@ OF_ONE_PER_SECOND = 2
 
 def frames_of_ticks(count: int, instruments: int = INSTRUMENTS) -> Iterator[Sequence[Tick]]:
     """About ``count`` ticks of so many instruments, 5,000 a second from now on, a frame at a time."""
-    started_ns = time.time_ns()
+    started_ns = MACHINE.time_ns()
     exchange = Exchange.of_size(instruments, rate=RATE)
     adapter = KiteAdapter(KiteSettings())
     numbering = Numbering(
@@ -46,7 +46,7 @@ def ticks_of_one(symbol: str, count: int) -> list[Tick]:
         for tick in itertools.chain.from_iterable(frames_of_ticks(1 << 30, 0))
         if tick.instrument.symbol == symbol and tick.instrument.exchange == "NSE"
     )
-    first_ns = time.time_ns() - count * NS // OF_ONE_PER_SECOND
+    first_ns = MACHINE.time_ns() - count * NS // OF_ONE_PER_SECOND
     return [_again(tick, number, first_ns + number * NS // OF_ONE_PER_SECOND) for number in range(count)]
 
 

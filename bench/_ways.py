@@ -18,6 +18,7 @@ from mdactors.actors.batch_persister import PART_TICKS
 from mdactors.adapter import Secret
 from mdactors.market.position import Position
 from mdactors.market.tick import Tick
+from mdactors.runtime import MACHINE
 from mdactors.store.carrier import DirectCarrier
 from mdactors.store.postgres import PostgresDatabase
 from mdactors.store.ticks import COLUMNS, TickStore
@@ -137,5 +138,5 @@ def carry(journal: Path, store: TickStore) -> int:
 
 def _opened(dsn: str, *, raw: bool) -> PostgresTicks:
     store = PostgresTicks(PostgresDatabase(Secret(dsn)), raw=raw)
-    store.maintain(time.time_ns())
+    store.maintain(MACHINE.time_ns())
     return store

@@ -16,6 +16,8 @@ import subprocess
 import sys
 import traceback
 
+from mdactors.runtime import MACHINE
+
 NAMES = (
     "decode", "fanout", "load", "kills", "persist", "cache", "instruments", "refresh", "chaos", "outages",
     "long_outage",
@@ -67,7 +69,7 @@ def _known() -> dict[str, str]:
 
 def _origin() -> str:
     """When and where this was measured, and of which commit."""
-    now = dt.datetime.now(dt.UTC).strftime("%Y-%m-%d %H:%M UTC")
+    now = dt.datetime.fromtimestamp(MACHINE.time_ns() / 1e9, dt.UTC).strftime("%Y-%m-%d %H:%M UTC")
     asked = ["git", "describe", "--always", "--dirty", "--exclude=*"]
     said = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=False)  # ours
     commit = said.stdout.strip() or "no checkout"

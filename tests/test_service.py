@@ -26,6 +26,7 @@ from mdactors.config import LogSettings, Settings, decode_section
 from mdactors.market.calendar import Calendar
 from mdactors.market.sectors import Sectors
 from mdactors.plugins import make_adapters
+from mdactors.runtime import MACHINE
 from mdactors.service import Notifier, Watchdog, log_stacks, raise_file_limit, set_up_logging
 from mdactors.store.archive import Archive
 
@@ -353,7 +354,7 @@ def test_the_unit_gives_the_actors_the_time_that_their_tree_may_take_to_stop(tmp
     adapters = make_adapters(settings)
     archive = Archive(settings, {})
     archive.open()
-    blueprint = Blueprint(settings, adapters, Catalogue(Sectors()), Calendar(), archive)
+    blueprint = Blueprint(settings, adapters, Catalogue(Sectors()), Calendar(), archive, MACHINE)
     longest = blueprint.root(lambda _deliveries: None, lambda: None).stop_limit
     archive.close()
     unit = (Path(__file__).resolve().parent.parent / "systemd" / "mdactors.service").read_text()

@@ -16,7 +16,7 @@ from mdactors.blueprint import Blueprint
 from mdactors.config import Settings
 from mdactors.config.sessions import load_calendar
 from mdactors.protocol import Delivery
-from mdactors.runtime import Address, SystemClock, Tree, start_tree
+from mdactors.runtime import MACHINE, Address, Clock, Tree, start_tree
 from mdactors.status import Status
 from mdactors.store import instruments
 from mdactors.store.archive import Archive
@@ -29,18 +29,23 @@ logger = logging.getLogger(__name__)
 
 
 class Daemon:
-    """Everything that runs, wired; `start` and `stop` belong to the event loop's thread."""
+    """Everything that runs, wired; `start` and `stop` belong to the event loop's thread.
 
-    def __init__(self, settings: Settings, adapters: Mapping[str, BrokerAdapter]) -> None:
+    Date and time of day, those of its child processes included, are the clock's.
+    """
+
+    def __init__(
+        self, settings: Settings, adapters: Mapping[str, BrokerAdapter], clock: Clock = MACHINE
+    ) -> None:
         self._settings = settings
-        self._clock = SystemClock()
+        self._clock = clock
         data_dir = pathlib.Path(settings.data_dir)
         self._catalogue = Catalogue(load_sectors(settings.sectors, data_dir))
         self._instruments = instruments.InstrumentStore(data_dir / instruments.FILE)
         quotes = {name: adapter.quote for name, adapter in adapters.items()}
-        self._archive = Archive(settings, quotes)
+        self._archive = Archive(settings, quotes, clock)
         self._calendar = load_calendar(settings.calendar)
-        self._blueprint = Blueprint(settings, adapters, self._catalogue, self._calendar, self._archive)
+        self._blueprint = Blueprint(settings, adapters, self._catalogue, self._calendar, self._archive, clock)
         self._adapters = adapters
         self._quotes = quotes
         self._started = self._clock.monotonic()
@@ -132,6 +137,7 @@ class Daemon:
     def _gateway(self) -> Gateway:
         blueprint, archive = self._blueprint, self._archive
         return Gateway(
+            clock=self._clock,
             table=lambda: self._catalogue.table,
             subscriptions=blueprint.manager,
             hub=blueprint.hub,

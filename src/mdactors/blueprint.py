@@ -27,7 +27,7 @@ from mdactors.market.candle import Interval
 from mdactors.market.universe import Universe
 from mdactors.plugins import plain_sections
 from mdactors.protocol import Delivery
-from mdactors.runtime import Address, ChildSpec, Intensity, MailboxPolicy, Supervisor
+from mdactors.runtime import Address, ChildSpec, Clock, Intensity, MailboxPolicy, Supervisor
 from mdactors.store import catalogue_process, lists
 from mdactors.store.archive import Archive
 from mdactors.store.pin_file import PinFile
@@ -51,12 +51,14 @@ class Blueprint:
         catalogue: Catalogue,
         calendar: Calendar,
         archive: Archive,
+        clock: Clock,
     ) -> None:
         self._settings = settings
         self._adapters = adapters
         self._catalogue = catalogue
         self._calendar = calendar
         self._archive = archive
+        self._clock = clock
         self.hub = Address("session_hub", BATCHES_WAITING)
         self.manager = Address("subscription_manager")
         self.journal_writer = JournalIntake("journal_writer")
@@ -225,7 +227,9 @@ class Blueprint:
         return self._supervisor("sessions", children)
 
     def _instruments(self) -> ChildSpec:
-        order = catalogue_process.Order.of(self._settings, plain_sections(self._adapters))
+        order = catalogue_process.Order.of(
+            self._settings, plain_sections(self._adapters), timeline=self._clock.timeline()
+        )
         shares = self._settings.sectors, self._archive.folder
         arguments = {
             "load": functools.partial(catalogue_process.load, order),

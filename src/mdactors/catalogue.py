@@ -10,7 +10,6 @@ import os
 import signal
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -29,6 +28,7 @@ from mdactors.market.merging import Merged
 from mdactors.market.quote import BrokerToken
 from mdactors.market.sectors import Sector
 from mdactors.plugins import make_adapters
+from mdactors.runtime.clock import clock_of
 from mdactors.store import instruments, instruments_sqlite
 from mdactors.store.catalogue_process import Failed, Loaded, Order, Progress, Word, encode
 from mdactors.store.downloads import FOLDER, Downloads, Kept
@@ -147,7 +147,7 @@ class _Fetching:
             self.failures.append(str(error))
         if not rows and kept is not None:
             # An old list cannot say what has expired since.
-            today = ist.date(time.time_ns()).isoformat()
+            today = ist.date(clock_of(self._order.timeline).time_ns()).isoformat()
             read = self._read(source, kept.download.data, kept.rows)
             rows = [(row, token) for row, token in read if not row.expiry or row.expiry >= today]
         self.counts[source] = len(rows)

@@ -26,6 +26,7 @@ from mdactors.adapter import BrokerAdapter
 from mdactors.app import Daemon
 from mdactors.config import Settings, decode_section
 from mdactors.plugins import load_simulator, make_adapters
+from mdactors.runtime import MACHINE, Clock
 from mdactors.simulator import SimulatorOptions, SimulatorServer, Venue, open_venue
 
 DEADLINE = 10.0
@@ -183,14 +184,20 @@ def by_symbol() -> Callable[[Iterable[Message]], dict[str, list[Message]]]:
 def simulate() -> Iterator[Callable[..., SimulatorServer]]:
     """``simulate(broker, **options)``: a simulated broker in a thread; without options a `QUICK` one.
 
-    ``venue`` makes it another market.
+    ``venue`` makes it another market, ``clock`` another time.
     """
     with contextlib.ExitStack() as servers:
 
-        def start(broker: str, venue: Venue | None = None, port: int = 0, **options: Any) -> SimulatorServer:
+        def start(
+            broker: str,
+            venue: Venue | None = None,
+            port: int = 0,
+            clock: Clock = MACHINE,
+            **options: Any,
+        ) -> SimulatorServer:
             chosen = SimulatorOptions(**(options or QUICK))
-            simulator = load_simulator(broker)(venue or open_venue(chosen), chosen)
-            return servers.enter_context(SimulatorServer(simulator, port=port))
+            simulator = load_simulator(broker)(venue or open_venue(chosen, clock), chosen)
+            return servers.enter_context(SimulatorServer(simulator, port=port, clock=clock))
 
         yield start
 
@@ -201,7 +208,10 @@ def simulate() -> Iterator[Callable[..., SimulatorServer]]:
 class RunningDaemon:
     """The whole daemon, its event loop in a thread of this process."""
 
-    def __init__(self, raw: Mapping[str, Any], adapters: Mapping[str, BrokerAdapter] | None) -> None:
+    def __init__(
+        self, raw: Mapping[str, Any], adapters: Mapping[str, BrokerAdapter] | None, clock: Clock
+    ) -> None:
+        self._clock = clock
         self.settings = decode_section(dict(raw), Settings, "")
         self.daemon: Daemon | None = None
         self._adapters = make_adapters(self.settings) if adapters is None else adapters
@@ -213,7 +223,7 @@ class RunningDaemon:
 
     async def _run(self) -> None:
         self._loop = asyncio.get_running_loop()
-        daemon = Daemon(self.settings, self._adapters)
+        daemon = Daemon(self.settings, self._adapters, self._clock)
         try:
             await daemon.start()
             self.daemon = daemon
@@ -276,11 +286,15 @@ def configuration(tmp_path: Path) -> Callable[..., Message]:
 
 @pytest.fixture
 def run_daemon() -> Iterator[Callable[..., RunningDaemon]]:
-    """``run_daemon(configuration, adapters=None)``: a daemon in a thread of this process."""
+    """``run_daemon(configuration, adapters=None, clock=MACHINE)``: a daemon in a thread of this process."""
     daemons: list[RunningDaemon] = []
 
-    def start(raw: Mapping[str, Any], adapters: Mapping[str, BrokerAdapter] | None = None) -> RunningDaemon:
-        daemons.append(RunningDaemon(raw, adapters))
+    def start(
+        raw: Mapping[str, Any],
+        adapters: Mapping[str, BrokerAdapter] | None = None,
+        clock: Clock = MACHINE,
+    ) -> RunningDaemon:
+        daemons.append(RunningDaemon(raw, adapters, clock))
         return daemons[-1]
 
     yield start

@@ -1,9 +1,16 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 
-from mdactors.runtime import FakeClock, SystemClock
+import msgspec
+import pytest
+
+from mdactors.runtime import MACHINE, FakeClock, SetClock, SystemClock, Timeline, clock_of
+
+DAY_NS = 86_400_000_000_000
 
 
 def test_the_system_clock_tells_the_machines_time():
@@ -46,3 +53,52 @@ def test_a_wait_on_the_system_clock_ends_in_real_time():
     with condition:
         clock.wait_until(condition, due)
     assert clock.monotonic() >= due
+
+
+def test_a_clock_that_was_set_shows_that_time_and_runs_on_with_the_monotonic_seconds():
+    clock = SetClock(Timeline(start_ns=5 * DAY_NS, began=MACHINE.monotonic() - 100))
+    assert 100 <= (clock.time_ns() - 5 * DAY_NS) / 1e9 < 120
+
+
+@pytest.mark.parametrize("speed", [0.5, 1, 60])
+def test_its_seconds_pass_at_its_speed_while_waits_stay_real(speed):
+    clock = SetClock.starting(5 * DAY_NS, speed)
+    begun_ns, began = clock.time_ns(), clock.monotonic()
+    condition = threading.Condition()
+    with condition:
+        clock.wait_until(condition, began + 0.05)
+    waited, ended_ns = clock.monotonic() - began, clock.time_ns()
+    assert waited >= 0.05
+    assert (ended_ns - begun_ns) / 1e9 >= 0.999 * waited * speed
+    assert waited < 5, "in real seconds"
+
+
+@pytest.mark.parametrize("speed", [0.5, 1, 60])
+def test_seconds_until_a_time_of_day_are_real(speed):
+    clock = SetClock.starting(5 * DAY_NS, speed)
+    assert 3600 / speed - 1 < clock.seconds_until(5 * DAY_NS + 3600 * 10**9) <= 3600 / speed
+    assert clock.seconds_until(5 * DAY_NS - 10**9) < 0
+
+
+def test_it_shows_the_same_in_whatever_process_is_told_of_it():
+    clock = SetClock.starting(5 * DAY_NS, 60)
+    told = msgspec.msgpack.encode(clock.timeline())
+    code = (
+        "import sys, msgspec; from mdactors.runtime import Timeline, clock_of; "
+        "clock = clock_of(msgspec.msgpack.decode(bytes.fromhex(sys.argv[1]), type=Timeline)); "
+        "print(clock.time_ns())"
+    )
+    before = clock.time_ns()
+    run = subprocess.run([sys.executable, "-c", code, told.hex()], capture_output=True, text=True, check=True)
+    assert before < int(run.stdout) < clock.time_ns()
+
+
+def test_the_machines_clock_is_the_machines_in_another_process_as_well():
+    assert SystemClock().timeline() is None
+    assert clock_of(None) is MACHINE
+
+
+def test_a_fake_clock_runs_on_in_another_process():
+    clock = FakeClock(start_ns=5 * DAY_NS)
+    clock.advance(7)
+    assert 7 <= (clock_of(clock.timeline()).time_ns() - 5 * DAY_NS) / 1e9 < 27

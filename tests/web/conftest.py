@@ -45,7 +45,17 @@ from mdactors.messages import (
     UnpinAsked,
 )
 from mdactors.protocol import Delivery, frame_text, request_answer
-from mdactors.runtime import Actor, Address, ChildSpec, Context, SystemClock, Tree, handles, start_tree
+from mdactors.runtime import (
+    MACHINE,
+    Actor,
+    Address,
+    ChildSpec,
+    Clock,
+    Context,
+    Tree,
+    handles,
+    start_tree,
+)
 from mdactors.store.bars import BarStore
 from mdactors.store.cache import Cache
 from mdactors.store.cache_memory import MemoryCache
@@ -158,6 +168,7 @@ class Stage:
     """The server and what is behind it; `start` may be given other settings."""
 
     def __init__(self) -> None:
+        self.clock: Clock = MACHINE
         self.told: list[Any] = []
         self.refused: dict[int, str] = {}
         self.ticks: dict[int, Tick] = {}
@@ -185,8 +196,9 @@ class Stage:
 
     def start(self, token: str = "", port: int = 0, **settings: Any) -> Stage:
         address = Address("backstage")
-        self._tree = start_tree(ChildSpec(address, Backstage, {"stage": self}), SystemClock(), print)
+        self._tree = start_tree(ChildSpec(address, Backstage, {"stage": self}), self.clock, print)
         gateway = Gateway(
+            clock=self.clock,
             table=lambda: self.table,
             subscriptions=address,
             hub=address,

@@ -6,7 +6,7 @@ from mdactors.runtime.actor import Actor, Context, UnhandledMessageError, handle
 from mdactors.runtime.address import Address
 from mdactors.runtime.backoff import Backoff
 from mdactors.runtime.child import ChildSpec, Intensity
-from mdactors.runtime.clock import Clock, FakeClock, SystemClock
+from mdactors.runtime.clock import MACHINE, Clock, FakeClock, SetClock, SystemClock, Timeline, clock_of
 from mdactors.runtime.lease import Timer
 from mdactors.runtime.mailbox import MailboxPolicy
 from mdactors.runtime.message import DataMessage, Describe, Kill, KilledError, Message, Stop
@@ -14,6 +14,7 @@ from mdactors.runtime.supervisor import Supervisor
 from mdactors.runtime.tree import Tree, start_tree
 
 __all__ = [
+    "MACHINE",
     "Actor",
     "Address",
     "Backoff",
@@ -28,12 +29,15 @@ __all__ = [
     "KilledError",
     "MailboxPolicy",
     "Message",
+    "SetClock",
     "Stop",
     "Supervisor",
     "SystemClock",
+    "Timeline",
     "Timer",
     "Tree",
     "UnhandledMessageError",
+    "clock_of",
     "handles",
     "start_tree",
 ]

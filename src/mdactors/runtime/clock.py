@@ -1,4 +1,4 @@
-"""Where the time comes from: the system's clock, or a test's hand."""
+"""Where the time comes from: the machine's clock, one that was set, or a test's hand."""
 
 from __future__ import annotations
 
@@ -6,18 +6,41 @@ import threading
 import time
 from typing import Protocol
 
+import msgspec
+
+
+class Timeline(msgspec.Struct, frozen=True):
+    """Another date and time of day than the machine's: the same in every process of this machine."""
+
+    start_ns: int
+    """What it showed when it began, in nanoseconds since 1970."""
+    began: float
+    """When that was, in seconds of the machine's monotonic clock."""
+    speed: float = 1.0
+    """Its seconds in a real second."""
+
 
 class Clock(Protocol):
-    """Monotonic seconds for waits and limits, wall nanoseconds for what people read."""
+    """Monotonic seconds for waits and limits, which are real; wall nanoseconds for what people read."""
+
+    speed: float = 1.0
+    """Seconds of the wall clock in a real second."""
 
     def monotonic(self) -> float:
-        """Seconds since an arbitrary moment; never goes back."""
+        """Real seconds since an arbitrary moment; never goes back."""
 
     def time_ns(self) -> int:
         """Nanoseconds since 1970."""
 
     def wait_until(self, condition: threading.Condition, due: float) -> None:
         """Wait until ``condition``, held by the caller, is notified or `monotonic` reaches ``due``."""
+
+    def timeline(self) -> Timeline | None:
+        """What shows the same time in another process, see `clock_of`; None is the machine's time."""
+
+    def seconds_until(self, wall_ns: int) -> float:
+        """Real seconds until `time_ns` reaches this; below 0 where it has."""
+        return (wall_ns - self.time_ns()) / 1e9 / self.speed
 
 
 class SystemClock(Clock):
@@ -34,6 +57,41 @@ class SystemClock(Clock):
     def wait_until(self, condition: threading.Condition, due: float) -> None:
         """Wait in real time."""
         condition.wait(max(0.0, due - time.monotonic()))
+
+    def timeline(self) -> Timeline | None:
+        """None: whoever asks the machine gets the same."""
+        return None
+
+
+MACHINE = SystemClock()
+"""The clock of whoever was given no other."""
+
+
+class SetClock(SystemClock):
+    """A clock that was set to another time; waits and limits stay real."""
+
+    def __init__(self, timeline: Timeline) -> None:
+        self.speed = timeline.speed
+        self._timeline = timeline
+
+    @classmethod
+    def starting(cls, start_ns: int, speed: float = 1.0) -> SetClock:
+        """A clock that shows this time now."""
+        return cls(Timeline(start_ns, time.monotonic(), speed))
+
+    def time_ns(self) -> int:
+        """The start plus what has passed since, at the clock's speed."""
+        timeline = self._timeline
+        return timeline.start_ns + round((time.monotonic() - timeline.began) * timeline.speed * 1e9)
+
+    def timeline(self) -> Timeline:
+        """What it was set to."""
+        return self._timeline
+
+
+def clock_of(timeline: Timeline | None) -> Clock:
+    """The clock that another process described."""
+    return MACHINE if timeline is None else SetClock(timeline)
 
 
 class FakeClock(Clock):
@@ -76,3 +134,7 @@ class FakeClock(Clock):
         finally:
             with self._lock:
                 self._waiting.remove(condition)
+
+    def timeline(self) -> Timeline:
+        """The time now, from which it runs on in another process."""
+        return Timeline(self.time_ns(), time.monotonic())

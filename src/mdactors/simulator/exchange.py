@@ -6,8 +6,8 @@ import datetime as dt
 import itertools
 import math
 import random
-import time
 
+from mdactors.runtime import MACHINE
 from mdactors.simulator.floor import Floor
 from mdactors.simulator.security import Quoted
 from mdactors.simulator.session import DAY_MS, IST_MS, Session, day_number, intensity
@@ -32,7 +32,7 @@ class Exchange(Venue):
         start_ms: int | None = None,
         session: Session | None = None,
     ) -> None:
-        start_ms = time.time_ns() // 1_000_000 if start_ms is None else start_ms
+        start_ms = MACHINE.time_ns() // 1_000_000 if start_ms is None else start_ms
         universe = universe or Universe.built_in(date_of(start_ms))
         self._rng = random.Random(seed)
         self._start_ms = start_ms
@@ -54,7 +54,7 @@ class Exchange(Venue):
         cls, count: int, *, seed: int = 1, rate: float = 400.0, start_ms: int | None = None
     ) -> Exchange:
         """An exchange of at least ``count`` instruments, made-up shares filling the universe up."""
-        start_ms = time.time_ns() // 1_000_000 if start_ms is None else start_ms
+        start_ms = MACHINE.time_ns() // 1_000_000 if start_ms is None else start_ms
         return cls(Universe.of_size(count, date_of(start_ms)), seed=seed, rate=rate, start_ms=start_ms)
 
     def advance(self, to_ms: int) -> list[PriceState]:

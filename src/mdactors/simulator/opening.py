@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import time
 from pathlib import Path
 
 from mdactors.errors import SimulatorError
+from mdactors.market.moment import read_moment
+from mdactors.runtime import MACHINE, Clock
 from mdactors.simulator.exchange import Exchange, date_of
 from mdactors.simulator.replay import Replay
-from mdactors.simulator.session import IST_MS, OPENS, Session
+from mdactors.simulator.session import DAY_MS, IST_MS, OPENS, Session, day_number
 from mdactors.simulator.simulator import SimulatorOptions
 from mdactors.simulator.universe import Universe
 from mdactors.simulator.venue import Venue
 
-_INDIA = dt.timezone(dt.timedelta(milliseconds=IST_MS))
 
-
-def open_venue(options: SimulatorOptions) -> Venue:
-    """The made-up exchange, or the recorded day that ``options.replay`` names.
+def open_venue(options: SimulatorOptions, clock: Clock = MACHINE) -> Venue:
+    """The made-up exchange, now by the clock or when the options say, or the recorded day that they name.
 
     Raises:
         SimulatorError: the recorded file cannot be read, or an option has an impossible value.
@@ -28,7 +26,7 @@ def open_venue(options: SimulatorOptions) -> Venue:
     session = Session(options.always_open)
     if options.replay:
         return Replay(Path(options.replay), session=session)
-    start_ms = _start_ms(options)
+    start_ms = _start_ms(options, clock.time_ns())
     return Exchange(
         Universe.of_size(options.instruments, date_of(start_ms)),
         seed=options.seed,
@@ -38,14 +36,11 @@ def open_venue(options: SimulatorOptions) -> Venue:
     )
 
 
-def _start_ms(options: SimulatorOptions) -> int:
+def _start_ms(options: SimulatorOptions, now_ns: int) -> int:
     if options.start:
         try:
-            start = dt.datetime.fromisoformat(options.start)
+            return read_moment(options.start) // 1_000_000
         except ValueError as error:
             raise SimulatorError(f"start: {error}") from error
-        return round((start if start.tzinfo else start.replace(tzinfo=_INDIA)).timestamp() * 1000)
-    if options.speed == 1:
-        return time.time_ns() // 1_000_000
-    today = dt.datetime.combine(dt.datetime.now(_INDIA).date(), dt.time(), _INDIA)
-    return round(today.timestamp() * 1000) + OPENS * 60_000
+    now_ms = now_ns // 1_000_000
+    return now_ms if options.speed == 1 else day_number(now_ms) * DAY_MS - IST_MS + OPENS * 60_000

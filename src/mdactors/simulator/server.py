@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from tornado.httpserver import HTTPServer
 
+from mdactors.runtime import MACHINE, Clock
 from mdactors.simulator.control import control_routes
 from mdactors.simulator.faults import Faults
 from mdactors.simulator.handlers import application
@@ -35,16 +36,19 @@ _logger = logging.getLogger(__name__)
 class SimulatorServer:
     """Serves one simulator, once: ``with SimulatorServer(simulator) as server: server.port``.
 
-    Every ``options.beat`` seconds the exchange advances and each conversation is handed what changed.
+    Every ``options.beat`` seconds the exchange advances and each conversation is handed what changed. The
+    judge's log goes by the clock, whatever the exchange's time is.
     """
 
-    def __init__(self, simulator: Simulator, host: str = "127.0.0.1", port: int = 0) -> None:
+    def __init__(
+        self, simulator: Simulator, host: str = "127.0.0.1", port: int = 0, clock: Clock = MACHINE
+    ) -> None:
         self.port = port
         """The port listened on; with 0 the system chooses one at `start`."""
         self._simulator = simulator
         self._host = host
         self._log = SentLog(simulator.options.sent_log)
-        self._switchboard = Switchboard(self._log)
+        self._switchboard = Switchboard(self._log, clock)
         self.faults = Faults(self._switchboard, simulator, self.call)
         """The fault switches, for any thread."""
         self._loop: asyncio.AbstractEventLoop | None = None

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from tornado.websocket import WebSocketHandler
 
+from mdactors.runtime import Clock
 from mdactors.simulator.peer import SocketPeer
 from mdactors.simulator.routes import Reply
 from mdactors.simulator.sent_log import SentLog
@@ -16,11 +16,12 @@ from mdactors.simulator.state import PriceState
 class Switchboard:
     """Owns every open connection; lives on the loop's thread."""
 
-    def __init__(self, log: SentLog) -> None:
+    def __init__(self, log: SentLog, clock: Clock) -> None:
         self.peers: dict[int, SocketPeer] = {}
         self.silent = False
         """Whether the market's changes are withheld."""
         self._log = log
+        self._clock = clock
         self._last_number = 0
         self._refusals: list[int] = []
 
@@ -46,7 +47,7 @@ class Switchboard:
         """The socket is gone."""
         self.peers.pop(peer.id, None)
         peer.closed()
-        self._log.collect([peer], wall_ms())
+        self._note([peer])
 
     def beat(self, changed: Sequence[PriceState], now_ms: int) -> None:
         """Tell every conversation what changed."""
@@ -56,10 +57,8 @@ class Switchboard:
 
     def collect(self) -> dict[int, dict[int, int]]:
         """Bring the judge's log up to now; the totals."""
-        self._log.collect(self.peers.values(), wall_ms())
+        self._note(self.peers.values())
         return self._log.totals
 
-
-def wall_ms() -> int:
-    """Real time, in which the judge's log is written whatever the exchange's clock says."""
-    return time.time_ns() // 1_000_000
+    def _note(self, peers: Iterable[SocketPeer]) -> None:
+        self._log.collect(peers, self._clock.time_ns() // 1_000_000)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from mdactors.config import Settings
 from mdactors.errors import StoreError
 from mdactors.market.quote import Quote
+from mdactors.runtime import MACHINE, Clock
 from mdactors.store.bars import BarStore
 from mdactors.store.cache import Cache
 from mdactors.store.cache_memory import MemoryCache
@@ -27,16 +28,19 @@ class Archive:
     store. Used with `open` and `close`, which blocks.
     """
 
-    def __init__(self, settings: Settings, quotes: Mapping[str, type[Quote]]) -> None:
+    def __init__(self, settings: Settings, quotes: Mapping[str, type[Quote]], clock: Clock = MACHINE) -> None:
         self._settings = settings
         self._undo = contextlib.ExitStack()
         self.folder = pathlib.Path(settings.data_dir)
         self.journal: Journal | None = None
         self.ticks: TickStore | None = None
         self.bars: BarStore | None = None
-        self.cache: Cache = MemoryCache(settings.cache.today_minutes, today=settings.cache.today != "off")
-        self.recent = Recent(None, self._journal_folder, quotes)
+        self._now_ns = clock.time_ns
+        self.cache: Cache = MemoryCache(
+            settings.cache.today_minutes, today=settings.cache.today != "off", now_ns=clock.time_ns
+        )
         self._quotes = quotes
+        self.recent = self._recent(None)
 
     def open(self) -> None:
         """Open all of it; `close` undoes it, also after a failure.
@@ -52,7 +56,7 @@ class Archive:
         if self._settings.cache.kind == "redis":
             from mdactors.store.cache_redis import RedisCache
 
-            self.cache = RedisCache(self._settings.cache)
+            self.cache = RedisCache(self._settings.cache, self._now_ns)
         self._undo.callback(self.cache.close)
         if self._settings.store.ticks:
             self._open_stores()
@@ -65,7 +69,10 @@ class Archive:
         self._undo.callback(self.journal.close)
         self.ticks, self.bars = open_stores(self._settings.store, self.folder)
         self._undo.callback(self.ticks.close)
-        self.recent = Recent(self.ticks, self._journal_folder, self._quotes)
+        self.recent = self._recent(self.ticks)
+
+    def _recent(self, store: TickStore | None) -> Recent:
+        return Recent(store, self._journal_folder, self._quotes, self._now_ns)
 
     def carrier(self) -> Carrier:
         """What brings ticks from the journal to the store; who gets it closes it."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -15,6 +14,7 @@ from mdactors.market import ist
 from mdactors.market.instrument import Instrument
 from mdactors.market.tick import Tick
 from mdactors.market.view import encode
+from mdactors.runtime import MACHINE
 from mdactors.store.cache import OVERLAP_NS, Cache, kept_from
 from mdactors.store.packed import QUOTE, pack, unpack
 from mdactors.store.progress import Progress
@@ -64,7 +64,7 @@ class MemoryCache(Cache):
         max_bytes: int = 512 * 1024 * 1024,
         *,
         today: bool = True,
-        now_ns: Callable[[], int] = time.time_ns,
+        now_ns: Callable[[], int] = MACHINE.time_ns,
     ) -> None:
         self._minutes = minutes
         self._keep_ns = int(minutes * 60 * ist.SECOND_NS)

@@ -7,7 +7,6 @@ import itertools
 import logging
 import secrets
 import threading
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, cast
 
@@ -19,6 +18,7 @@ from mdactors.market import ist
 from mdactors.market.instrument import Instrument
 from mdactors.market.tick import Tick
 from mdactors.market.view import encode
+from mdactors.runtime import MACHINE
 from mdactors.store.cache import OVERLAP_NS, Cache, CacheAway, kept_from
 from mdactors.store.circuit_breaker import CircuitBreaker
 from mdactors.store.packed import QUOTE, Packed, unpack
@@ -46,7 +46,7 @@ class RedisCache(Cache):
 
     beat_seconds = 0.1
 
-    def __init__(self, settings: CacheSettings, now_ns: Callable[[], int] = time.time_ns) -> None:
+    def __init__(self, settings: CacheSettings, now_ns: Callable[[], int] = MACHINE.time_ns) -> None:
         server = settings.redis
         self._keys = Keys(settings.prefix, settings.today or "json", settings.today_minutes, now_ns)
         self._minutes = settings.today_minutes

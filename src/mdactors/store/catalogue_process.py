@@ -19,6 +19,7 @@ from mdactors.config import (
     StoreSettings,
 )
 from mdactors.errors import BrokerError, StoreError
+from mdactors.runtime.clock import Timeline
 from mdactors.store.child import Child
 
 LOAD_SECONDS = 110.0
@@ -42,10 +43,16 @@ class Order(msgspec.Struct, frozen=True, tag=True):
     files: dict[str, str] = {}
     """Source -> a file that is read instead of the network; where there are any, only these are loaded
     anew."""
+    timeline: Timeline | None = None
+    """The daemon's clock."""
 
     @classmethod
     def of(
-        cls, settings: Settings, brokers: dict[str, dict[str, Any]], files: Mapping[str, str] | None = None
+        cls,
+        settings: Settings,
+        brokers: dict[str, dict[str, Any]],
+        files: Mapping[str, str] | None = None,
+        timeline: Timeline | None = None,
     ) -> Order:
         """What the settings say; ``brokers`` are the adapters' sections as plain values."""
         return cls(
@@ -57,6 +64,7 @@ class Order(msgspec.Struct, frozen=True, tag=True):
             settings.cache,
             settings.log,
             dict(files or {}),
+            timeline,
         )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from mdactors.market.ist import SECOND_NS
 from mdactors.market.position import Position
 from mdactors.market.quote import Quote
 from mdactors.market.tick import Tick
+from mdactors.runtime import MACHINE
 from mdactors.store.journal_reader import JournalReader
 from mdactors.store.journal_segment import segments
 from mdactors.store.progress import Progress
@@ -40,7 +40,7 @@ class Recent:
         store: TickStore | None,
         folder: Path,
         quotes: Mapping[str, type[Quote]],
-        now_ns: Callable[[], int] = time.time_ns,
+        now_ns: Callable[[], int] = MACHINE.time_ns,
     ) -> None:
         self._store = store
         self._folder = folder

@@ -91,7 +91,9 @@ class WebServer:
     def __init__(self, settings: ServerSettings, admin: AdminSettings, gateway: Gateway) -> None:
         self._settings = settings
         self._gateway = gateway
-        self._sessions = Sessions(gateway.subscriptions, settings.max_sessions, settings.outbox_seconds)
+        self._sessions = Sessions(
+            gateway.subscriptions, settings.max_sessions, settings.outbox_seconds, gateway.clock
+        )
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="web")
         self._admin_is_open = not admin.token
         parts = Parts(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -16,7 +15,7 @@ from mdactors.market.instruments import InstrumentTable
 from mdactors.market.quote import Quote
 from mdactors.market.sectors import Sectors
 from mdactors.messages import SnapshotAsked
-from mdactors.runtime import Address, Message
+from mdactors.runtime import Address, Clock, Message
 from mdactors.store.bars import BarStore
 from mdactors.store.cache import Cache
 from mdactors.store.instruments import InstrumentStore
@@ -30,6 +29,7 @@ PRICES_SECONDS = 1.0
 class Gateway(msgspec.Struct, frozen=True):
     """Everything that the web side reaches, given by the composition root."""
 
+    clock: Clock
     table: Callable[[], InstrumentTable]
     """The newest instrument table."""
     subscriptions: Address
@@ -63,7 +63,7 @@ class Gateway(msgspec.Struct, frozen=True):
 
     def directory(self) -> Directory:
         """All that clients may name now."""
-        today = self.calendar.date(time.time_ns()).isoformat()
+        today = self.calendar.date(self.clock.time_ns()).isoformat()
         return Directory(self.table(), self.sectors(), today)
 
     async def prices(self, tokens: Iterable[int]) -> Mapping[int, float]:

@@ -67,6 +67,11 @@ class Handler(RequestHandler):
         """What the application was made with."""
         return cast(Parts, self.settings["parts"])
 
+    @property
+    def now_ns(self) -> int:
+        """What the clock shows, in nanoseconds since 1970."""
+        return self.parts.gateway.clock.time_ns()
+
     def set_default_headers(self) -> None:
         """Let pages of allowed origins read the answer, errors included."""
         self.set_header("Server", "mdactors")

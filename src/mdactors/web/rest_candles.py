@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
@@ -46,7 +45,7 @@ class Candles(StreamedHandler):
         """Answer the bars that begin within a range of time, oldest first, without the one still open."""
         interval = cast(Interval, self.choice("interval", get_args(Interval), "1m"))
         limit = self.whole_number("limit")
-        now_ns = time.time_ns()
+        now_ns = self.now_ns
         from_ms, to_ms = self._range(now_ns)
         instrument = await self.instrument(symbol, "symbol")
         shelf = Shelf(self._store(interval), self.parts.gateway.calendar, instrument)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from typing import cast
 
@@ -44,7 +43,7 @@ class TicksOfHistory(StreamedHandler):
             message = "startTime must say from when on, such as 2026-11-20T09:15:00"
             raise Failure(400, "invalid_parameter", message, field="startTime")
         to_ns = self.moment("endTime", last=True)
-        to_ns = time.time_ns() if to_ns is None else to_ns
+        to_ns = self.now_ns if to_ns is None else to_ns
         if from_ns > to_ns:
             message = "startTime is after endTime, which is now where it is not given"
             raise Failure(400, "invalid_parameter", message, field="startTime")

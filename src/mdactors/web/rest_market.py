@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from mdactors.market import ist
@@ -36,7 +35,7 @@ class MarketStatus(Handler):
     async def get(self) -> None:
         """Answer where in its day each segment is, and the day's session."""
         segments = await self.ask(self.parts.gateway.views, MarketStatusAsked())
-        self.answer({"time": ist.iso(time.time_ns() // NS_PER_MS), "segments": segments})
+        self.answer({"time": ist.iso(self.now_ns // NS_PER_MS), "segments": segments})
 
 
 class MarketHolidays(Handler):
@@ -44,7 +43,7 @@ class MarketHolidays(Handler):
 
     def get(self) -> None:
         """Answer the days of a year on which segments are closed or trade at other hours."""
-        year = self.whole_number("year") or ist.date(time.time_ns()).year
+        year = self.whole_number("year") or ist.date(self.now_ns).year
         holidays = self.parts.gateway.calendar.holidays(year)
         self.answer({"year": year, "holidays": [self._day(str(day), each) for day, each in holidays]})
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 
 from mdactors.errors import StoreError
@@ -36,7 +35,7 @@ class TicksOfToday(Handler):
         gateway = self.parts.gateway
         today = Today(gateway.cache, gateway.history, gateway.quotes)
         try:
-            ticks = await self.in_pool(today.read, instrument, since_ns(time.time_ns(), minutes), limit)
+            ticks = await self.in_pool(today.read, instrument, since_ns(self.now_ns, minutes), limit)
         except StoreError as error:
             raise Failure(503, "unavailable", str(error)) from error
         self.answer_bytes(b"[" + b",".join(ticks) + b"]")

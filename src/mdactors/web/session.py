@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import secrets
 import socket
-import time
 from collections.abc import Awaitable, Iterable
 from typing import Any, cast, get_args
 
@@ -72,7 +71,7 @@ class SessionSocket(Handler, WebSocketHandler):
             socket=self,
             selection=Selection(self._path, self._interest, settings.max_symbols_per_request),
             outbox=Outbox(stream, settings.outbox_bytes, connection.is_closing, self._end),
-            connected_ns=time.time_ns(),
+            connected_ns=self.now_ns,
         )
         logger.info("session %s opens on %s from %s", session.name, self._path.name, self.request.remote_ip)
         self.parts.sessions.enter(session)

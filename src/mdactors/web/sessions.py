@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -17,7 +16,7 @@ from mdactors.market import ist
 from mdactors.market.instruments import InstrumentTable
 from mdactors.messages import SessionClosed, SessionReported, SessionsReported
 from mdactors.protocol import HEARTBEAT, NS_PER_MS, CloseCode, Delivery, frame_text, heartbeat_event
-from mdactors.runtime import Address
+from mdactors.runtime import Address, Clock
 from mdactors.web.outbox import Outbox
 from mdactors.web.selection import Selection
 
@@ -53,10 +52,11 @@ class Sessions:
     references only, and one write per session and turn of the loop.
     """
 
-    def __init__(self, subscriptions: Address, limit: int, stall_seconds: float) -> None:
+    def __init__(self, subscriptions: Address, limit: int, stall_seconds: float, clock: Clock) -> None:
         self._subscriptions = subscriptions
         self._limit = limit
         self._stall_seconds = stall_seconds
+        self._clock = clock
         self._open: dict[str, Session] = {}
         self._leaving: dict[str, Session] = {}
         self._dirty: list[Outbox] = []
@@ -184,7 +184,7 @@ class Sessions:
     def beat(self) -> None:
         """Send the heartbeat to every session with events."""
         names = [name for name, session in self._open.items() if session.selection.interest.events]
-        frame = frame_text(heartbeat_event(time.time_ns()))
+        frame = frame_text(heartbeat_event(self._clock.time_ns()))
         self.deliver((Delivery(names, (HEARTBEAT,), (frame,), frame),))
 
     def _flush(self) -> None:
