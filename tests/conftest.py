@@ -16,7 +16,11 @@ from typing import Any
 import hypothesis
 import pykka
 import pytest
+from tests.today import todays_clock
+from tests.waiting import wait_until
 from xdist.scheduler import LoadScopeScheduling
+
+from mdactors.runtime import Clock
 
 # A busy machine is no reason to fail: what hypothesis finds counts, not how fast it looks.
 hypothesis.settings.register_profile(
@@ -97,25 +101,16 @@ def nothing_left_behind() -> Iterator[None]:
         time.sleep(0.01)
 
 
+@pytest.fixture(name="wait_until")
+def wait_until_fixture() -> Callable[..., None]:
+    """``wait_until(condition, deadline=20.0)``: return once it is true, fail after the deadline."""
+    return wait_until
+
+
 @pytest.fixture
-def wait_until() -> Callable[..., None]:
-    """``wait_until(condition, deadline=20.0)``: return once it is true, fail after the deadline.
-
-    Rests as long as it looked: what it waits for may be in this process, or only get idle time.
-    """
-
-    def wait(condition: Callable[[], object], deadline: float = 20.0) -> None:
-        end = time.monotonic() + deadline
-        while True:
-            looks = time.monotonic()
-            if condition():
-                return
-            looked = time.monotonic()
-            if looked > end:
-                pytest.fail(f"not within {deadline:g} s")
-            time.sleep(max(0.002, looked - looks))
-
-    return wait
+def clock() -> Clock:
+    """The clock of a test and of all that it starts: it runs on from the same moment, whenever that is."""
+    return todays_clock()
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import ast
 import contextlib
 import inspect
 import itertools
-import reprlib
 import time
 from collections.abc import Callable, Iterator, Mapping
 from types import CodeType, FunctionType
@@ -15,7 +14,7 @@ from typing import Any
 import pytest
 
 DEADLINE = 20.0
-_SHORT = reprlib.Repr(maxstring=300, maxother=300, maxlist=8, maxdict=12, maxset=12, maxtuple=8, maxlevel=4)
+LONGEST = 400
 
 
 def wait_until(condition: Callable[[], object], deadline: float = DEADLINE) -> None:
@@ -40,7 +39,7 @@ def in_words(condition: Callable[[], object], found: object) -> str:
     """The condition as it is written, and the values that it was made of."""
     body = _lambda_body(condition.__code__) if isinstance(condition, FunctionType) else None
     if body is None:
-        return f"{getattr(condition, '__qualname__', condition)}() (it was {_SHORT.repr(found)})"
+        return f"{getattr(condition, '__qualname__', condition)}() (it was {_short(found)})"
     values = dict.fromkeys(_values(body, _names(condition)))
     return f"{ast.unparse(body)} ({', '.join(values)})"
 
@@ -72,8 +71,8 @@ def _spans(node: ast.Lambda, code: CodeType) -> bool:
 def _names(condition: Any) -> dict[str, Any]:
     """What the names in a lambda stand for: globals, closure, arguments with their values."""
     closure = inspect.getclosurevars(condition).nonlocals
-    arguments = zip(reversed(condition.__code__.co_varnames), reversed(condition.__defaults__ or ()))
-    return {**condition.__globals__, **closure, **dict(arguments)}
+    arguments = {name: each.default for name, each in inspect.signature(condition).parameters.items()}
+    return {**condition.__globals__, **closure, **arguments}
 
 
 def _values(node: ast.expr, names: Mapping[str, Any]) -> Iterator[str]:
@@ -92,4 +91,9 @@ def _values(node: ast.expr, names: Mapping[str, Any]) -> Iterator[str]:
         case _:
             with contextlib.suppress(Exception):
                 value = eval(compile(ast.Expression(node), "<condition>", "eval"), dict(names))
-                yield f"{ast.unparse(node)} was {_SHORT.repr(value)}"
+                yield f"{ast.unparse(node)} was {_short(value)}"
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 100]} … {text[-100:]}"

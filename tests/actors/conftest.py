@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
 import pytest
+from tests.today import NOW_MS
 
 from mdactors import messages
 from mdactors.adapter import Secret
@@ -18,7 +19,6 @@ from mdactors.runtime import (
     Context,
     Message,
     Supervisor,
-    SystemClock,
     Tree,
     handles,
     start_tree,
@@ -59,13 +59,14 @@ class Listener(Actor):
 
 
 @pytest.fixture
-def run_tree() -> Iterator[Callable[..., Tree]]:
+def run_tree(clock: Clock) -> Iterator[Callable[..., Tree]]:
     """``run_tree(specs, clock)``: start the children under one supervisor; stopped after the test."""
+    ours = clock
     trees: list[Tree] = []
 
     def run(children: Sequence[ChildSpec], clock: Clock | None = None) -> Tree:
         root = ChildSpec(Address("root"), Supervisor, {"children": children})
-        trees.append(start_tree(root, clock or SystemClock(), lambda _reason: None))
+        trees.append(start_tree(root, clock or ours, lambda _reason: None))
         return trees[-1]
 
     yield run
@@ -86,10 +87,10 @@ def listen(run_tree: Callable[..., Tree]) -> Callable[[str], Heard]:
 
 
 @pytest.fixture
-def kite() -> Iterator[SimulatorServer]:
+def kite(clock: Clock) -> Iterator[SimulatorServer]:
     """Kite's wire on a made-up market; time moves only by ``step``, heartbeats apart."""
     options = SimulatorOptions(beat=0)
-    with SimulatorServer(KiteSimulator(Exchange(seed=3), options)) as server:
+    with SimulatorServer(KiteSimulator(Exchange(seed=3, start_ms=NOW_MS), options), clock=clock) as server:
         yield server
 
 

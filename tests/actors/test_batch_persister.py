@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from tests.today import todays_clock
 
 from mdactors.actors import batch_persister, waiting_bars
 from mdactors.actors.batch_persister import BatchPersister
@@ -25,7 +26,7 @@ from mdactors.market.position import Position
 from mdactors.market.quote import Quote
 from mdactors.market.tick import Tick
 from mdactors.messages import AlarmChanged, BarsPublished, JournalSynced, PositionWanted, TicksStored
-from mdactors.runtime import Address, ChildSpec, Clock, Describe, FakeClock, Kill, SystemClock, Tree
+from mdactors.runtime import Address, ChildSpec, Clock, Describe, FakeClock, Kill, Tree
 from mdactors.store import ticks_sqlite
 from mdactors.store.bars_sqlite import SqliteBars
 from mdactors.store.carrier import DirectCarrier
@@ -265,7 +266,7 @@ def test_a_backlog_of_a_hundred_thousand_is_drained_and_questions_are_answered_m
     idle: Rig, wait_until: Callable[..., None]
 ) -> None:
     idle.append(100_000, batch=500)
-    idle.start(clock=SystemClock(), batch_seconds=1e9, batch_rows=1000)
+    idle.start(clock=todays_clock(), batch_seconds=1e9, batch_rows=1000)
     idle.tell(1)
     seen = set()
     wait_until(lambda: seen.add(waiting := idle.counters()["waiting"]) or waiting == 0, 30)

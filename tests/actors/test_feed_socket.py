@@ -12,11 +12,12 @@ from typing import Any
 
 import pytest
 from tests.certificates import Authority
+from tests.today import todays_clock
 
 from mdactors.actors.feed_socket import FRAME_LIMIT, FeedSocket
 from mdactors.adapter import Secret
 from mdactors.messages import FrameReceived, ReaderReported
-from mdactors.runtime import Address, FakeClock, MailboxPolicy, SystemClock
+from mdactors.runtime import Address, FakeClock, MailboxPolicy
 from mdactors_kite.adapter import KiteAdapter, KiteSettings
 
 WAIT = 8.0
@@ -82,7 +83,7 @@ class Rig:
             adapter=adapter,
             connection=self.connection,
             normalizer=self.normalizer,
-            clock=clock or SystemClock(),
+            clock=clock or todays_clock(),
         )
         self.socket.start()
 

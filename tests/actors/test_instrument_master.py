@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.today import todays_clock
 
 from mdactors.actors.instrument_master import LOOK_SECONDS, Catalogue, InstrumentMaster
 from mdactors.config import Settings
@@ -66,9 +67,9 @@ class Rig:
 def process_of(folder: Path, server: SimulatorServer, **changed: Any) -> Any:
     brokers = {"kite": {**server.settings(), **changed}}
     settings = Settings(data_dir=str(folder), brokers=brokers)
-    return functools.partial(
-        catalogue_process.load, Order.of(settings, plain_sections(make_adapters(settings)))
-    )
+    plain = plain_sections(make_adapters(settings))
+    order = Order.of(settings, plain, timeline=todays_clock().timeline())
+    return functools.partial(catalogue_process.load, order)
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from tests.today import todays_clock
 
 from mdactors.runtime import (
     Actor,
@@ -20,7 +21,6 @@ from mdactors.runtime import (
     MailboxPolicy,
     Message,
     Supervisor,
-    SystemClock,
     Tree,
     handles,
     start_tree,
@@ -109,7 +109,7 @@ class Bench:
         return ChildSpec(address=Address(name), actor=Supervisor, arguments=arguments, **options)
 
     def start(self, spec: ChildSpec, clock: Clock | None = None) -> Tree:
-        self.trees.append(start_tree(spec, clock or SystemClock(), self.gave_up.append))
+        self.trees.append(start_tree(spec, clock or todays_clock(), self.gave_up.append))
         return self.trees[-1]
 
     def gate(self) -> threading.Event:

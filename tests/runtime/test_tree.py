@@ -6,8 +6,9 @@ import time
 from pathlib import Path
 
 import pytest
+from tests.today import todays_clock
 
-from mdactors.runtime import Describe, FakeClock, Intensity, Kill, SystemClock, start_tree
+from mdactors.runtime import Describe, FakeClock, Intensity, Kill, start_tree
 from mdactors.runtime.child import Child
 
 SEMANTICS = Path(__file__).resolve().parents[2] / "docs" / "supervision.md"
@@ -42,7 +43,7 @@ def test_a_tree_can_be_stopped_from_the_thread_that_gives_up(bench):
         stopped.set()
 
     root = bench.supervisor("root", bench.probe("one"))
-    trees.append(start_tree(root, SystemClock(), give_up))
+    trees.append(start_tree(root, todays_clock(), give_up))
     bench.trees += trees
     root.address.tell(Kill("test"))
     assert stopped.wait(5)

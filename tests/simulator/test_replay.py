@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from mdactors.errors import SimulatorError
+from mdactors.runtime import Clock
 from mdactors.simulator import Exchange, PriceState, Replay, SimulatorOptions, open_venue
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
@@ -133,16 +134,17 @@ def test_a_missing_recording_is_refused_by_name(tmp_path: Path) -> None:
         Replay(tmp_path / "absent.csv")
 
 
-def test_options_choose_the_market(tmp_path: Path) -> None:
-    assert isinstance(open_venue(SimulatorOptions(replay=str(written(tmp_path, BARS)))), Replay)
-    venue = open_venue(SimulatorOptions(instruments=300, start="2026-11-20T09:30", rate=100, speed=10))
+def test_options_choose_the_market(tmp_path: Path, clock: Clock) -> None:
+    assert isinstance(open_venue(SimulatorOptions(replay=str(written(tmp_path, BARS))), clock), Replay)
+    options = SimulatorOptions(instruments=300, start="2026-11-20T09:30", rate=100, speed=10)
+    venue = open_venue(options, clock)
     assert isinstance(venue, Exchange)
     assert len(venue.instruments) == 300
     assert venue.now_ms == round(dt.datetime.fromisoformat("2026-11-20T09:30+05:30").timestamp() * 1000)
     assert len(venue.advance(venue.now_ms + 1000)) == 10
     for options in (SimulatorOptions(start="tomorrow"), SimulatorOptions(speed=0), SimulatorOptions(rate=-1)):
         with pytest.raises(SimulatorError):
-            open_venue(options)
+            open_venue(options, clock)
 
 
 def recorded(name: str) -> Path:

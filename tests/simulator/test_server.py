@@ -8,7 +8,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,9 @@ from urllib.request import urlopen
 import msgspec
 import pytest
 import websocket
+from tests.waiting import wait_until
 
+from mdactors.runtime import Clock
 from mdactors.simulator import (
     Conversation,
     Peer,
@@ -99,10 +100,14 @@ class TestSimulator(Simulator):
 OPTIONS = SimulatorOptions(beat=0, rate=1000, start="2026-11-20T12:00")
 
 
+def serving(options: SimulatorOptions, clock: Clock, port: int = 0) -> SimulatorServer:
+    return SimulatorServer(TestSimulator(open_venue(options, clock), options), port=port, clock=clock)
+
+
 @pytest.fixture
-def server() -> Iterator[SimulatorServer]:
+def server(clock: Clock) -> Iterator[SimulatorServer]:
     before = set(threading.enumerate())
-    with SimulatorServer(TestSimulator(open_venue(OPTIONS), OPTIONS)) as running:
+    with serving(OPTIONS, clock) as running:
         yield running
     assert set(threading.enumerate()) == before
 
@@ -138,13 +143,6 @@ def result(server: SimulatorServer, method: str, path: str, body: bytes | None =
     status, answer = fetch(server, method, path, body)
     assert status == 200, answer
     return msgspec.json.decode(answer)["result"]
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 5
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.005)
 
 
 def test_a_conversation_opens_hears_and_answers(server: SimulatorServer, connect: Connect) -> None:
@@ -352,10 +350,10 @@ def test_the_judges_log_counts_by_connection_and_token(
     assert sum(server.sent()[1].values()) == 150
 
 
-def test_the_judges_log_is_written_as_json_lines(tmp_path: Path) -> None:
+def test_the_judges_log_is_written_as_json_lines(tmp_path: Path, clock: Clock) -> None:
     path = tmp_path / "sent.jsonl"
     options = msgspec.structs.replace(OPTIONS, beat=0.02, sent_log=str(path))
-    with SimulatorServer(TestSimulator(open_venue(options), options)) as server:
+    with serving(options, clock) as server:
         client = websocket.create_connection(server.settings()["url"] + "?token=simulated", timeout=5)
         assert client.recv() == "welcome"
         heard = 0
@@ -369,9 +367,9 @@ def test_the_judges_log_is_written_as_json_lines(tmp_path: Path) -> None:
     assert written >= heard
 
 
-def test_the_beat_keeps_the_rate(tmp_path: Path) -> None:
+def test_the_beat_keeps_the_rate(clock: Clock) -> None:
     options = msgspec.structs.replace(OPTIONS, beat=0.02, rate=5000)
-    with SimulatorServer(TestSimulator(open_venue(options), options)) as server:
+    with serving(options, clock) as server:
         client = websocket.create_connection(server.settings()["url"] + "?token=simulated", timeout=5)
         client.recv()
         _, first = next_beat(client)
@@ -391,12 +389,12 @@ def next_beat(client: websocket.WebSocket) -> tuple[int, int]:
     return int(count), int(now_ms)
 
 
-def test_a_taken_port_is_an_error_and_leaves_nothing() -> None:
+def test_a_taken_port_is_an_error_and_leaves_nothing(clock: Clock) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         before = threading.active_count()
-        server = SimulatorServer(TestSimulator(open_venue(OPTIONS), OPTIONS), port=taken.getsockname()[1])
+        server = serving(OPTIONS, clock, port=taken.getsockname()[1])
         with pytest.raises(OSError, match="in use"):
             server.start()
         server.stop()

@@ -10,7 +10,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,9 +17,9 @@ from typing import Any
 
 import pytest
 from tests.store.test_catalogue_process import children, kite_file, ordered, upstox_file
+from tests.today import NOW, TODAY
 
 from mdactors.errors import BrokerError, StoreError
-from mdactors.market import ist
 from mdactors.market.instruments import InstrumentTable
 from mdactors.store import catalogue_process
 from mdactors.store.catalogue_process import Order
@@ -102,10 +101,9 @@ def test_the_table_before_stays_when_a_source_fails_and_its_list_on_disk_is_dama
 
 
 def test_a_list_that_is_not_loaded_anew_loses_what_has_expired_since(tmp_path: Path):
-    now = ist.date(time.time_ns())
-    yesterday, today = (now - dt.timedelta(days=1)).isoformat(), now.isoformat()
+    yesterday = (NOW.date() - dt.timedelta(days=1)).isoformat()
     rows = [
-        f"{n * 256},{n},F{n},X,0,{day},0,0.1,1,FUT,NFO-FUT,NFO" for n, day in ((2, yesterday), (4, today))
+        f"{n * 256},{n},F{n},X,0,{day},0,0.1,1,FUT,NFO-FUT,NFO" for n, day in ((2, yesterday), (4, TODAY))
     ]
     folder = tmp_path / "data"
     kite = kite_file(tmp_path / "k", 3, *rows)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import json
 import subprocess
-import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -13,12 +12,13 @@ from typing import Any
 
 import pytest
 import yaml
+from tests.today import NOW_MS, TODAY, todays_clock
 
 from mdactors.config import InstrumentSettings, Settings
 from mdactors.errors import BrokerError, StoreError
-from mdactors.market import ist
 from mdactors.market.instruments import InstrumentTable
 from mdactors.plugins import make_adapters, plain_sections
+from mdactors.runtime import Clock
 from mdactors.simulator import Exchange, SimulatorOptions, SimulatorServer
 from mdactors.store import catalogue_process
 from mdactors.store.catalogue_process import Loaded, Order, Progress
@@ -60,7 +60,7 @@ def ordered(folder: Path, *sources: str, brokers: dict[str, Any] | None = None, 
         instruments=InstrumentSettings(sources=list(sources) or names),
     )
     given = dict(zip(names, map(str, files.values()), strict=True))
-    return Order.of(settings, plain_sections(make_adapters(settings)), given)
+    return Order.of(settings, plain_sections(make_adapters(settings)), given, todays_clock().timeline())
 
 
 def loaded_from(order: Order) -> Loaded:
@@ -68,8 +68,9 @@ def loaded_from(order: Order) -> Loaded:
 
 
 @pytest.fixture
-def upstox() -> Any:
-    with SimulatorServer(UpstoxSimulator(Exchange(seed=3), SimulatorOptions(beat=0))) as server:
+def upstox(clock: Clock) -> Any:
+    simulator = UpstoxSimulator(Exchange(seed=3, start_ms=NOW_MS), SimulatorOptions(beat=0))
+    with SimulatorServer(simulator, clock=clock) as server:
         yield server
 
 
@@ -137,9 +138,8 @@ def test_only_the_named_files_are_loaded_anew(tmp_path: Path):
 def test_expired_contracts_leave_and_new_ones_appear_while_a_failed_list_keeps_only_the_living(
     tmp_path: Path,
 ):
-    today = ist.date(time.time_ns()).isoformat()
     old = "512,2,OLDFUT,X,0,2020-01-30,0,0.1,500,FUT,NFO-FUT,NFO"
-    living = f"1024,4,NOWFUT,X,0,{today},0,0.1,500,FUT,NFO-FUT,NFO"
+    living = f"1024,4,NOWFUT,X,0,{TODAY},0,0.1,500,FUT,NFO-FUT,NFO"
     loaded_from(ordered(tmp_path, kite=kite_file(tmp_path / "k", 3, old, living)))
     (tmp_path / "k").write_bytes(b"")
     assert loaded_from(ordered(tmp_path, kite=tmp_path / "k")).counts["futures"] == 1

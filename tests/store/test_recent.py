@@ -16,6 +16,7 @@ import pytest
 from mdactors.market.instrument import Instrument
 from mdactors.market.quote import Depth, Level, Quote
 from mdactors.market.tick import Tick
+from mdactors.runtime import Clock
 from mdactors.store import recent as recent_module
 from mdactors.store.journal import Journal
 from mdactors.store.journal_reader import JournalReader
@@ -43,15 +44,15 @@ class BookedQuote(Quote, gc=False):
 class World:
     """A journal, a store, and what a persister does between them."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, clock: Clock) -> None:
         self.journal = Journal(folder / "journal", segment_bytes=4096, max_bytes=1 << 30)
         self.appender = self.journal.appender()
         self.database = SqliteDatabase(folder / "ticks.db")
         self.store = SqliteTicks(self.database)
         self.reader = JournalReader(folder / "journal")
         self.stored = self.store.position(self.journal.id)
-        self.recent = Recent(self.store, folder / "journal", {"kite": BookedQuote})
-        self.without_store = Recent(None, folder / "journal", {})
+        self.recent = Recent(self.store, folder / "journal", {"kite": BookedQuote}, clock.time_ns)
+        self.without_store = Recent(None, folder / "journal", {}, clock.time_ns)
         self._seqs: dict[tuple[str, int], int] = {}
 
     def ticks(self, count: int, at_ns: Callable[[int], int]) -> list[Tick]:
@@ -85,9 +86,9 @@ class World:
 
 
 @pytest.fixture
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clock: Clock) -> Iterator[World]:
     monkeypatch.setattr(recent_module, "PAGE", 50)  # so that a test's few ticks are many pages
-    with closing(World(tmp_path)) as made:
+    with closing(World(tmp_path, clock)) as made:
         yield made
 
 
@@ -143,7 +144,7 @@ class StoredMeanwhile(SqliteTicks):
 
 
 @pytest.mark.parametrize("page", [1, 2, 3, 4])
-def test_what_is_stored_between_two_pages_comes_in_its_order(world: World, page: int) -> None:
+def test_what_is_stored_between_two_pages_comes_in_its_order(world: World, page: int, clock: Clock) -> None:
     # Rows that are stored late may belong before the page that was read, and others behind it.
     late = {"kite": 0, "upstox": SKEW_NS - MS}
     ticks = world.ticks(1200, lambda n: NOON + n * 5 * MS - late[("kite", "upstox")[n % 2]])
@@ -152,7 +153,7 @@ def test_what_is_stored_between_two_pages_comes_in_its_order(world: World, page:
     store = StoredMeanwhile(world.database)
     pages = itertools.count(1)
     store.meanwhile = lambda: world.persist(1000) if next(pages) == page else None
-    recent = Recent(store, world.journal.folder, {})
+    recent = Recent(store, world.journal.folder, {}, clock.time_ns)
     assert numbers(read(recent)) == numbers(ticks)
 
 
@@ -170,8 +171,8 @@ def test_without_a_store_the_journal_is_read(world: World) -> None:
     assert numbers(read(world.without_store)) == numbers(ticks)
 
 
-def test_without_a_journal_there_is_nothing(tmp_path: Path) -> None:
-    assert read(Recent(None, tmp_path / "none", {})) == []
+def test_without_a_journal_there_is_nothing(tmp_path: Path, clock: Clock) -> None:
+    assert read(Recent(None, tmp_path / "none", {}, clock.time_ns)) == []
 
 
 def test_what_is_stored_and_let_go_of_while_it_is_read_comes_once(world: World) -> None:
@@ -186,14 +187,14 @@ def test_what_is_stored_and_let_go_of_while_it_is_read_comes_once(world: World) 
     assert numbers(found) == numbers(ticks)
 
 
-def test_it_reads_the_same_while_others_write_store_and_let_go(world: World) -> None:
+def test_it_reads_the_same_while_others_write_store_and_let_go(world: World, clock: Clock) -> None:
     stop = threading.Event()
     published: list[Tick] = []
     rng = random.Random(7)
 
     def publish_and_persist() -> None:
         while not stop.is_set() and len(published) < 5_000:
-            ticks = world.ticks(rng.randrange(1, 40), lambda _n: time.time_ns())
+            ticks = world.ticks(rng.randrange(1, 40), lambda _n: clock.time_ns())
             world.append(ticks)
             published.extend(ticks)
             if rng.random() < 0.3:

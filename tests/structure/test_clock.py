@@ -26,25 +26,10 @@ FORBIDDEN = {
 TAKES_THE_MACHINES = {"time.gmtime": 0, "time.strftime": 1, "datetime.datetime.fromtimestamp": 1}
 """What takes the machine's time or zone where it is given no more than so many arguments."""
 
-OF_THE_LOG = {"src/mdactors/service.py": ["astimezone()"]}
-"""The log's lines have the machine's time."""
-NOT_YET = {
-    "tests/actors/test_cache_writer.py",
-    "tests/actors/test_feed_socket.py",
-    "tests/adapters/kite/conftest.py",
-    "tests/adapters/kite/test_kite_disagreements.py",
-    "tests/runtime/test_clock.py",
-    "tests/store/test_cache_redis.py",
-    "tests/store/test_catalogue_failures.py",
-    "tests/store/test_catalogue_process.py",
-    "tests/store/test_postgres_url.py",
-    "tests/store/test_recent.py",
-    "tests/store/test_timescale.py",
-    "tests/web/test_rest_candles.py",
-    "tests/web/test_rest_history.py",
-    "tests/web/test_rest_today.py",
+ON_PURPOSE = {
+    "src/mdactors/service.py": ["astimezone()"],  # the log's lines have the machine's time
+    "tests/runtime/test_clock.py": ["time.time_ns"],  # what the machine's clock is compared with
 }
-"""Tests that still look at the machine's clock."""
 
 
 def name_of(path: Path) -> str:
@@ -86,10 +71,7 @@ def _whole(node: ast.expr, imported: Mapping[str, str]) -> str:
 @pytest.mark.parametrize("path", SOURCES, ids=name_of)
 def test_nobody_looks_at_the_machines_date_or_time_of_day(path: Path) -> None:
     found = list(looks_at_the_machines_clock(ast.parse(path.read_text())))
-    if name_of(path) in NOT_YET:
-        assert found, "take it off the list"
-    else:
-        assert found == OF_THE_LOG.get(name_of(path), [])
+    assert found == ON_PURPOSE.get(name_of(path), [])
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from typing import Any, Literal
 import msgspec
 import pytest
 import websocket
+from tests.today import TODAY, todays_clock
 
 from mdactors.adapter import Secret
 from mdactors.config import AdminSettings, ServerSettings
@@ -46,7 +47,6 @@ from mdactors.messages import (
 )
 from mdactors.protocol import Delivery, frame_text, request_answer
 from mdactors.runtime import (
-    MACHINE,
     Actor,
     Address,
     ChildSpec,
@@ -168,7 +168,7 @@ class Stage:
     """The server and what is behind it; `start` may be given other settings."""
 
     def __init__(self) -> None:
-        self.clock: Clock = MACHINE
+        self.clock: Clock = todays_clock()
         self.told: list[Any] = []
         self.refused: dict[int, str] = {}
         self.ticks: dict[int, Tick] = {}
@@ -179,7 +179,7 @@ class Stage:
         self.calendar = Calendar()
         self.sectors = Sectors()
         self.instrument_store = InstrumentStore(Path("absent/instruments.db"))
-        self.today = "2026-11-20"
+        self.today = TODAY
         self.intervals: Collection[Interval] = ("1s", "1m")
         self.refresh_fails = False
         self.now_ns = 0

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
+from tests.today import NOW_MS
 
 from mdactors.market import ist
 from mdactors.market.calendar import Calendar
@@ -117,8 +117,7 @@ def test_a_limit_is_the_newest_so_many(serve):
 
 def test_without_a_range_it_is_today_and_the_bar_that_is_still_open_is_left_out(serve, stage):
     stage.calendar = Calendar(always_open=True)
-    now = time.time_ns()
-    midnight = (now // ist.SECOND_NS - ist.second_of_day(now)) * 1000
+    midnight = NOW_MS - ist.second_of_day(NOW_MS * 1_000_000) * 1000
     stage = serve([minute(0, midnight - MINUTE), minute(0, midnight)])
     assert [bar["time"] for bar in stage.get(PATH)[1]] == [ist.iso(midnight)]
     assert stage.get(f"{PATH}?interval=1d") == (200, []), "the day is not over"

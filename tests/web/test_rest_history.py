@@ -6,13 +6,13 @@ import http.client
 import json
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote as escaped
 
 import pytest
+from tests.today import NOW_MS
 
 from mdactors.market.instrument import Instrument
 from mdactors.market.interest import View
@@ -95,9 +95,8 @@ def test_both_ends_are_inclusive_and_a_time_without_offset_is_indian(serve):
 
 
 def test_without_an_end_it_goes_on_until_now(serve):
-    now = time.time_ns() // MS
-    stage = serve([tick(1, now - 5000), tick(2, now + 3_600_000)])
-    start = escaped(iso(now - 60_000))
+    stage = serve([tick(1, NOW_MS - 5000), tick(2, NOW_MS + 3_600_000)])
+    start = escaped(iso(NOW_MS - 60_000))
     assert [each["seq"] for each in stage.get(f"{PATH}?symbol=RELIANCE&startTime={start}")[1]] == [1]
 
 

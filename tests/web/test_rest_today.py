@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from bench._servers import free_port
+from tests.today import NOW_NS
 
 from mdactors.config import CacheSettings
 from mdactors.config.settings import RedisSettings
@@ -39,10 +39,8 @@ def at_ns(text: str) -> int:
 
 @pytest.fixture
 def now() -> int:
-    """Nanoseconds; just after midnight in India a test waits until there is something of today to ask for."""
-    while ist.second_of_day(time.time_ns()) < 3:
-        time.sleep(0.1)
-    return time.time_ns()
+    """Nanoseconds; the stage's clock shows it, or little more."""
+    return NOW_NS
 
 
 @pytest.fixture
@@ -75,9 +73,13 @@ def keep(store: SqliteTicks, ticks: list[Tick]) -> None:
     store.write(ticks, None, Position("j", 1, 1, len(ticks)))
 
 
+def cache_of(minutes: float) -> MemoryCache:
+    return MemoryCache(minutes, now_ns=lambda: NOW_NS)
+
+
 def warm(ticks: list[Tick], from_ns: int, minutes: float = 1440) -> MemoryCache:
     """A cache that holds everything received since then."""
-    cache = MemoryCache(minutes)
+    cache = cache_of(minutes)
     cache.resume(from_ns)
     cache.write([tick for tick in ticks if tick.received_ns >= from_ns])
     cache.complete(from_ns)
@@ -117,7 +119,7 @@ def test_last_minutes_bounds_the_time_of_receipt(stage, store, now):
     today = [tick for tick in ticks if tick.received_ns >= midnight]
     keep(store, ticks)
     stage.history = store
-    for cache in (warm(ticks, 0), MemoryCache(1440)):
+    for cache in (warm(ticks, 0), cache_of(1440)):
         other = type(stage)()
         try:
             other.history, other.cache = store, cache
@@ -169,8 +171,9 @@ def test_what_the_cache_covers_is_not_asked_of_the_store(stage, store, now):
 def test_a_cache_that_is_cold_or_away_costs_nothing(stage, store, now):
     ticks = series(now)
     keep(store, [*ticks, *series(now, instrument=INFY)])
-    away = RedisCache(CacheSettings(kind="redis", redis=RedisSettings(port=free_port(), timeout_seconds=0.2)))
-    for cache in (MemoryCache(1440), away):
+    nowhere = RedisSettings(port=free_port(), timeout_seconds=0.2)
+    away = RedisCache(CacheSettings(kind="redis", redis=nowhere), lambda: now)
+    for cache in (cache_of(1440), away):
         other = type(stage)()
         try:
             other.history, other.cache = store, cache
@@ -223,7 +226,7 @@ def test_ticks_that_the_cache_forgets_while_it_is_read_are_not_lost(stage, store
                 self.write(ticks[30:])
             return covered
 
-    cache = Forgetful(1440)
+    cache = Forgetful(1440, now_ns=lambda: NOW_NS)
     cache.resume(ticks[0].received_ns)
     cache.write(ticks[:30])
     cache.complete(ticks[0].received_ns)

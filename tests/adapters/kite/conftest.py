@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -26,8 +25,9 @@ def _rungs(levels: tuple[Any, ...]) -> list[dict[str, Any]]:
     return said + [EMPTY] * (5 - len(said))
 
 
-def _time(epoch_ms: int | None) -> datetime | None:
-    return None if epoch_ms is None else datetime.fromtimestamp(epoch_ms / 1000)
+def _time(epoch_ms: int | None) -> float | None:
+    """Epoch seconds, which the official client's naive datetimes are compared by."""
+    return None if epoch_ms is None else epoch_ms / 1000
 
 
 def _as_ticker(quote: KiteQuote) -> dict[str, Any]:
@@ -138,13 +138,13 @@ def board() -> type[Board]:
 
 
 @pytest.fixture
-def serve():
+def serve(clock):
     """Serves a market as Kite; time moves by steps only."""
     with ExitStack() as stack:
 
         def start(market: Venue, **options: Any) -> SimulatorServer:
             simulator = KiteSimulator(market, SimulatorOptions(**{"beat": 0.0, **options}))
-            return stack.enter_context(SimulatorServer(simulator))
+            return stack.enter_context(SimulatorServer(simulator, clock=clock))
 
         yield start
 

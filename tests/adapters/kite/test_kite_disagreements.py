@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import struct
-import time
+import subprocess
+import sys
 from datetime import datetime
 from pathlib import Path
 from struct import pack
+from zoneinfo import ZoneInfo
 
 import pytest
 from kiteconnect import KiteTicker
@@ -70,25 +73,27 @@ def test_a_frame_cut_after_good_packets_keeps_them_here_and_loses_them_there(off
 
 
 @pytest.mark.parametrize("zone", ["UTC", "Asia/Kolkata", "America/New_York"])
-def test_times_are_epoch_milliseconds_here_and_naive_in_the_hosts_zone_there(official, monkeypatch, zone):
-    monkeypatch.setenv("TZ", zone)
-    time.tzset()
-    try:
-        quote, tick = decode(EQUITY_FULL).quotes[0], official(EQUITY_FULL)[0]
-        assert quote.exchange_time == 1795149930000
-        assert quote.last_trade_time == 1795149929000
-        assert tick["exchange_timestamp"] == datetime.fromtimestamp(1795149930)
-        assert tick["exchange_timestamp"].tzinfo is None
-    finally:
-        monkeypatch.undo()
-        time.tzset()
+def test_times_are_epoch_milliseconds_here_and_naive_in_the_hosts_zone_there(zone):
+    code = (
+        "import sys; from kiteconnect import KiteTicker; from mdactors_kite.codec import decode; "
+        "frame = bytes.fromhex(sys.argv[1]); quote = decode(frame).quotes[0]; "
+        "print(quote.exchange_time, quote.last_trade_time); "
+        "print(KiteTicker('key', 'token')._parse_binary(frame)[0]['exchange_timestamp'].isoformat())"
+    )
+    command = [sys.executable, "-W", "ignore", "-c", code, EQUITY_FULL.hex()]
+    run = subprocess.run(command, env={**os.environ, "TZ": zone}, capture_output=True, text=True, check=True)
+    ours, theirs = run.stdout.splitlines()
+    assert ours == "1795149930000 1795149929000"
+    there = datetime.fromtimestamp(1795149930, ZoneInfo(zone))
+    assert theirs == there.replace(tzinfo=None).isoformat()
 
 
 def test_a_time_of_zero_is_absent_here_and_1970_there(official):
     frame = EQUITY_FULL[:48] + bytes(4) + EQUITY_FULL[52:64] + bytes(4) + EQUITY_FULL[68:]
     quote, tick = decode(frame).quotes[0], official(frame)[0]
     assert (quote.last_trade_time, quote.exchange_time) == (None, None)
-    assert tick["last_trade_time"] == tick["exchange_timestamp"] == datetime.fromtimestamp(0)
+    assert tick["last_trade_time"] == tick["exchange_timestamp"]
+    assert tick["exchange_timestamp"].timestamp() == 0
 
 
 @pytest.mark.parametrize("length", [0, 4, 16, 164, 185])

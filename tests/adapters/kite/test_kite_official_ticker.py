@@ -6,11 +6,10 @@ import json
 import subprocess
 import sys
 import threading
-import time
-from datetime import datetime
 from pathlib import Path
 
 import pytest
+from tests.today import NOW_MS
 
 from mdactors.simulator import Exchange
 
@@ -50,20 +49,8 @@ def by_token(ticks):
     return series
 
 
-def plain(value):
-    assert isinstance(value, datetime)
-    return value.timestamp()
-
-
-def wait_for(condition):
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline, "in vain"
-        time.sleep(0.02)
-
-
-def test_both_receive_the_same_values(serve, connect, official, as_ticker):
-    market = Exchange(seed=11)
+def test_both_receive_the_same_values(serve, connect, official, as_ticker, wait_until):
+    market = Exchange(seed=11, start_ms=NOW_MS)
     server = serve(market, packets_per_frame=7)
     instruments = market.instruments
     modes = {mode: [i.token for i in instruments[n::3]] for n, mode in enumerate(("ltp", "quote", "full"))}
@@ -75,7 +62,7 @@ def test_both_receive_the_same_values(serve, connect, official, as_ticker):
     def totals():
         return [sum(sent.values()) for sent in server.sent().values()]
 
-    wait_for(lambda: totals() == [snapshots, snapshots])
+    wait_until(lambda: totals() == [snapshots, snapshots])
     for _ in range(20):
         server.step(0.5)
     one, other = totals()
@@ -87,5 +74,5 @@ def test_both_receive_the_same_values(serve, connect, official, as_ticker):
     too_late.cancel()
     quotes = client.quotes(one)
     assert len(quotes) == one
-    ours = by_token(json.loads(json.dumps(as_ticker(quote), default=plain)) for quote in quotes)
+    ours = by_token(json.loads(json.dumps(as_ticker(quote))) for quote in quotes)
     assert ours == theirs

@@ -69,6 +69,9 @@ def official():
             tick.pop("oi_day_low", None)
             if "oi" in tick and tick["instrument_token"] & 0xFF in (1, 4):
                 tick["oi"] = None  # a share has no open interest: see test_kite_disagreements
+            for name in ("exchange_timestamp", "last_trade_time"):
+                if tick.get(name) is not None:
+                    tick[name] = tick[name].timestamp()
         return ticks
 
     return parse

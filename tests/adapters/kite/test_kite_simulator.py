@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import struct
-import time
 
 import pytest
 import websocket
+from tests.today import NOW_MS
 
 from mdactors.adapter import Depth, Level
 from mdactors.market.instrument import InstrumentRow
@@ -86,15 +86,13 @@ def test_the_order_of_the_credentials_does_not_matter(server):
     socket.close()
 
 
-def test_a_fourth_connection_is_too_many_until_one_has_gone(server, connect):
+def test_a_fourth_connection_is_too_many_until_one_has_gone(server, connect, wait_until):
     clients = [connect(server) for _ in range(3)]
     with pytest.raises(websocket.WebSocketBadStatusException) as caught:
         connect(server)
     assert caught.value.status_code == 429
     clients[0].socket.close()
-    deadline = time.monotonic() + 5
-    while len(server.connections) > 2:
-        assert time.monotonic() < deadline
+    wait_until(lambda: len(server.connections) == 2)
     assert connect(server).socket.connected
 
 
@@ -239,7 +237,7 @@ def test_a_second_of_nothing_is_followed_by_a_heartbeat_of_one_byte(server, mark
 
 
 def test_more_than_three_thousand_tokens_are_an_error_text_and_the_rest_is_ignored(serve, connect):
-    market = Exchange.of_size(3010)
+    market = Exchange.of_size(3010, start_ms=NOW_MS)
     client = connect(serve(market))
     tokens = list(market.states)
     client.say(subscribe(*tokens[:2000]), subscribe(*tokens[1000:]), subscribe(tokens[-1], tokens[0]))
@@ -256,7 +254,7 @@ def test_more_than_three_thousand_tokens_are_an_error_text_and_the_rest_is_ignor
 
 
 def test_a_frame_holds_at_most_so_many_packets(serve, connect):
-    market = Exchange.of_size(50)
+    market = Exchange.of_size(50, start_ms=NOW_MS)
     client = connect(serve(market, packets_per_frame=20))
     tokens = list(market.states)[:45]
     client.say(subscribe(*tokens))
@@ -265,7 +263,7 @@ def test_a_frame_holds_at_most_so_many_packets(serve, connect):
 
 
 def test_every_listing_of_the_made_up_market_arrives_as_it_is(serve, connect):
-    market = Exchange(seed=3)
+    market = Exchange(seed=3, start_ms=NOW_MS)
     client = connect(serve(market))
     states = market.states
     client.send(client.adapter.subscribe(dict.fromkeys(states, "full")))
@@ -291,7 +289,7 @@ def test_every_listing_of_the_made_up_market_arrives_as_it_is(serve, connect):
 
 
 def test_the_judge_counts_what_was_sent(serve, connect):
-    server = serve(Exchange(seed=3))
+    server = serve(Exchange(seed=3, start_ms=NOW_MS))
     client = connect(server)
     client.send(client.adapter.subscribe({INFY: "full", NIFTY: "ltp"}))
     got = client.quotes(4)

@@ -6,13 +6,14 @@ import pytest
 import requests
 from kiteconnect import KiteConnect
 from kiteconnect.exceptions import InputException, NetworkException, TokenException
+from tests.today import NOW_MS
 
 from mdactors.simulator import Exchange
 
 
 @pytest.fixture
 def market():
-    return Exchange(seed=5)
+    return Exchange(seed=5, start_ms=NOW_MS)
 
 
 @pytest.fixture

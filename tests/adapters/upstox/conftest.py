@@ -218,14 +218,14 @@ def _secret(kind: type, text: Any) -> Any:
 
 
 @pytest.fixture
-def serve():
+def serve(clock):
     """Serves a market as Upstox; time moves by steps only."""
     with ExitStack() as stack:
 
         def start(market: Venue, plan: Any = "normal", **options: Any) -> SimulatorServer:
             simulator = UpstoxSimulator(market, SimulatorOptions(**{"beat": 0.0, **options}))
             simulator.plan = plan
-            return stack.enter_context(SimulatorServer(simulator))
+            return stack.enter_context(SimulatorServer(simulator, clock=clock))
 
         yield start
 

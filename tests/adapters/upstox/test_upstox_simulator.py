@@ -7,6 +7,7 @@ from contextlib import suppress
 import pytest
 import requests
 import websocket
+from tests.today import NOW_MS
 from upstox_client.feeder.proto import MarketDataFeedV3_pb2 as official
 
 from mdactors.errors import BrokerRefused, LoginRequired
@@ -317,7 +318,7 @@ def test_the_settings_lead_the_adapter_to_the_simulators_instruments(server, boa
 
 
 def test_every_listing_of_the_exchange_survives_the_way_through_the_instrument_file(serve):
-    market = Exchange(seed=1)
+    market = Exchange(seed=1, start_ms=NOW_MS)
     settings = UpstoxSettings(instruments_url=serve(market).settings()["instruments_url"])
     read = {listing.instrument.token: listing.instrument for listing in UpstoxAdapter(settings).instruments()}
     assert read.keys() == {listed.token for listed in market.instruments}
