@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mdactors.market.instrument import InstrumentRow
+from mdactors.runtime import MACHINE, Clock
 from mdactors.simulator.derivatives import Contract, contract_symbol, month_end, parse
 from mdactors.simulator.ladder import Ladder, Sizes
 from mdactors.simulator.recording import Event, Tick, read_recording
@@ -27,7 +28,8 @@ class Replay(Venue):
     Recorded ticks keep their books; bars and last prices get a made-up one around the price.
     """
 
-    def __init__(self, path: Path, *, session: Session | None = None) -> None:
+    def __init__(self, path: Path, *, session: Session | None = None, clock: Clock = MACHINE) -> None:
+        self.clock = clock
         events, names = read_recording(path)
         first = {event.name: event for event in reversed(events)}
         instruments = dict(_identify(names))
