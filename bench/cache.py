@@ -20,6 +20,7 @@ from mdactors.config.settings import CacheSettings, RedisSettings
 from mdactors.market.ist import SECOND_NS
 from mdactors.market.numbering import Numbering
 from mdactors.market.tick import Tick
+from mdactors.runtime import FakeClock
 from mdactors.store.cache import Cache
 from mdactors.store.cache_memory import MemoryCache
 from mdactors.store.cache_redis import RedisCache
@@ -38,7 +39,7 @@ MODES: Sequence[Literal["json", "packed"]] = ("json", "packed")
 def measure() -> dict[str, object]:
     """Bytes and microseconds a tick, and GB a day, for each kind of cache."""
     figures: dict[str, object] = {"instruments": INSTRUMENTS, "ticks": INSTRUMENTS * ROUNDS}
-    memory = MemoryCache(1440, 1 << 40, now_ns=lambda: BEGIN_NS)
+    memory = MemoryCache(1440, 1 << 40, clock=FakeClock(BEGIN_NS))
     _write("memory", memory, lambda: cast("int", memory.stats()["bytes"]), figures)
     for mode in MODES:
         with tempfile.TemporaryDirectory() as folder, redis(pathlib.Path(folder)) as server:
@@ -48,7 +49,7 @@ def measure() -> dict[str, object]:
 
 def _write_redis(mode: Literal["json", "packed"], server: Redis, figures: dict[str, object]) -> None:
     place = RedisSettings(port=server.port, timeout_seconds=10.0)
-    cache = RedisCache(CacheSettings(kind="redis", today=mode, redis=place), lambda: BEGIN_NS)
+    cache = RedisCache(CacheSettings(kind="redis", today=mode, redis=place), FakeClock(BEGIN_NS))
     looking = connect(place)
     _write(
         f"redis_{mode}",

@@ -352,7 +352,7 @@ def test_the_unit_gives_the_actors_the_time_that_their_tree_may_take_to_stop(tmp
         {"data_dir": str(tmp_path), "brokers": {"kite": {"api_key": "k"}}}, Settings, ""
     )
     adapters = make_adapters(settings)
-    archive = Archive(settings, {})
+    archive = Archive(settings, {}, MACHINE)
     archive.open()
     blueprint = Blueprint(settings, adapters, Catalogue(Sectors()), Calendar(), archive, MACHINE)
     longest = blueprint.root(lambda _deliveries: None, lambda: None).stop_limit

@@ -195,9 +195,9 @@ def simulate() -> Iterator[Callable[..., SimulatorServer]]:
             clock: Clock = MACHINE,
             **options: Any,
         ) -> SimulatorServer:
-            chosen = SimulatorOptions(**(options or QUICK))
+            chosen = SimulatorOptions(**{"speed": clock.speed, **(options or QUICK)})
             simulator = load_simulator(broker)(venue or open_venue(chosen, clock), chosen)
-            return servers.enter_context(SimulatorServer(simulator, port=port, clock=clock))
+            return servers.enter_context(SimulatorServer(simulator, port=port))
 
         yield start
 

@@ -17,6 +17,7 @@ from mdactors.market.interest import View
 from mdactors.market.quote import Quote
 from mdactors.market.tick import Tick
 from mdactors.market.view import encode
+from mdactors.runtime import FakeClock
 from mdactors.store.cache import OVERLAP_NS, Cache
 from mdactors.store.cache_memory import MemoryCache
 from mdactors.store.cache_redis import RedisCache
@@ -31,19 +32,9 @@ MINUTE = 60 * SECOND
 Make = Callable[..., Cache]
 
 
-class Now:
-    """The time as a cache sees it."""
-
-    def __init__(self) -> None:
-        self.ns = NOON
-
-    def __call__(self) -> int:
-        return self.ns
-
-
 @pytest.fixture
-def now() -> Now:
-    return Now()
+def clock() -> FakeClock:
+    return FakeClock(NOON)
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +44,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
 
 
 @pytest.fixture(params=["memory", "redis", "redis-packed"])
-def make(request: pytest.FixtureRequest, now: Now) -> Iterator[Make]:
+def make(request: pytest.FixtureRequest, clock: FakeClock) -> Iterator[Make]:
     """``make(minutes=1440, today=True)``: a cache of the kind; each of Redis's sees what the others wrote."""
     made: list[Cache] = []
     kind = request.param
@@ -64,12 +55,12 @@ def make(request: pytest.FixtureRequest, now: Now) -> Iterator[Make]:
 
     def build(minutes: int = 1440, *, today: bool = True) -> Cache:
         if kind == "memory":
-            made.append(MemoryCache(minutes, today=today, now_ns=now))
+            made.append(MemoryCache(minutes, today=today, clock=clock))
         else:
             mode = "off" if not today else "packed" if kind == "redis-packed" else "json"
             place = RedisSettings(port=server.port, timeout_seconds=5.0)
             settings = CacheSettings(kind="redis", today=mode, today_minutes=minutes, redis=place)
-            made.append(RedisCache(settings, now))
+            made.append(RedisCache(settings, clock))
         return made[-1]
 
     yield build
@@ -140,30 +131,30 @@ def test_an_unknown_instrument_has_nothing(cache: Cache):
     assert cache.newest_ticks({INFY.token: INFY}) == []
 
 
-def test_a_new_day_begins_empty(cache: Cache, now: Now):
+def test_a_new_day_begins_empty(cache: Cache, clock: FakeClock):
     cache.write([tick(1, NOON), tick(1, NOON, INFY)])
-    now.ns += 24 * 3600 * SECOND
-    cache.write([tick(2, now.ns)])
+    clock.advance(24 * 3600)
+    cache.write([tick(2, clock.time_ns())])
     assert seqs(cache.today(RELIANCE, MIDNIGHT + 24 * 3600 * SECOND)) == [2]
     assert cache.today(INFY, MIDNIGHT + 24 * 3600 * SECOND) == []
     covered = cache.covered_from()
     assert covered is not None
-    assert NOON < covered <= now.ns
+    assert NOON < covered <= clock.time_ns()
 
 
-def test_what_is_older_than_the_minutes_is_cut_within_two(make: Make, now: Now):
+def test_what_is_older_than_the_minutes_is_cut_within_two(make: Make, clock: FakeClock):
     cache = make(minutes=5)
     cache.resume(NOON)
     cache.complete()
     for second in range(1200):
-        now.ns = NOON + second * SECOND
-        cache.write([tick(second + 1, now.ns)])
+        clock.advance(second - clock.monotonic())
+        cache.write([tick(second + 1, clock.time_ns())])
     kept = seqs(cache.today(RELIANCE))
     assert kept == list(range(kept[0], 1201))
     assert 300 <= len(kept) <= 361
     covered = cache.covered_from()
     assert covered is not None
-    assert NOON + (kept[0] - 1) * SECOND - SECOND <= covered <= now.ns - 240 * SECOND
+    assert NOON + (kept[0] - 1) * SECOND - SECOND <= covered <= clock.time_ns() - 240 * SECOND
 
 
 def test_it_covers_what_it_was_asked_for_once_that_is_written(make: Make):
@@ -194,12 +185,12 @@ def test_it_is_taken_up_where_it_was_left_and_skips_what_it_holds(cache: Cache):
     assert cache.covered_from() == NOON
 
 
-def test_after_a_hole_that_nobody_fills_it_covers_what_came_later(cache: Cache, now: Now):
+def test_after_a_hole_that_nobody_fills_it_covers_what_came_later(cache: Cache, clock: FakeClock):
     cache.write([tick(1, NOON)])
     cache.resume(0)
     cache.complete(NOON + 60 * SECOND)
-    now.ns = NOON + 61 * SECOND
-    cache.write([tick(9, now.ns)])
+    clock.advance(61)
+    cache.write([tick(9, clock.time_ns())])
     assert cache.covered_from() == NOON + 60 * SECOND
 
 

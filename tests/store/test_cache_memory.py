@@ -10,6 +10,7 @@ import pytest
 from mdactors.market.instrument import Instrument
 from mdactors.market.quote import Quote
 from mdactors.market.tick import Tick
+from mdactors.runtime import FakeClock
 from mdactors.store.cache_memory import MemoryCache
 
 RELIANCE = Instrument(738561, "RELIANCE", "NSE", "NSE_EQ", "STOCK", "NSE_EQ|INE002A01018")
@@ -28,7 +29,7 @@ def seqs(written: list[bytes]) -> list[int]:
 
 
 def cache_of(minutes: float, max_bytes: int = 512 * 1024 * 1024) -> MemoryCache:
-    cache = MemoryCache(minutes, max_bytes, now_ns=lambda: NOON)
+    cache = MemoryCache(minutes, max_bytes, clock=FakeClock(NOON))
     cache.resume(NOON)
     cache.complete()
     return cache

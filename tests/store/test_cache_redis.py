@@ -26,6 +26,7 @@ from mdactors.market.interest import View
 from mdactors.market.quote import Depth, Level, Quote
 from mdactors.market.tick import Tick
 from mdactors.market.view import encode
+from mdactors.runtime import FakeClock
 from mdactors.store.cache import CacheAway
 from mdactors.store.cache_redis import RedisCache
 
@@ -65,7 +66,9 @@ def make(server: Redis) -> Iterator[Callable[..., RedisCache]]:
 
     def build(**changed: Any) -> RedisCache:
         place = RedisSettings(port=server.port, timeout_seconds=TIMEOUT)
-        made.append(RedisCache(CacheSettings(**{"kind": "redis", "redis": place, **changed}), lambda: NOON))
+        made.append(
+            RedisCache(CacheSettings(**{"kind": "redis", "redis": place, **changed}), FakeClock(NOON))
+        )
         return made[-1]
 
     yield build
@@ -397,7 +400,7 @@ def documented_rights() -> list[str]:
 
 
 def test_tls_and_a_user_with_the_documented_rights_are_enough(secured: RedisSettings) -> None:
-    cache = ready(RedisCache(CacheSettings(kind="redis", today_minutes=5, redis=secured), lambda: NOON))
+    cache = ready(RedisCache(CacheSettings(kind="redis", today_minutes=5, redis=secured), FakeClock(NOON)))
     try:
         cache.write([tick(1, NOON - 600 * SECOND, book=b"book"), tick(2, book=b"book")])
         assert seqs(cache.today(RELIANCE, NOON)) == [2]

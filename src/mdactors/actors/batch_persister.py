@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from mdactors.actors.alarms import Alarms
+from mdactors.actors.times_of_day import TimesOfDay
 from mdactors.actors.waiting_bars import WaitingBars
 from mdactors.errors import PositionMoved, StoreError
 from mdactors.market import ist
@@ -26,7 +27,6 @@ MAINTENANCE_SECONDS = 300.0
 BAR_SECONDS = 5.0  # at most, however long ticks wait
 LONGEST_WAIT = 10.0
 """Seconds between two attempts at most, and for the end."""
-FLUSH_CHECK_SECONDS = 600.0  # the wall clock may be set while a timer runs
 
 
 class GoOn(DataMessage, frozen=True):
@@ -87,7 +87,7 @@ class BatchPersister(Actor):
         self._part = self._largest_part = max(batch_rows, PART_TICKS)
         """So many ticks are written at once: fewer after a slow part or a failure."""
         self._batch_seconds = batch_seconds
-        self._flush_at = flush_at
+        self._flush_at = TimesOfDay([flush_at], self.clock) if flush_at else None
         self._lag_limit = lag_limit
         self._synced: Position | None = None
         self._stored: Position | None = None
@@ -98,7 +98,6 @@ class BatchPersister(Actor):
         self._timer: Timer | None = None
         self._retry: Timer | None = None  # set while the store is away
         self._bars_timer: Timer | None = None
-        self._flush_ns = 0
         self._bars = WaitingBars(() if bars is None else bars.intervals)
         self._backoff = Backoff(limit=LONGEST_WAIT)
         self._alarms = Alarms(self.clock, self.logger, lambda alarm: self.tell(hub, alarm))
@@ -108,7 +107,7 @@ class BatchPersister(Actor):
     def on_start(self) -> None:
         """Ask the store and the journal writer how far they are; runs in the actor's thread."""
         self.tell(self._journal_writer, PositionWanted())
-        self._set_flush()
+        self._await_flush()
         self.after(MAINTENANCE_SECONDS, MaintenanceDue())
         self._begin()
 
@@ -157,12 +156,10 @@ class BatchPersister(Actor):
     @handles(FlushDue)
     def flush(self, _message: FlushDue) -> None:
         """At the end of a trading day write everything."""
-        if self.clock.time_ns() >= self._flush_ns:
-            if self._calendar.is_trading_day(ist.date(self._flush_ns)):
-                self._begin()
-            self._set_flush()
-        else:
-            self._await_flush()
+        came_ns = self._flush_at.come() if self._flush_at else None
+        if came_ns is not None and self._calendar.is_trading_day(ist.date(came_ns)):
+            self._begin()
+        self._await_flush()
 
     @handles(MaintenanceDue)
     def look_after(self, _message: MaintenanceDue) -> None:
@@ -223,14 +220,9 @@ class BatchPersister(Actor):
         self._goal = None
         self._wait()
 
-    def _set_flush(self) -> None:
-        if self._flush_at:
-            self._flush_ns = ist.next_time(self._flush_at, self.clock.time_ns())
-            self._await_flush()
-
     def _await_flush(self) -> None:
-        seconds = (self._flush_ns - self.clock.time_ns()) / ist.SECOND_NS
-        self.after(min(seconds, FLUSH_CHECK_SECONDS), FlushDue())
+        if self._flush_at:
+            self.after(self._flush_at.seconds(), FlushDue())
 
     # --- Writing
 

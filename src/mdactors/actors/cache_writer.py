@@ -196,7 +196,7 @@ class CacheWriter(Actor):
                 self._counts["read_again"] += len(ticks)
                 self._continue((time.thread_time() - began) * PAUSE, SliceDue())
             elif self._held.overflowed or self._has_dropped():
-                self._read_from(self._round_ns - OVERLAP_NS)
+                self._read_from(self._round_ns - self.clock.span_ns(OVERLAP_NS))
             else:
                 self._go_live(None)
         except CacheAway as error:

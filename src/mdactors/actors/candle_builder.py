@@ -16,7 +16,8 @@ from mdactors.runtime import Actor, Address, Context, Message, handles
 
 BEAT_SECONDS = 0.25
 RECOVERED_NS = 150 * SECOND_NS
-"""How much of the past a fresh builder reads: the minute that is open, that before, and some baselines."""
+"""How much of the past a fresh builder reads: the minute that is open, that before, and some baselines; of
+real time where the clock goes faster, since late trades are waited for in that."""
 LOOKS_BACK = 5
 """So many times as long the daemon may have been away for it to find the minute that was open."""
 OVERLAP_NS = 10 * SECOND_NS
@@ -67,7 +68,7 @@ class CandleBuilder(Actor):
         super().__init__(context)
         self._sinks = sinks
         self._recent = recent
-        self._candles = Candles(calendar, intervals, grace_seconds)
+        self._candles = Candles(calendar, intervals, grace_seconds, self.clock.speed)
         self._recovered: dict[tuple[int, str], tuple[int, int]] = {}
         """(instrument token, source) -> epoch and number of the last recovered tick."""
         self._recovered_ns = 0
@@ -99,16 +100,17 @@ class CandleBuilder(Actor):
 
     def _read_past(self) -> Iterator[Sequence[Tick]]:
         now = self.clock.time_ns()
-        since = now - RECOVERED_NS
+        step = max(RECOVERED_NS, self.clock.span_ns(RECOVERED_NS))
+        since = now - step
         for _ in range(LOOKS_BACK):
             if any(self._recent(since, now)):
                 break
-            since -= RECOVERED_NS
+            since -= step
         else:
             return
         # Where the daemon was away, its last minute may have begun before what was found.
-        if since < now - RECOVERED_NS:
-            since -= RECOVERED_NS
+        if since < now - step:
+            since -= step
         yield from self._recent(since, self.clock.time_ns())
 
     def _take_past(self, ticks: Sequence[Tick]) -> None:
@@ -139,7 +141,7 @@ class CandleBuilder(Actor):
 
     def _unseen(self, ticks: Sequence[Tick]) -> Sequence[Tick]:
         """What was not recovered already; nothing was that came a while later."""
-        if ticks[-1].received_ns > self._recovered_ns + OVERLAP_NS:
+        if ticks[-1].received_ns > self._recovered_ns + self.clock.span_ns(OVERLAP_NS):
             self._recovered.clear()
             return ticks
         seen, never = self._recovered, (0, 0)
@@ -162,7 +164,7 @@ class CandleBuilder(Actor):
         self._publish(self._candles.closed(self._now()))
 
     def _now(self) -> float:
-        return self.clock.monotonic() * 1000
+        return self.clock.monotonic() * 1000 * self.clock.speed
 
     def _publish(self, bars: Sequence[Bar]) -> None:
         if not bars:

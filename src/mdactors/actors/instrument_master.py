@@ -9,8 +9,8 @@ from concurrent.futures import Future
 from typing import Any, Protocol
 
 from mdactors.actors.alarms import Alarms
+from mdactors.actors.times_of_day import TimesOfDay
 from mdactors.errors import BrokerError, MdactorsError, StoreError
-from mdactors.market import ist
 from mdactors.market.instruments import InstrumentTable
 from mdactors.market.sectors import Sectors
 from mdactors.messages import InstrumentsLoaded, RefreshInstruments
@@ -44,7 +44,7 @@ class FetchDue(Message, frozen=True):
 
 
 class DayPlanned(Message, frozen=True):
-    """One of the times of day at which they are loaded."""
+    """It may be one of the times of day at which they are loaded."""
 
 
 class Look(Message, frozen=True):
@@ -100,7 +100,7 @@ class InstrumentMaster(Actor):
         self._lists_stamp = lists_stamp
         self._catalogue = catalogue
         self._path = path
-        self._refresh_at = refresh_at
+        self._refresh_at = TimesOfDay(refresh_at, self.clock) if refresh_at else None
         self._readers = readers
         self._backoff = Backoff(first=5.0, limit=600.0)
         self._retry: Timer | None = None
@@ -147,15 +147,14 @@ class InstrumentMaster(Actor):
     def _plan(self) -> None:
         """Be woken at the next time of day at which instruments are loaded."""
         if self._refresh_at:
-            now = self.clock.time_ns()
-            due = min(ist.next_time(time, now) for time in self._refresh_at)
-            self.after((due - now) / ist.SECOND_NS, DayPlanned())
+            self.after(self._refresh_at.seconds(), DayPlanned())
 
     @handles(DayPlanned)
     def load_as_planned(self, _message: DayPlanned) -> None:
-        """Load, and again at the next time of day."""
+        """Load if it is time, and again at the next time of day."""
+        if self._refresh_at and self._refresh_at.come() is not None:
+            self._begin()
         self._plan()
-        self._begin()
 
     @handles(FetchDue)
     def fetch_due(self, _message: FetchDue) -> None:

@@ -69,7 +69,7 @@ class Normalizer(Actor):
         self._shut = shut
         now = self.clock.time_ns()
         self._today = calendar.date(now)
-        self._health = FeedHealth(calendar, now, stale_seconds, delayed_seconds)
+        self._health = FeedHealth(calendar, now, stale_seconds, delayed_seconds * self.clock.speed)
         self._numbering = Numbering(adapter.name, now // 1_000_000, table().broker_instruments(adapter.name))
         self._counts = dict.fromkeys(("frames", "ticks", "bad", "without_base", "notices"), 0)
         self._asked: dict[BrokerToken, float] = {}

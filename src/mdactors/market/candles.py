@@ -33,16 +33,20 @@ class Candles:
     Args:
         calendar: whose sessions clip the bars.
         intervals: which of ``1s`` and ``1m`` to hand out.
-        grace_seconds: how long after its end, in the time of its flow, a bar waits for late trades. Later
+        grace_seconds: how long after its end, by its flow, a bar waits for late trades. Later
             ones correct it, up to some minutes behind the flow.
+        pace: seconds of the flow in a real one: grace and handover are real, ``now`` goes at the pace.
     """
 
-    def __init__(self, calendar: Calendar, intervals: Collection[Interval], grace_seconds: float) -> None:
+    def __init__(
+        self, calendar: Calendar, intervals: Collection[Interval], grace_seconds: float, pace: float = 1.0
+    ) -> None:
         self.refused = 0
         """Trades that no bar took: too late, or of a time that no other trade confirmed."""
         self._calendar = calendar
         self._wanted = frozenset(intervals)
-        self._grace_ms = grace_seconds * 1000
+        self._grace_ms = grace_seconds * 1000 * pace
+        self._handover_ms = HANDOVER_MS * pace
         self._tapes: dict[int, Tape] = {}
         self._exchange = Flow()
         """Trades with the exchange's time; its clock and ours may be seconds apart."""
@@ -202,7 +206,7 @@ class Candles:
         bars: list[Bar] = []
         for flow in self._flows:
             limit = flow.at(now) - self._grace_ms
-            flow.since = limit - HANDOVER_MS
+            flow.since = limit - self._handover_ms
             over = self._over([limit if each is flow else _NEVER for each in self._flows])
             bars += [
                 bar.bar(correction=True)

@@ -42,6 +42,10 @@ class Clock(Protocol):
         """Real seconds until `time_ns` reaches this; below 0 where it has."""
         return (wall_ns - self.time_ns()) / 1e9 / self.speed
 
+    def span_ns(self, real_ns: int) -> int:
+        """What `time_ns` moves on by in so many real nanoseconds."""
+        return round(real_ns * self.speed)
+
 
 class SystemClock(Clock):
     """The machine's own clock."""

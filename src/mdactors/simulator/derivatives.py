@@ -105,7 +105,7 @@ def chain(on: dt.date, prices: Mapping[str, float]) -> Iterator[tuple[Instrument
 
 def _expiries(on: dt.date) -> list[dt.date]:
     months = ((on.year + (on.month + ahead - 1) // 12, (on.month + ahead - 1) % 12 + 1) for ahead in range(4))
-    return [day for day in (month_end(*month) for month in months) if day > on][:2]
+    return [day for day in (month_end(*month) for month in months) if day >= on][:2]
 
 
 def _contracts(asset: Asset, expiries: list[dt.date], spot: float) -> Iterator[Contract]:

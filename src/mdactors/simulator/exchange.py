@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import itertools
 import math
 import random
 
-from mdactors.runtime import MACHINE
+from mdactors.runtime import MACHINE, Clock
 from mdactors.simulator.floor import Floor
 from mdactors.simulator.security import Quoted
-from mdactors.simulator.session import DAY_MS, IST_MS, Session, day_number, intensity
+from mdactors.simulator.session import Session, date_of, day_number, intensity
 from mdactors.simulator.state import MINUTE_MS, PriceState
 from mdactors.simulator.universe import Universe
 from mdactors.simulator.venue import Venue
@@ -21,19 +20,25 @@ class Exchange(Venue):
 
     Instruments take turns: in each round every share and contract once, in an order that the seed
     gives, then every index, so that at a round's end each index is exactly what its members make it.
+    Without ``start_ms`` it is live: its time is the clock's. Without a universe there are at least so many
+    instruments, of that date.
     """
 
     def __init__(
         self,
         universe: Universe | None = None,
         *,
+        instruments: int = 0,
         seed: int = 1,
         rate: float = 400.0,
         start_ms: int | None = None,
         session: Session | None = None,
+        clock: Clock = MACHINE,
     ) -> None:
-        start_ms = MACHINE.time_ns() // 1_000_000 if start_ms is None else start_ms
-        universe = universe or Universe.built_in(date_of(start_ms))
+        self.clock = clock
+        self.live = start_ms is None
+        start_ms = clock.time_ns() // 1_000_000 if start_ms is None else start_ms
+        universe = universe or Universe.of_size(instruments, date_of(start_ms))
         self._rng = random.Random(seed)
         self._start_ms = start_ms
         self._rate = rate
@@ -54,8 +59,7 @@ class Exchange(Venue):
         cls, count: int, *, seed: int = 1, rate: float = 400.0, start_ms: int | None = None
     ) -> Exchange:
         """An exchange of at least ``count`` instruments, made-up shares filling the universe up."""
-        start_ms = MACHINE.time_ns() // 1_000_000 if start_ms is None else start_ms
-        return cls(Universe.of_size(count, date_of(start_ms)), seed=seed, rate=rate, start_ms=start_ms)
+        return cls(instruments=count, seed=seed, rate=rate, start_ms=start_ms)
 
     def advance(self, to_ms: int) -> list[PriceState]:
         """Move time on; the instruments that changed since the last call, each once."""
@@ -83,8 +87,3 @@ class Exchange(Venue):
             self._day = day_number(now_ms)
             for quoted in self._turns:
                 quoted.open_day()
-
-
-def date_of(now_ms: int) -> dt.date:
-    """The date in India."""
-    return dt.date(1970, 1, 1) + dt.timedelta(days=(now_ms + IST_MS) // DAY_MS)

@@ -15,7 +15,6 @@ from typing import Any, TypeVar
 
 from tornado.httpserver import HTTPServer
 
-from mdactors.runtime import MACHINE, Clock
 from mdactors.simulator.control import control_routes
 from mdactors.simulator.faults import Faults
 from mdactors.simulator.handlers import application
@@ -36,19 +35,16 @@ _logger = logging.getLogger(__name__)
 class SimulatorServer:
     """Serves one simulator, once: ``with SimulatorServer(simulator) as server: server.port``.
 
-    Every ``options.beat`` seconds the exchange advances and each conversation is handed what changed. The
-    judge's log goes by the clock, whatever the exchange's time is.
+    Every ``options.beat`` seconds the exchange advances and each conversation is handed what changed.
     """
 
-    def __init__(
-        self, simulator: Simulator, host: str = "127.0.0.1", port: int = 0, clock: Clock = MACHINE
-    ) -> None:
+    def __init__(self, simulator: Simulator, host: str = "127.0.0.1", port: int = 0) -> None:
         self.port = port
         """The port listened on; with 0 the system chooses one at `start`."""
         self._simulator = simulator
         self._host = host
         self._log = SentLog(simulator.options.sent_log)
-        self._switchboard = Switchboard(self._log, clock)
+        self._switchboard = Switchboard(self._log, simulator.exchange.clock)
         self.faults = Faults(self._switchboard, simulator, self.call)
         """The fault switches, for any thread."""
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -172,7 +168,10 @@ class SimulatorServer:
         beat, speed = self._simulator.options.beat, self._simulator.options.speed
         if beat <= 0:
             await asyncio.Event().wait()
+        exchange = self._simulator.exchange
+        now_ms = exchange.clock.time_ns() // 1_000_000 if exchange.live else exchange.now_ms
         last = due = time.monotonic()
+        self._advance(now_ms)
         carried = 0.0
         while True:
             due = max(due + beat, time.monotonic() - _BACKLOG_BEATS * beat)
@@ -182,7 +181,7 @@ class SimulatorServer:
             last = now
             whole = int(carried)
             carried -= whole
-            self._advance(self._simulator.exchange.now_ms + whole)
+            self._advance(exchange.now_ms + whole)
 
     async def _beat_log(self) -> None:
         while True:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Literal
 
 import msgspec
@@ -48,6 +49,11 @@ def minute_of_day(now_ms: int) -> float:
 def day_number(now_ms: int) -> int:
     """Days since 1970 in India."""
     return (now_ms + IST_MS) // DAY_MS
+
+
+def date_of(now_ms: int) -> dt.date:
+    """The date in India."""
+    return dt.date(1970, 1, 1) + dt.timedelta(days=day_number(now_ms))
 
 
 class Session(msgspec.Struct, frozen=True):

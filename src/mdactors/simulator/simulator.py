@@ -31,7 +31,8 @@ class SimulatorOptions(msgspec.Struct, frozen=True):
     always_open: bool = True
     """Trade around the clock; else the day has its phases."""
     start: str = ""
-    """ISO time (IST) at which the exchange starts; empty: now, or 09:15 of today unless at real speed."""
+    """ISO time (IST) at which the exchange starts; empty: now, or at another speed than the clock's 09:15 of
+    today."""
     replay: str = ""
     """A file of recorded bars or ticks to play instead of the made-up market."""
     sent_log: str = ""

@@ -6,7 +6,8 @@ import abc
 from collections.abc import Iterable, Mapping
 
 from mdactors.market.instrument import InstrumentRow
-from mdactors.simulator.session import Session, Status
+from mdactors.runtime import MACHINE, Clock
+from mdactors.simulator.session import Session, Status, date_of
 from mdactors.simulator.state import PriceState
 
 
@@ -16,6 +17,10 @@ class Venue(abc.ABC):
     session: Session
     now_ms: int
     """The exchange's time: that of the last `advance`."""
+    clock: Clock = MACHINE
+    """By which the judge's log is written."""
+    live: bool = False
+    """Whether its time is that clock's; else it is its own."""
     stride_ms: int = 86_400_000
     """A caller who wants to see every update advances by no more than this."""
 
@@ -28,8 +33,10 @@ class Venue(abc.ABC):
 
     @property
     def instruments(self) -> list[InstrumentRow]:
-        """Everything listed here."""
-        return [state.instrument for state in self._states.values()]
+        """Everything listed here now: not what has expired."""
+        today = date_of(self.now_ms).isoformat()
+        listed = (state.instrument for state in self._states.values())
+        return [each for each in listed if not each.expiry or each.expiry >= today]
 
     @property
     def states(self) -> Mapping[int, PriceState]:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from mdactors.config import Settings
 from mdactors.errors import StoreError
 from mdactors.market.quote import Quote
-from mdactors.runtime import MACHINE, Clock
+from mdactors.runtime import Clock
 from mdactors.store.bars import BarStore
 from mdactors.store.cache import Cache
 from mdactors.store.cache_memory import MemoryCache
@@ -28,16 +28,16 @@ class Archive:
     store. Used with `open` and `close`, which blocks.
     """
 
-    def __init__(self, settings: Settings, quotes: Mapping[str, type[Quote]], clock: Clock = MACHINE) -> None:
+    def __init__(self, settings: Settings, quotes: Mapping[str, type[Quote]], clock: Clock) -> None:
         self._settings = settings
         self._undo = contextlib.ExitStack()
         self.folder = pathlib.Path(settings.data_dir)
         self.journal: Journal | None = None
         self.ticks: TickStore | None = None
         self.bars: BarStore | None = None
-        self._now_ns = clock.time_ns
+        self._clock = clock
         self.cache: Cache = MemoryCache(
-            settings.cache.today_minutes, today=settings.cache.today != "off", now_ns=clock.time_ns
+            settings.cache.today_minutes, today=settings.cache.today != "off", clock=clock
         )
         self._quotes = quotes
         self.recent = self._recent(None)
@@ -56,7 +56,7 @@ class Archive:
         if self._settings.cache.kind == "redis":
             from mdactors.store.cache_redis import RedisCache
 
-            self.cache = RedisCache(self._settings.cache, self._now_ns)
+            self.cache = RedisCache(self._settings.cache, self._clock)
         self._undo.callback(self.cache.close)
         if self._settings.store.ticks:
             self._open_stores()
@@ -72,7 +72,7 @@ class Archive:
         self.recent = self._recent(self.ticks)
 
     def _recent(self, store: TickStore | None) -> Recent:
-        return Recent(store, self._journal_folder, self._quotes, self._now_ns)
+        return Recent(store, self._journal_folder, self._quotes, self._clock)
 
     def carrier(self) -> Carrier:
         """What brings ticks from the journal to the store; who gets it closes it."""

@@ -12,8 +12,8 @@ from mdactors.market.instrument import Instrument
 from mdactors.market.tick import Tick
 
 OVERLAP_NS = 10 * ist.SECOND_NS
-"""How much of what a cache holds is offered to it again when it is written anew: ticks of two brokers do not
-come in the order of their receipt."""
+"""How much (of real time) of what a cache holds is offered to it again when it is written anew: ticks of two
+brokers do not come in the order of their receipt."""
 
 
 class CacheAway(StoreError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -14,7 +14,7 @@ from mdactors.market import ist
 from mdactors.market.instrument import Instrument
 from mdactors.market.tick import Tick
 from mdactors.market.view import encode
-from mdactors.runtime import MACHINE
+from mdactors.runtime import MACHINE, Clock
 from mdactors.store.cache import OVERLAP_NS, Cache, kept_from
 from mdactors.store.packed import QUOTE, pack, unpack
 from mdactors.store.progress import Progress
@@ -64,13 +64,13 @@ class MemoryCache(Cache):
         max_bytes: int = 512 * 1024 * 1024,
         *,
         today: bool = True,
-        now_ns: Callable[[], int] = MACHINE.time_ns,
+        clock: Clock = MACHINE,
     ) -> None:
         self._minutes = minutes
         self._keep_ns = int(minutes * 60 * ist.SECOND_NS)
         self._max_bytes = max_bytes
         self._today = today
-        self._now_ns = now_ns
+        self._clock = clock
         self._lock = threading.Lock()
         self._slices: deque[_Slice] = deque()
         self._newest: dict[int, Tick] = {}
@@ -88,11 +88,11 @@ class MemoryCache(Cache):
         """Take up writing where it was left."""
         with self._lock:
             self._complete = False
-            oldest = kept_from(self._now_ns(), self._minutes)
+            oldest = kept_from(self._clock.time_ns(), self._minutes)
             if self._upto_ns is None:
                 begin = self._from_ns = max(cold_from_ns, oldest)
             else:
-                begin = max(self._upto_ns - OVERLAP_NS, oldest)
+                begin = max(self._upto_ns - self._clock.span_ns(OVERLAP_NS), oldest)
                 if begin > self._upto_ns:
                     self._from_ns = begin
             return begin

@@ -7,7 +7,7 @@ import itertools
 import logging
 import secrets
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
 import msgspec
@@ -18,7 +18,7 @@ from mdactors.market import ist
 from mdactors.market.instrument import Instrument
 from mdactors.market.tick import Tick
 from mdactors.market.view import encode
-from mdactors.runtime import MACHINE
+from mdactors.runtime import MACHINE, Clock
 from mdactors.store.cache import OVERLAP_NS, Cache, CacheAway, kept_from
 from mdactors.store.circuit_breaker import CircuitBreaker
 from mdactors.store.packed import QUOTE, Packed, unpack
@@ -46,11 +46,11 @@ class RedisCache(Cache):
 
     beat_seconds = 0.1
 
-    def __init__(self, settings: CacheSettings, now_ns: Callable[[], int] = MACHINE.time_ns) -> None:
+    def __init__(self, settings: CacheSettings, clock: Clock = MACHINE) -> None:
         server = settings.redis
-        self._keys = Keys(settings.prefix, settings.today or "json", settings.today_minutes, now_ns)
+        self._keys = Keys(settings.prefix, settings.today or "json", settings.today_minutes, clock.time_ns)
         self._minutes = settings.today_minutes
-        self._now_ns = now_ns
+        self._clock = clock
         self._what = f"Redis {server.host}:{server.port}"
         self._breaker = CircuitBreaker(self._what, FAILURES, CacheAway)
         # Readers have connections of their own: none waits for a batch.
@@ -86,14 +86,14 @@ class RedisCache(Cache):
             self._restore(held)
             self._shown.clear()
             self._pending.clear()
-            oldest = kept_from(self._now_ns(), self._minutes)
+            oldest = kept_from(self._clock.time_ns(), self._minutes)
             self._upto_ns = upto_ns
             if upto_ns == 0:
                 self._pending.update(self._newest)
             if upto_ns == 0 or (from_ns == 0 and self._keys.today != "off"):
                 begin = from_ns = max(cold_from_ns, oldest)
             else:
-                begin = max(upto_ns - OVERLAP_NS, oldest)
+                begin = max(upto_ns - self._clock.span_ns(OVERLAP_NS), oldest)
                 from_ns = begin if begin > upto_ns else from_ns
             self._from_ns = from_ns
             return begin
@@ -252,7 +252,7 @@ class RedisCache(Cache):
         """From when on every tick is there."""
         if not self._complete or self._keys.today == "off" or self._breaker.is_open:
             return None
-        return max(self._from_ns, kept_from(self._now_ns(), self._minutes))
+        return max(self._from_ns, kept_from(self._clock.time_ns(), self._minutes))
 
     def stats(self) -> dict[str, Any]:
         """Counters of this process; asks the server nothing."""

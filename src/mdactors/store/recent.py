@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from pathlib import Path
 
 import msgspec
@@ -14,7 +14,7 @@ from mdactors.market.ist import SECOND_NS
 from mdactors.market.position import Position
 from mdactors.market.quote import Quote
 from mdactors.market.tick import Tick
-from mdactors.runtime import MACHINE
+from mdactors.runtime import MACHINE, Clock
 from mdactors.store.journal_reader import JournalReader
 from mdactors.store.journal_segment import segments
 from mdactors.store.progress import Progress
@@ -24,8 +24,8 @@ _logger = logging.getLogger(__name__)
 
 PAGE = 5_000
 SKEW_NS = 3 * SECOND_NS
-"""No tick stands in the journal behind one that was received so much later: one broker's frames may wait
-longer to be decoded than another's."""
+"""No tick stands in the journal behind one that was received so much (of real time) later: one broker's
+frames may wait longer to be decoded than another's."""
 
 
 class Recent:
@@ -40,12 +40,13 @@ class Recent:
         store: TickStore | None,
         folder: Path,
         quotes: Mapping[str, type[Quote]],
-        now_ns: Callable[[], int] = MACHINE.time_ns,
+        clock: Clock = MACHINE,
     ) -> None:
         self._store = store
         self._folder = folder
         self._quotes = quotes
-        self._now_ns = now_ns
+        self._clock = clock
+        self.skew_ns = clock.span_ns(SKEW_NS)
 
     def between(self, from_ns: int, to_ns: int) -> Iterator[list[Tick]]:
         """Everything received within these times, both ends inclusive; each step blocks for one page.
@@ -63,7 +64,7 @@ class Recent:
             self.stored()
         except StoreError as error:
             _logger.warning("only the journal is read again: %s", error)
-            yield from Recent(None, self._folder, self._quotes, self._now_ns).between(from_ns, to_ns)
+            yield from Recent(None, self._folder, self._quotes, self._clock).between(from_ns, to_ns)
             return
         with contextlib.closing(JournalReader(self._folder)) as reader:
             reading = _Reading(self, reader, from_ns, to_ns)
@@ -97,7 +98,7 @@ class Recent:
 
     def now_ns(self) -> int:
         """Wall time."""
-        return self._now_ns()
+        return self._clock.time_ns()
 
 
 class _Overtaken(Exception):
@@ -110,6 +111,7 @@ class _Reading:
     def __init__(self, recent: Recent, reader: JournalReader, from_ns: int, to_ns: int) -> None:
         self.ended = False
         self._recent = recent
+        self._skew_ns = recent.skew_ns
         self._reader = reader
         self._from_ns = from_ns
         self._to_ns = to_ns
@@ -123,12 +125,12 @@ class _Reading:
         try:
             first_ns = yield from self._settled()
             yield from self._around(first_ns)
-            for ticks in self._tail(self._to_ns + SKEW_NS):
+            for ticks in self._tail(self._to_ns + self._skew_ns):
                 self._next_ns = max(self._next_ns, ticks[-1].received_ns)
                 yield from self._fresh(self._recent.with_books(ticks))
             self.ended = True
         except _Overtaken:
-            self._next_ns -= 2 * SKEW_NS
+            self._next_ns -= 2 * self._skew_ns
 
     def _settled(self) -> Generator[list[Tick], None, int]:
         """What was received long before the first tick that is not stored; returns when that was."""
@@ -136,7 +138,7 @@ class _Reading:
             self._stored = self._recent.stored()
             head, _ = self._reader.read(self._stored, None, 1)
             first_ns = min((tick.received_ns for tick in head), default=self._recent.now_ns())
-            until_ns = min(self._to_ns, first_ns - SKEW_NS)
+            until_ns = min(self._to_ns, first_ns - self._skew_ns)
             count = 0
             for page in self._recent.rows(self._next_ns, until_ns):
                 count += len(page)
@@ -151,11 +153,11 @@ class _Reading:
         Rows that were stored since we looked are in the journal as well, and left to it: they would
         come before ticks that they follow.
         """
-        last_ns = min(self._to_ns, first_ns + SKEW_NS)
+        last_ns = min(self._to_ns, first_ns + self._skew_ns)
         rows = [tick for page in self._recent.rows(self._next_ns, last_ns) for tick in page]
         if not rows:
             return
-        behind = {_number(tick) for ticks in self._tail(last_ns + SKEW_NS) for tick in ticks}
+        behind = {_number(tick) for ticks in self._tail(last_ns + self._skew_ns) for tick in ticks}
         yield from self._fresh(tick for tick in rows if _number(tick) not in behind)
 
     def _tail(self, until_ns: int) -> Iterator[list[Tick]]:

@@ -21,9 +21,9 @@ from mdactors.store.pages import bars_between
 from mdactors.web.handler import Failure
 from mdactors.web.streamed import StreamedHandler
 
-SETTLED_MS = 10_000
-"""How long after its end a wider bar is answered: its last minute waits for late ticks (at most 4 s, by the
-settings) and to be stored (at most 5 s)."""
+SETTLED_NS = 10 * ist.SECOND_NS
+"""How long (of real time) after its end a wider bar is answered: its last minute waits for late ticks (at
+most 4 s, by the settings) and to be stored (at most 5 s)."""
 _BATCH = 1_000
 
 _encode = msgspec.json.Encoder().encode
@@ -49,7 +49,8 @@ class Candles(StreamedHandler):
         from_ms, to_ms = self._range(now_ns)
         instrument = await self.instrument(symbol, "symbol")
         shelf = Shelf(self._store(interval), self.parts.gateway.calendar, instrument)
-        bars = shelf.bars(interval, from_ms, to_ms, now_ns // NS_PER_MS)
+        settled_ns = now_ns - self.parts.gateway.clock.span_ns(SETTLED_NS)
+        bars = shelf.bars(interval, from_ms, to_ms, settled_ns // NS_PER_MS)
         bars = bars if limit is None else _newest(bars, limit)
         await self.stream(json_array(_batches(map(_json, bars))), CONTENT_TYPES["json"])
 
@@ -84,8 +85,10 @@ class Shelf:
         self._calendar = calendar
         self._instrument = instrument
 
-    def bars(self, interval: Interval, from_ms: int, to_ms: int, now_ms: int) -> Iterator[Bar]:
-        """The bars that begin within these times, both inclusive, oldest first; at ``now_ms`` none is open.
+    def bars(self, interval: Interval, from_ms: int, to_ms: int, settled_ms: int) -> Iterator[Bar]:
+        """The bars that begin within these times, both inclusive, oldest first.
+
+        A wider one that ends after ``settled_ms`` is still open.
 
         Raises:
             StoreError: the store cannot be read.
@@ -95,9 +98,7 @@ class Shelf:
         # A bar that begins within may end behind, and one that begins before may hold minutes within.
         minutes = self._stored("1m", _midnight_ms(from_ms), to_ms + WIDTHS_MS[interval])
         wider = combine(minutes, interval, self._calendar)
-        return (
-            bar for bar in wider if from_ms <= bar.start <= to_ms and self._end_ms(bar) + SETTLED_MS <= now_ms
-        )
+        return (bar for bar in wider if from_ms <= bar.start <= to_ms and self._end_ms(bar) <= settled_ms)
 
     def _stored(self, interval: Interval, from_ms: int, to_ms: int) -> Iterator[Bar]:
         for row in bars_between(self._store, self._instrument, interval, from_ms, to_ms):

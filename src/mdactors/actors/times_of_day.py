@@ -1,0 +1,35 @@
+"""Waiting until the clock shows a time of day."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mdactors.market import ist
+from mdactors.runtime import Clock
+
+CHECK_SECONDS = 600.0
+"""The clock is looked at at least so often: it may be set meanwhile."""
+
+
+class TimesOfDay:
+    """The next of some times of day in India, for whoever looks again when `seconds` are over."""
+
+    def __init__(self, times: Sequence[str], clock: Clock) -> None:
+        self._times = times
+        self._clock = clock
+        self._due_ns = self._next_ns()
+
+    def seconds(self) -> float:
+        """Real seconds until it is worth a look."""
+        return min(max(0.0, self._clock.seconds_until(self._due_ns)), CHECK_SECONDS)
+
+    def come(self) -> int | None:
+        """The time that has come, in nanoseconds since 1970; from then on the next is waited for."""
+        if self._clock.time_ns() < self._due_ns:
+            return None
+        came, self._due_ns = self._due_ns, self._next_ns()
+        return came
+
+    def _next_ns(self) -> int:
+        now_ns = self._clock.time_ns()
+        return min(ist.next_time(time, now_ns) for time in self._times)
