@@ -103,7 +103,7 @@ def nothing_left_behind() -> Iterator[None]:
 
 @pytest.fixture(name="wait_until")
 def wait_until_fixture() -> Callable[..., None]:
-    """``wait_until(condition, deadline=20.0)``: return once it is true, fail after the deadline."""
+    """``wait_until(condition, deadline=20.0, what="")``: return once it is true, fail after the deadline."""
     return wait_until
 
 

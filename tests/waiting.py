@@ -17,8 +17,8 @@ DEADLINE = 20.0
 LONGEST = 400
 
 
-def wait_until(condition: Callable[[], object], deadline: float = DEADLINE) -> None:
-    """Return once it is true, fail after the deadline.
+def wait_until(condition: Callable[[], object], deadline: float = DEADLINE, what: str = "") -> None:
+    """Return once it is true, fail after the deadline; ``what`` says it better than its source.
 
     Rests as long as it looked: what it waits for may be in this process, or only get idle time.
     """
@@ -31,7 +31,7 @@ def wait_until(condition: Callable[[], object], deadline: float = DEADLINE) -> N
             return
         looked = time.monotonic()
         if looked > end:
-            pytest.fail(f"not within {deadline:g} s: {in_words(condition, found)}")
+            pytest.fail(f"not within {deadline:g} s: {what or in_words(condition, found)}")
         time.sleep(max(0.002, looked - looks))
 
 

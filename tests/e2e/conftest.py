@@ -21,12 +21,13 @@ from typing import Any
 import msgspec
 import pytest
 import websocket
+from tests.waiting import wait_until
 
 from mdactors.adapter import BrokerAdapter
 from mdactors.app import Daemon
 from mdactors.config import Settings, decode_section
 from mdactors.plugins import load_simulator, make_adapters
-from mdactors.runtime import MACHINE, Clock
+from mdactors.runtime import Clock
 from mdactors.simulator import SimulatorOptions, SimulatorServer, Venue, open_venue
 
 DEADLINE = 10.0
@@ -34,13 +35,6 @@ QUICK = {"beat": 0.02, "rate": 3000.0}
 """A market on which each instrument ticks twenty times a second: no test shall wait for prices."""
 
 Message = dict[str, Any]
-
-
-def wait_for(condition: Callable[[], object], deadline: float = DEADLINE, what: str = "it") -> None:
-    end = time.monotonic() + deadline
-    while not condition():
-        assert time.monotonic() < end, f"{what} was not there within {deadline:g} s"
-        time.sleep(0.005)
 
 
 def get(port: int, path: str, method: str = "GET", body: str | None = None) -> tuple[int, Any]:
@@ -123,7 +117,7 @@ class Client:
             answers[:] = [m for m in self.messages() if "event" in m and m.get("id") == self._asked]
             return bool(answers)
 
-        wait_for(answered, what=f"the answer to {request}")
+        wait_until(answered, DEADLINE, what=f"the answer to {request}")
         return answers[0]
 
     def close(self) -> None:
@@ -181,18 +175,19 @@ def by_symbol() -> Callable[[Iterable[Message]], dict[str, list[Message]]]:
 
 
 @pytest.fixture
-def simulate() -> Iterator[Callable[..., SimulatorServer]]:
+def simulate(clock: Clock) -> Iterator[Callable[..., SimulatorServer]]:
     """``simulate(broker, **options)``: a simulated broker in a thread; without options a `QUICK` one.
 
     ``venue`` makes it another market, ``clock`` another time.
     """
+    ours = clock
     with contextlib.ExitStack() as servers:
 
         def start(
             broker: str,
             venue: Venue | None = None,
             port: int = 0,
-            clock: Clock = MACHINE,
+            clock: Clock = ours,
             **options: Any,
         ) -> SimulatorServer:
             chosen = SimulatorOptions(**{"speed": clock.speed, **(options or QUICK)})
@@ -285,14 +280,15 @@ def configuration(tmp_path: Path) -> Callable[..., Message]:
 
 
 @pytest.fixture
-def run_daemon() -> Iterator[Callable[..., RunningDaemon]]:
-    """``run_daemon(configuration, adapters=None, clock=MACHINE)``: a daemon in a thread of this process."""
+def run_daemon(clock: Clock) -> Iterator[Callable[..., RunningDaemon]]:
+    """``run_daemon(configuration, adapters=None, clock=clock)``: a daemon in a thread of this process."""
+    ours = clock
     daemons: list[RunningDaemon] = []
 
     def start(
         raw: Mapping[str, Any],
         adapters: Mapping[str, BrokerAdapter] | None = None,
-        clock: Clock = MACHINE,
+        clock: Clock = ours,
     ) -> RunningDaemon:
         daemons.append(RunningDaemon(raw, adapters, clock))
         return daemons[-1]
@@ -333,7 +329,7 @@ class Process:
             found[:] = re.findall(r"http://127\.0\.0\.1:(\d+)", self.out + self.err)
             return bool(found) or self.child.poll() is not None
 
-        wait_for(said, what="the address")
+        wait_until(said, DEADLINE, what="the address of a process")
         assert found, self.err
         return int(found[0])
 

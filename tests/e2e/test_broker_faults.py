@@ -7,6 +7,7 @@ import socket
 
 import pytest
 
+from mdactors.config.clock import write_clock
 from mdactors_upstox.wire import part, real, text, whole
 
 SYMBOLS = ["NIFTY 50", "RELIANCE", "INFY", "TCS", "SBIN", "NIFTY26NOVFUT"]
@@ -123,10 +124,18 @@ def test_a_bad_frame_costs_nothing_but_a_line(broker, simulate, start, wait_unti
     assert daemon.get("/api/status")[1]["brokers"][broker]["connections"]["connection-1"]["connects"] == 1
 
 
-def test_a_killed_broker_that_comes_back_is_found_again(broker, mdactors, start, wait_until, lost):
+def test_a_killed_broker_that_comes_back_is_found_again(broker, mdactors, clock, start, wait_until, lost):
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    words_of_start = ("simulate", "--broker", broker, "--port", port)
+    words_of_start = (
+        "simulate",
+        "--broker",
+        broker,
+        "--port",
+        port,
+        "--clock",
+        write_clock(clock.timeline()),
+    )
     first = mdactors(*words_of_start)
     wait_until(lambda: "brokers:" in first.out)
     settings = dict(line.strip().split(": ") for line in first.out.splitlines() if line.startswith("    "))

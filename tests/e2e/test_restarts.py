@@ -9,6 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from tests.today import NOW_MS
 
 from mdactors.runtime import Kill
 from mdactors.simulator import Exchange
@@ -32,13 +33,15 @@ def broker(request):
 
 @pytest.fixture
 def server(broker, simulate):
-    return simulate(broker, Exchange(seed=5, rate=UPDATES_PER_SECOND), beat=0.02)
+    return simulate(broker, Exchange(seed=5, rate=UPDATES_PER_SECOND, start_ms=NOW_MS), beat=0.02)
 
 
 @pytest.fixture
 def daemon(broker, server, configuration, run_daemon, wait_until):
     """A daemon that streams everything."""
-    everything = [each.symbol for each in Exchange(seed=5).instruments if each.exchange == "NSE"]
+    everything = [
+        each.symbol for each in Exchange(seed=5, start_ms=NOW_MS).instruments if each.exchange == "NSE"
+    ]
     raw = configuration(
         {broker: server.settings()},
         subscriptions={"symbols": everything},

@@ -15,7 +15,8 @@ DAY_NS = 86_400_000_000_000
 
 def test_the_system_clock_tells_the_machines_time():
     clock = SystemClock()
-    assert abs(clock.time_ns() - time.time_ns()) < 1_000_000_000
+    said = subprocess.run(["date", "+%s"], capture_output=True, check=True).stdout
+    assert abs(clock.time_ns() / 1e9 - int(said)) < 20
     assert abs(clock.monotonic() - time.monotonic()) < 1
 
 

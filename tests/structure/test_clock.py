@@ -28,7 +28,6 @@ TAKES_THE_MACHINES = {"time.gmtime": 0, "time.strftime": 1, "datetime.datetime.f
 
 ON_PURPOSE = {
     "src/mdactors/service.py": ["astimezone()"],  # the log's lines have the machine's time
-    "tests/runtime/test_clock.py": ["time.time_ns"],  # what the machine's clock is compared with
 }
 
 
