@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import upstox_client
 import websocket
+from tests.today import NOW_MS
 
 from mdactors.simulator import Exchange
 from mdactors_upstox.simulator import DIRECT_PATH
@@ -22,7 +23,7 @@ STEPS = 20
 
 @pytest.fixture
 def market():
-    return Exchange(seed=11, rate=400)
+    return Exchange(seed=11, rate=400, start_ms=NOW_MS)
 
 
 @pytest.fixture

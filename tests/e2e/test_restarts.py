@@ -39,9 +39,8 @@ def server(broker, simulate):
 @pytest.fixture
 def daemon(broker, server, configuration, run_daemon, wait_until):
     """A daemon that streams everything."""
-    everything = [
-        each.symbol for each in Exchange(seed=5, start_ms=NOW_MS).instruments if each.exchange == "NSE"
-    ]
+    listed = Exchange(seed=5, start_ms=NOW_MS).instruments
+    everything = [each.symbol for each in listed if each.exchange == "NSE"]
     raw = configuration(
         {broker: server.settings()},
         subscriptions={"symbols": everything},
