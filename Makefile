@@ -3,6 +3,7 @@
 #
 #   make demo [ARGS="--broker kite --port 9000"]   live ticks from a simulated broker
 #   make test [ARGS="-k supervisor"]               lint, then every test
+#   make any-day                                   the tests that go by the machine's clock, on several days
 #   make soak [SOAK="chaos kills"]                 load and faults for an hour, into docs/measurements.md
 #   make bench [NAME=fanout ARGS=--json]           one benchmark; decode and fanout if none is named
 #   make lint, make format, make proto             check the code, format it, compile the schema
@@ -15,7 +16,7 @@ DEMO_READY := .venv/demo-ready
 READY := .venv/ready
 NAME ?= decode fanout
 
-.PHONY: demo test soak bench lint format proto constraints
+.PHONY: demo test any-day soak bench lint format proto constraints
 .DEFAULT_GOAL := test
 
 $(DEMO_READY): constraints-run.txt pyproject.toml
@@ -40,6 +41,9 @@ demo: $(DEMO_READY)
 
 test: lint
 	@$(BIN)/python -m pytest -n 2 $(ARGS) # two workers: see tests/conftest.py
+
+any-day: $(READY)
+	@$(BIN)/python -m bench.any_day -m any_day $(ARGS)
 
 soak: $(READY)
 	@MDACTORS_SOAK="$(SOAK)" $(BIN)/python -m bench report

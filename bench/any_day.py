@@ -96,6 +96,11 @@ def _run(date: str, zone: str, environment: dict[str, str], command: Command) ->
     )
 
 
+def _line(run: Run) -> str:
+    counts = (f"{run[name]} {name}" for name in ("passed", "failed", "skipped", "seconds"))
+    return f"{run['date']} {run['zone']}: {', '.join(counts)}"
+
+
 def main() -> int:
     """Run the tests that pytest's arguments choose at every moment, or say why the clock cannot be moved."""
 
@@ -107,7 +112,7 @@ def main() -> int:
         with movable_clock() as at:
             for run in _at_each_moment(at, chosen):
                 runs.append(run)
-                print(*(f"{value} {name}" for name, value in run.items()), sep=", ", flush=True)
+                print(_line(run), flush=True)
     except ClockFixedError as error:
         print(f"any-day is skipped: {error}", file=sys.stderr)
     return int(any(run["failed"] for run in runs))

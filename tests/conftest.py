@@ -9,6 +9,7 @@ import socket
 import stat
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from tests.today import todays_clock
 from tests.waiting import wait_until
 from xdist.scheduler import LoadScopeScheduling
 
-from mdactors.runtime import Clock
+from mdactors.runtime import Clock, SystemClock
 
 # A busy machine is no reason to fail: what hypothesis finds counts, not how fast it looks.
 hypothesis.settings.register_profile(
@@ -49,6 +50,12 @@ class OneDaemonAtATime(LoadScopeScheduling):
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneDaemonAtATime:
     """Two daemons under load would be each other's noise."""
     return OneDaemonAtATime(config, log)
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """The program as a process goes by the machine's clock."""
+    if "mdactors" in getattr(item, "fixturenames", ()):
+        item.add_marker("any_day")
 
 
 def pytest_collection_finish() -> None:
@@ -99,6 +106,26 @@ def nothing_left_behind() -> Iterator[None]:
         if time.monotonic() > deadline:
             pytest.fail(f"left behind: {left}")
         time.sleep(0.01)
+
+
+@pytest.fixture(autouse=True)
+def no_other_day(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Fail a test in whose process the machine is asked for the date or the time of day.
+
+    It would pass on some days only. What goes by the machine's clock on purpose is marked ``any_day``.
+    """
+    asked: list[str] = []
+    machines = SystemClock.time_ns
+
+    def time_ns(clock: SystemClock) -> int:
+        asked.append("".join(traceback.format_stack(limit=4)[:-1]))
+        return machines(clock)
+
+    if "any_day" not in request.keywords:
+        monkeypatch.setattr(SystemClock, "time_ns", time_ns)
+    yield
+    if asked:
+        pytest.fail(f"the machine was asked for its time {len(asked)} times, first:\n{asked[0]}")
 
 
 @pytest.fixture(name="wait_until")

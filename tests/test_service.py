@@ -26,7 +26,7 @@ from mdactors.config import LogSettings, Settings, decode_section
 from mdactors.market.calendar import Calendar
 from mdactors.market.sectors import Sectors
 from mdactors.plugins import make_adapters
-from mdactors.runtime import MACHINE
+from mdactors.runtime import Clock
 from mdactors.service import Notifier, Watchdog, log_stacks, raise_file_limit, set_up_logging
 from mdactors.store.archive import Archive
 
@@ -171,16 +171,27 @@ def test_the_watchdog_interval_is_the_managers(environ: dict[str, str], seconds:
 
 
 def test_the_watchdog_is_fed_three_times_an_interval_while_healthy(manager: Manager) -> None:
-    async def live() -> None:
-        watchdog = Watchdog(Notifier(manager.environ(WATCHDOG_USEC="300000")), lambda: True)
-        watchdog.start()
-        await asyncio.sleep(0.35)
-        watchdog.stop()
+    interval, beats = 0.6, 4
 
-    asyncio.run(live())
-    said = manager.hear_all()
-    assert set(said) == {"WATCHDOG=1"}
-    assert 3 <= len(said) <= 4
+    async def live() -> float:
+        looks = iter(range(beats))
+        over = asyncio.Event()
+
+        def healthy() -> bool:
+            if next(looks) == beats - 1:
+                over.set()
+            return True
+
+        watchdog = Watchdog(Notifier(manager.environ(WATCHDOG_USEC=f"{interval * 1e6:.0f}")), healthy)
+        began = time.monotonic()
+        watchdog.start()
+        await over.wait()
+        watchdog.stop()
+        return time.monotonic() - began
+
+    took = asyncio.run(live())
+    assert manager.hear_all() == ["WATCHDOG=1"] * beats
+    assert interval * 0.99 < took < 2 * interval, "the first beat is at once"
 
 
 def test_the_watchdog_is_not_fed_while_unhealthy_and_again_afterwards(
@@ -347,14 +358,16 @@ def test_the_limit_of_open_files_becomes_the_hard_one() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
-def test_the_unit_gives_the_actors_the_time_that_their_tree_may_take_to_stop(tmp_path: Path) -> None:
+def test_the_unit_gives_the_actors_the_time_that_their_tree_may_take_to_stop(
+    clock: Clock, tmp_path: Path
+) -> None:
     settings = decode_section(
         {"data_dir": str(tmp_path), "brokers": {"kite": {"api_key": "k"}}}, Settings, ""
     )
     adapters = make_adapters(settings)
-    archive = Archive(settings, {}, MACHINE)
+    archive = Archive(settings, {}, clock)
     archive.open()
-    blueprint = Blueprint(settings, adapters, Catalogue(Sectors()), Calendar(), archive, MACHINE)
+    blueprint = Blueprint(settings, adapters, Catalogue(Sectors()), Calendar(), archive, clock)
     longest = blueprint.root(lambda _deliveries: None, lambda: None).stop_limit
     archive.close()
     unit = (Path(__file__).resolve().parent.parent / "systemd" / "mdactors.service").read_text()

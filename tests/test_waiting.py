@@ -70,3 +70,21 @@ def test_a_part_that_raises_by_now_is_left_out():
 def test_what_is_long_is_cut():
     heard = Heard(*map(str, range(10_000)))
     assert len(reason(lambda: heard.words == [])) < 600
+
+
+def test_where_one_waited_in_vain_the_next_waits_half_as_long_until_it_is_true_again():
+    came = False
+
+    def it_came() -> bool:
+        return came
+
+    def waited() -> str:
+        with pytest.raises(pytest.fail.Exception) as caught:
+            wait_until(it_came, 2.4)
+        return caught.value.msg.partition(":")[0]
+
+    assert [waited() for _ in range(3)] == ["not within 2.4 s", "not within 1.2 s", "not within 1 s"]
+    came = True
+    wait_until(it_came, 2.4)
+    came = False
+    assert waited() == "not within 2.4 s"

@@ -7,6 +7,7 @@ import contextlib
 import inspect
 import itertools
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from types import CodeType, FunctionType
 from typing import Any
@@ -14,23 +15,30 @@ from typing import Any
 import pytest
 
 DEADLINE = 20.0
+SHORTEST = 1.0
 LONGEST = 400
+_in_vain: Counter[object] = Counter()
 
 
 def wait_until(condition: Callable[[], object], deadline: float = DEADLINE, what: str = "") -> None:
     """Return once it is true, fail after the deadline; ``what`` says it better than its source.
 
-    Rests as long as it looked: what it waits for may be in this process, or only get idle time.
+    Rests as long as it looked: what it waits for may be in this process, or only get idle time. Where a test
+    before waited in vain the next one waits half as long: a fault shows many times, but costs little more.
     """
     __tracebackhide__ = True
+    place = getattr(condition, "__code__", condition)
+    deadline = max(min(deadline, SHORTEST), deadline / 2 ** _in_vain[place])
     end = time.monotonic() + deadline
     while True:
         looks = time.monotonic()
         found = condition()
         if found:
+            _in_vain.pop(place, None)
             return
         looked = time.monotonic()
         if looked > end:
+            _in_vain[place] += 1
             pytest.fail(f"not within {deadline:g} s: {what or in_words(condition, found)}")
         time.sleep(max(0.002, looked - looks))
 

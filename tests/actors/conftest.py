@@ -90,7 +90,7 @@ def listen(run_tree: Callable[..., Tree]) -> Callable[[str], Heard]:
 def kite(clock: Clock) -> Iterator[SimulatorServer]:
     """Kite's wire on a made-up market; time moves only by ``step``, heartbeats apart."""
     options = SimulatorOptions(beat=0)
-    with SimulatorServer(KiteSimulator(Exchange(seed=3, start_ms=NOW_MS), options), clock=clock) as server:
+    with SimulatorServer(KiteSimulator(Exchange(seed=3, start_ms=NOW_MS, clock=clock), options)) as server:
         yield server
 
 

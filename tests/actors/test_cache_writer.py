@@ -95,7 +95,7 @@ def server(tmp_path: Path) -> Iterator[Redis]:
 @pytest.fixture
 def cache(server: Redis, clock: Clock) -> Iterator[RedisCache]:
     place = RedisSettings(port=server.port, timeout_seconds=TIMEOUT)
-    made = RedisCache(CacheSettings(kind="redis", redis=place), clock.time_ns)
+    made = RedisCache(CacheSettings(kind="redis", redis=place), clock)
     yield made
     made.close()
 
@@ -136,7 +136,7 @@ def tell(address: Address, ticks: list[Tick]) -> None:
 
 
 def test_live_ticks_are_written(run: Run, market: Market, wait_until: WaitUntil) -> None:
-    cache = MemoryCache(60, now_ns=market.clock.time_ns)
+    cache = MemoryCache(60, clock=market.clock)
     address = run(cache)
     for _ in range(50):
         tell(address, market.publish(10))
@@ -148,7 +148,7 @@ def test_a_cold_cache_is_warm_again_and_live_ticks_come_behind(
 ) -> None:
     market.publish(10, ago_seconds=16 * 60)
     market.publish(5000, ago_seconds=60)
-    cache = MemoryCache(60, now_ns=market.clock.time_ns)
+    cache = MemoryCache(60, clock=market.clock)
     address = run(cache)
     for _ in range(200):
         tell(address, market.publish(10))
@@ -162,7 +162,7 @@ def test_a_cold_cache_is_warm_again_and_live_ticks_come_behind(
 def test_it_answers_while_it_reads_again(run: Run, market: Market, wait_until: WaitUntil) -> None:
     market.publish(50_000, ago_seconds=1)
     market.page = 50_000
-    cache = MemoryCache(60, now_ns=market.clock.time_ns)
+    cache = MemoryCache(60, clock=market.clock)
     address = run(cache)
     answers = [address.ask(Describe(), 2.0).result() for _ in range(20)]
     assert {answer["state"] for answer in answers} == {"reading"}
@@ -175,7 +175,7 @@ def test_the_hub_is_told_the_newest_of_before_once_the_instruments_are_known(
 ) -> None:
     tables = [InstrumentTable.build({})]
     market.publish(9, ago_seconds=60)
-    address = run(MemoryCache(60, now_ns=market.clock.time_ns), table=lambda: tables[-1])
+    address = run(MemoryCache(60, clock=market.clock), table=lambda: tables[-1])
     wait_until(lambda: state(address) == "live")
     assert hub.of(NewestKnown) == []
     tables.append(TABLE)
@@ -203,7 +203,7 @@ def test_a_store_that_cannot_be_read_leaves_a_cache_of_what_comes(
         raise StoreError("the store is away")
 
     market.publish(10, ago_seconds=60)
-    cache = MemoryCache(60, now_ns=market.clock.time_ns)
+    cache = MemoryCache(60, clock=market.clock)
     began = market.clock.time_ns()
     address = run(cache, recent=broken)
     wait_until(lambda: state(address) == "live")
@@ -345,7 +345,7 @@ def test_more_than_can_be_held_is_read_again(
 ) -> None:
     monkeypatch.setattr(cache_writer, "HELD_TICKS", 50)
     market.publish(3000, ago_seconds=30)
-    cache = MemoryCache(60, now_ns=market.clock.time_ns)
+    cache = MemoryCache(60, clock=market.clock)
     address = run(cache)
     for _ in range(30):
         tell(address, market.publish(10))

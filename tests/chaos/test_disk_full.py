@@ -14,6 +14,8 @@ from bench._market import market, wait_for
 from bench._program import DATA, program, wall_ms
 from bench._shelf import PostgresShelf, SqliteShelf
 
+pytestmark = pytest.mark.any_day
+
 TICKS_PER_SECOND = 2_000
 INSTRUMENTS = 300
 DISK_BYTES = 8 << 20
@@ -98,7 +100,7 @@ def test_a_full_disk_is_an_alarm_and_what_was_dropped_is_told_exactly(tmp_path, 
                 wait_for(lambda: shelf.count() > stored, "ticks are stored again")
                 noticed = clients.leave()
             source.silence()
-            time.sleep(0.5)
+            wait_for(lambda: everything_has_come(source, daemon), "all that was sent is written or dropped")
             told = daemon.counters("journal_writer")
             daemon.stop()
             run = Run(daemon.started_ms, wall_ms(), clean=True)
@@ -111,6 +113,12 @@ def test_a_full_disk_is_an_alarm_and_what_was_dropped_is_told_exactly(tmp_path, 
     assert (verdict.doubles, verdict.strangers) == (0, 0), verdict
     assert (noticed["disconnected"], noticed["missing"]) == (0, 0)
     assert noticed["longest_silence_s"] < 1.0
+
+
+def everything_has_come(source, daemon):
+    source.sent.read()
+    told = daemon.counters("journal_writer")
+    return told["appended"] + told["dropped"] == source.sent.updates()
 
 
 def fill_until(disk, daemon, condition):

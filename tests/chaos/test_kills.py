@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from bench._shelf import PostgresShelf, SqliteShelf
 from bench.chaos import plan, torment
+
+pytestmark = pytest.mark.any_day
 
 ROUNDS = 5
 LONGEST_SECONDS = 1.2

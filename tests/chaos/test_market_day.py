@@ -15,6 +15,8 @@ from bench._program import program
 from mdactors.plugins import load_simulator
 from mdactors.simulator import Replay, SimulatorOptions, SimulatorServer
 
+pytestmark = pytest.mark.any_day
+
 STOCKS = "nse_minute_2024-02-27_nifty50.csv.gz"
 INDICES = "nse_minute_2026-06-08_11_index.csv.gz"
 MINUTES = 375

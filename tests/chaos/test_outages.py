@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from bench._cache_away import KINDS, cache_away
 from bench._store_away import store_away
+
+pytestmark = pytest.mark.any_day
 
 
 def test_a_postgres_that_was_away_holds_everything_once_and_no_client_noticed(tmp_path, postgres):

@@ -15,6 +15,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from mdactors.runtime import Clock
 from mdactors.simulator import SimulatorOptions, SimulatorServer, Venue, open_venue
 
 DEADLINE = 10.0
+STOPS_WITHIN = 20.0
 QUICK = {"beat": 0.02, "rate": 3000.0}
 """A market on which each instrument ticks twenty times a second: no test shall wait for prices."""
 
@@ -130,15 +132,14 @@ class Client:
 @pytest.fixture
 def connect() -> Iterator[Callable[..., Client]]:
     """``connect(port, path)``: a client that listens until the test is over."""
-    clients: list[Client] = []
+    with contextlib.ExitStack() as clients:
 
-    def open_client(port: int, path: str) -> Client:
-        clients.append(Client(port, path))
-        return clients[-1]
+        def open_client(port: int, path: str) -> Client:
+            client = Client(port, path)
+            clients.callback(client.close)
+            return client
 
-    yield open_client
-    for client in clients:
-        client.close()
+        yield open_client
 
 
 @pytest.fixture(scope="session")
@@ -191,7 +192,9 @@ def simulate(clock: Clock) -> Iterator[Callable[..., SimulatorServer]]:
             **options: Any,
         ) -> SimulatorServer:
             chosen = SimulatorOptions(**{"speed": clock.speed, **(options or QUICK)})
-            simulator = load_simulator(broker)(venue or open_venue(chosen, clock), chosen)
+            market = venue or open_venue(chosen, clock)
+            market.clock = clock
+            simulator = load_simulator(broker)(market, chosen)
             return servers.enter_context(SimulatorServer(simulator, port=port))
 
         yield start
@@ -206,31 +209,32 @@ class RunningDaemon:
     def __init__(
         self, raw: Mapping[str, Any], adapters: Mapping[str, BrokerAdapter] | None, clock: Clock
     ) -> None:
-        self._clock = clock
         self.settings = decode_section(dict(raw), Settings, "")
-        self.daemon: Daemon | None = None
-        self._adapters = make_adapters(self.settings) if adapters is None else adapters
-        self._started = threading.Event()
+        adapters = make_adapters(self.settings) if adapters is None else adapters
+        self.daemon = Daemon(self.settings, adapters, clock)
+        self._started: Future[None] = Future()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), name="daemon's loop")
         self._thread.start()
-        self._started.wait(DEADLINE)
-        assert self.daemon is not None, "the daemon did not start"
+        try:
+            self._started.result(DEADLINE)
+        except BaseException:
+            self.stop()
+            raise
 
     async def _run(self) -> None:
         self._loop = asyncio.get_running_loop()
-        daemon = Daemon(self.settings, self._adapters, self._clock)
-        try:
-            await daemon.start()
-            self.daemon = daemon
-            self._started.set()
-            await daemon.wait()
-        finally:
-            self._started.set()
-            await daemon.stop()
+        async with contextlib.AsyncExitStack() as ending:
+            ending.push_async_callback(self.daemon.stop)
+            try:
+                await self.daemon.start()
+            except Exception as error:  # noqa: BLE001 - the test's thread raises it
+                self._started.set_exception(error)
+                return
+            self._started.set_result(None)
+            await self.daemon.wait()
 
     @property
     def port(self) -> int:
-        assert self.daemon is not None
         return self.daemon.port
 
     def get(self, path: str) -> tuple[int, Any]:
@@ -241,7 +245,6 @@ class RunningDaemon:
 
     def actors(self) -> dict[str, Message]:
         """Every actor's part of the tree, by its name."""
-        assert self.daemon is not None
 
         def walk(node: Message) -> Iterator[Message]:
             yield node
@@ -251,13 +254,13 @@ class RunningDaemon:
         return {node["name"]: node for node in walk(self.daemon.describe_tree())}
 
     def tell(self, actor: str, message: Any) -> None:
-        assert self.daemon is not None
         next(each for each in self.daemon.addresses() if each.name == actor).tell(message)
 
     def stop(self) -> None:
-        if self.daemon is not None and self._thread.is_alive():
+        with contextlib.suppress(RuntimeError):  # the loop has ended
             self._loop.call_soon_threadsafe(self.daemon.request_stop)
-        self._thread.join()
+        self._thread.join(STOPS_WITHIN)
+        assert not self._thread.is_alive(), f"the daemon does not stop within {STOPS_WITHIN:g} s"
 
 
 @pytest.fixture
@@ -283,19 +286,18 @@ def configuration(tmp_path: Path) -> Callable[..., Message]:
 def run_daemon(clock: Clock) -> Iterator[Callable[..., RunningDaemon]]:
     """``run_daemon(configuration, adapters=None, clock=clock)``: a daemon in a thread of this process."""
     ours = clock
-    daemons: list[RunningDaemon] = []
+    with contextlib.ExitStack() as daemons:
 
-    def start(
-        raw: Mapping[str, Any],
-        adapters: Mapping[str, BrokerAdapter] | None = None,
-        clock: Clock = ours,
-    ) -> RunningDaemon:
-        daemons.append(RunningDaemon(raw, adapters, clock))
-        return daemons[-1]
+        def start(
+            raw: Mapping[str, Any],
+            adapters: Mapping[str, BrokerAdapter] | None = None,
+            clock: Clock = ours,
+        ) -> RunningDaemon:
+            daemon = RunningDaemon(raw, adapters, clock)
+            daemons.callback(daemon.stop)
+            return daemon
 
-    yield start
-    for daemon in daemons:
-        daemon.stop()
+        yield start
 
 
 class Process:

@@ -22,7 +22,7 @@ def test_counts_and_checksums_are_those_of_what_a_client_received(tmp_path, cloc
     path = tmp_path / "sent.jsonl"
     options = msgspec.structs.replace(OPTIONS, sent_log=str(path))
     counts, sums = Counter(), {}
-    with SimulatorServer(load_simulator("kite")(open_venue(options, clock), options), clock=clock) as server:
+    with SimulatorServer(load_simulator("kite")(open_venue(options, clock), options)) as server:
         client = websocket.create_connection(
             f"ws://127.0.0.1:{server.port}/?api_key=simulated&access_token=simulated", timeout=5
         )

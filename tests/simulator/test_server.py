@@ -103,7 +103,7 @@ OPTIONS = SimulatorOptions(beat=0, rate=1000, start="2026-11-20T12:00")
 
 
 def serving(options: SimulatorOptions, clock: Clock, port: int = 0) -> SimulatorServer:
-    return SimulatorServer(TestSimulator(open_venue(options, clock), options), port=port, clock=clock)
+    return SimulatorServer(TestSimulator(open_venue(options, clock), options), port=port)
 
 
 @pytest.fixture

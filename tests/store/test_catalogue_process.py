@@ -69,8 +69,8 @@ def loaded_from(order: Order) -> Loaded:
 
 @pytest.fixture
 def upstox(clock: Clock) -> Any:
-    simulator = UpstoxSimulator(Exchange(seed=3, start_ms=NOW_MS), SimulatorOptions(beat=0))
-    with SimulatorServer(simulator, clock=clock) as server:
+    simulator = UpstoxSimulator(Exchange(seed=3, start_ms=NOW_MS, clock=clock), SimulatorOptions(beat=0))
+    with SimulatorServer(simulator) as server:
         yield server
 
 

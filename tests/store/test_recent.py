@@ -51,8 +51,8 @@ class World:
         self.store = SqliteTicks(self.database)
         self.reader = JournalReader(folder / "journal")
         self.stored = self.store.position(self.journal.id)
-        self.recent = Recent(self.store, folder / "journal", {"kite": BookedQuote}, clock.time_ns)
-        self.without_store = Recent(None, folder / "journal", {}, clock.time_ns)
+        self.recent = Recent(self.store, folder / "journal", {"kite": BookedQuote}, clock)
+        self.without_store = Recent(None, folder / "journal", {}, clock)
         self._seqs: dict[tuple[str, int], int] = {}
 
     def ticks(self, count: int, at_ns: Callable[[int], int]) -> list[Tick]:
@@ -164,7 +164,7 @@ def test_what_is_stored_between_two_pages_comes_in_its_order(world: World, page:
     store = StoredMeanwhile(world.database)
     pages = itertools.count(1)
     store.meanwhile = lambda: world.persist(1000) if next(pages) == page else None
-    recent = Recent(store, world.journal.folder, {}, clock.time_ns)
+    recent = Recent(store, world.journal.folder, {}, clock)
     assert numbers(read(recent)) == numbers(ticks)
 
 
@@ -183,7 +183,7 @@ def test_without_a_store_the_journal_is_read(world: World) -> None:
 
 
 def test_without_a_journal_there_is_nothing(tmp_path: Path, clock: Clock) -> None:
-    assert read(Recent(None, tmp_path / "none", {}, clock.time_ns)) == []
+    assert read(Recent(None, tmp_path / "none", {}, clock)) == []
 
 
 def test_what_is_stored_and_let_go_of_while_it_is_read_comes_once(world: World) -> None:

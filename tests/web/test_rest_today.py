@@ -21,6 +21,7 @@ from mdactors.market.position import Position
 from mdactors.market.quote import Quote
 from mdactors.market.tick import Tick
 from mdactors.market.view import encode
+from mdactors.runtime import FakeClock
 from mdactors.store.cache_memory import MemoryCache
 from mdactors.store.cache_redis import RedisCache
 from mdactors.store.sqlite import SqliteDatabase
@@ -74,7 +75,7 @@ def keep(store: SqliteTicks, ticks: list[Tick]) -> None:
 
 
 def cache_of(minutes: float) -> MemoryCache:
-    return MemoryCache(minutes, now_ns=lambda: NOW_NS)
+    return MemoryCache(minutes, clock=FakeClock(NOW_NS))
 
 
 def warm(ticks: list[Tick], from_ns: int, minutes: float = 1440) -> MemoryCache:
@@ -172,7 +173,7 @@ def test_a_cache_that_is_cold_or_away_costs_nothing(stage, store, now):
     ticks = series(now)
     keep(store, [*ticks, *series(now, instrument=INFY)])
     nowhere = RedisSettings(port=free_port(), timeout_seconds=0.2)
-    away = RedisCache(CacheSettings(kind="redis", redis=nowhere), lambda: now)
+    away = RedisCache(CacheSettings(kind="redis", redis=nowhere), FakeClock(now))
     for cache in (cache_of(1440), away):
         other = type(stage)()
         try:
@@ -226,7 +227,7 @@ def test_ticks_that_the_cache_forgets_while_it_is_read_are_not_lost(stage, store
                 self.write(ticks[30:])
             return covered
 
-    cache = Forgetful(1440, now_ns=lambda: NOW_NS)
+    cache = Forgetful(1440, clock=FakeClock(NOW_NS))
     cache.resume(ticks[0].received_ns)
     cache.write(ticks[:30])
     cache.complete(ticks[0].received_ns)

@@ -143,8 +143,9 @@ def serve(clock):
     with ExitStack() as stack:
 
         def start(market: Venue, **options: Any) -> SimulatorServer:
+            market.clock = clock
             simulator = KiteSimulator(market, SimulatorOptions(**{"beat": 0.0, **options}))
-            return stack.enter_context(SimulatorServer(simulator, clock=clock))
+            return stack.enter_context(SimulatorServer(simulator))
 
         yield start
 

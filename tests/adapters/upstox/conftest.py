@@ -223,9 +223,10 @@ def serve(clock):
     with ExitStack() as stack:
 
         def start(market: Venue, plan: Any = "normal", **options: Any) -> SimulatorServer:
+            market.clock = clock
             simulator = UpstoxSimulator(market, SimulatorOptions(**{"beat": 0.0, **options}))
             simulator.plan = plan
-            return stack.enter_context(SimulatorServer(simulator, clock=clock))
+            return stack.enter_context(SimulatorServer(simulator))
 
         yield start
 
