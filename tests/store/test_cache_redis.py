@@ -64,8 +64,8 @@ def look(server: Redis) -> Iterator[client.Redis]:
 def make(server: Redis) -> Iterator[Callable[..., RedisCache]]:
     made: list[RedisCache] = []
 
-    def build(**changed: Any) -> RedisCache:
-        place = RedisSettings(port=server.port, timeout_seconds=TIMEOUT)
+    def build(timeout: float = TIMEOUT, **changed: Any) -> RedisCache:
+        place = RedisSettings(port=server.port, timeout_seconds=timeout)
         made.append(
             RedisCache(CacheSettings(**{"kind": "redis", "redis": place, **changed}), FakeClock(NOON))
         )
@@ -274,29 +274,33 @@ def comes_back(cache: RedisCache) -> bool:
     return True
 
 
-def test_a_hung_server_costs_a_time_out_and_then_nothing(cache: RedisCache, server: Redis) -> None:
+def test_a_hung_server_costs_a_time_out_and_then_nothing(
+    make: Callable[..., RedisCache], server: Redis
+) -> None:
+    cache = ready(make(timeout=1.0))
     cache.write([tick(1)])
     cache.today(RELIANCE)
     server.send(signal.SIGSTOP)
     began = time.monotonic()
     with pytest.raises(CacheAway):
         cache.write([tick(2)])
-    assert time.monotonic() - began < TIMEOUT + 0.3
+    assert 0.99 < time.monotonic() - began < 1.9
     began = time.monotonic()
     for _ in range(100):
         with pytest.raises(CacheAway):
             cache.today(RELIANCE)
-    assert time.monotonic() - began < 0.1
+    assert time.monotonic() - began < 0.9, "none of them waits"
 
 
 def test_a_reader_waits_a_time_out_for_a_hung_server_though_it_must_connect(
-    cache: RedisCache, server: Redis
+    make: Callable[..., RedisCache], server: Redis
 ) -> None:
+    cache = ready(make(timeout=1.0))
     server.send(signal.SIGSTOP)
     began = time.monotonic()
     with pytest.raises(CacheAway):
         cache.today(RELIANCE)
-    assert time.monotonic() - began < TIMEOUT + 0.3
+    assert 0.99 < time.monotonic() - began < 1.9
 
 
 def test_a_batch_whose_answer_was_lost_is_written_once_though_the_server_comes_to_it_late(
