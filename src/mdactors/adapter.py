@@ -49,11 +49,6 @@ class Secret:
         """The text itself, for the wire only."""
         return self._text
 
-    @staticmethod
-    def plain(value: object) -> str:
-        """What goes into a pipe to a process of ours: a secret as it is, any text as a plain one."""
-        return str(value.reveal() if isinstance(value, Secret) else value)
-
     def __bool__(self) -> bool:
         return bool(self._text)
 

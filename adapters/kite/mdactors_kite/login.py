@@ -6,6 +6,7 @@ from pathlib import Path
 
 from mdactors.adapter import Secret
 from mdactors.errors import LoginRequired
+from mdactors.text_file import read_text
 
 
 def access_token(token: Secret, token_file: str) -> Secret:
@@ -18,10 +19,10 @@ def access_token(token: Secret, token_file: str) -> Secret:
     """
     if token_file:
         try:
-            written = Path(token_file).expanduser().read_text(encoding="utf-8").strip()
+            written = read_text(Path(token_file).expanduser()).strip()
         except (OSError, UnicodeError) as error:
             if not token:
-                reason = getattr(error, "strerror", None) or "not a text file"
+                reason = getattr(error, "strerror", None) or f"it {error}"
                 raise LoginRequired(
                     f"kite: cannot read the access token from {token_file}: {reason}"
                 ) from None

@@ -45,7 +45,7 @@ def listings(data: bytes) -> Iterator[Listing]:
         text = gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
     except (OSError, EOFError, zlib.error):
         raise BrokerUnavailable("kite: the list of instruments is damaged") from None
-    lines = text.decode("utf-8", "replace").splitlines()
+    lines = text.decode("utf-8-sig", "replace").splitlines()
     header = lines[0].split(",") if lines else []
     if missing := _COLUMNS - set(header):
         raise BrokerUnavailable(f"kite: the list of instruments has no column {sorted(missing)[0]}")

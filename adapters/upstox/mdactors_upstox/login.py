@@ -6,6 +6,7 @@ from pathlib import Path
 
 from mdactors.adapter import Secret
 from mdactors.errors import LoginRequired
+from mdactors.text_file import read_text
 
 
 def access_token(configured: Secret, path: str) -> Secret:
@@ -17,9 +18,9 @@ def access_token(configured: Secret, path: str) -> Secret:
     trouble = "no access token; log in and set access_token or access_token_file"
     if path:
         try:
-            written = Path(path).expanduser().read_text(encoding="utf-8").strip()
+            written = read_text(Path(path).expanduser()).strip()
         except (OSError, UnicodeError) as error:
-            reason = getattr(error, "strerror", None) or "not a text file"
+            reason = getattr(error, "strerror", None) or f"it {error}"
             trouble = f"cannot read the access token from {path}: {reason}"
         else:
             if written:

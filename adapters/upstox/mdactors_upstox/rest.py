@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import logging
 import zlib
@@ -102,7 +103,7 @@ def listings(data: bytes, flags: Mapping[str, bool]) -> Iterator[Listing]:
     try:
         if data[:2] == b"\x1f\x8b":
             data = gzip.decompress(data)
-        rows = _rows(data)
+        rows = _rows(data.removeprefix(codecs.BOM_UTF8))
     except (OSError, EOFError, zlib.error, msgspec.DecodeError, UnicodeDecodeError):
         raise BrokerUnavailable("upstox: the list of instruments is damaged") from None
     return _read(rows, flags)

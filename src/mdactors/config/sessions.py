@@ -11,8 +11,8 @@ from typing import Literal, get_args
 import msgspec
 
 from mdactors.config.decoding import decode
-from mdactors.config.loading import read_yaml
 from mdactors.config.settings import CalendarSettings
+from mdactors.config.yaml_text import read_yaml
 from mdactors.errors import ConfigError
 from mdactors.market.calendar import ALWAYS, CASH, Calendar, Holiday, Hours, Span, Timetable
 

@@ -92,7 +92,7 @@ def test_a_token_file_that_is_missing_or_empty_and_nothing_else_requires_a_login
     with pytest.raises(LoginRequired, match="write one to"):
         kite.endpoint()
     file.write_bytes(b"\xff\xfe")
-    with pytest.raises(LoginRequired, match="not a text file"):
+    with pytest.raises(LoginRequired, match="it is UTF-16 text: save it as UTF-8"):
         kite.endpoint()
 
 

@@ -98,7 +98,7 @@ def test_a_token_file_is_read_anew_and_preferred(tmp_path):
     with pytest.raises(LoginRequired, match="is empty"):
         ours.endpoint()
     path.write_bytes(b"\xff\xfe")
-    with pytest.raises(LoginRequired, match="not a text file"):
+    with pytest.raises(LoginRequired, match="it is UTF-16 text: save it as UTF-8"):
         ours.endpoint()
 
 
