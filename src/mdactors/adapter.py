@@ -199,6 +199,10 @@ class BrokerAdapter(abc.ABC):
         """A fingerprint of the login in use now: when it changes, a refused login is worth another try."""
         return ""
 
+    def lacks(self) -> Mapping[str, str]:
+        """What a login still needs: setting -> what is missing, for a person. Reads files, asks nobody."""
+        return {}
+
     @abc.abstractmethod
     def refusal(self, status: int, body: bytes) -> BrokerError:
         """The error that a refused websocket handshake stands for. Pure."""

@@ -130,6 +130,12 @@ class KiteAdapter(BrokerAdapter):
             return ""
         return hashlib.sha256(token.reveal().encode()).hexdigest()
 
+    def lacks(self) -> Mapping[str, str]:
+        """The app's key and today's token, where one of them is missing."""
+        settings = self._settings
+        key = {} if settings.api_key else {"api_key": "is empty; it is on Kite Connect's developer page"}
+        return key | login.lacking(settings.access_token, settings.access_token_file)
+
     def refusal(self, status: int, body: bytes) -> BrokerError:  # noqa: ARG002 - Kite's status says it all
         """The error that a refused handshake stands for. Pure."""
         match status:

@@ -142,6 +142,15 @@ class UpstoxAdapter(BrokerAdapter):
             return ""
         return hashlib.sha256(token.encode()).hexdigest()[:16]
 
+    def lacks(self) -> Mapping[str, str]:
+        """A token, and what a person needs to get one."""
+        settings = self._settings
+        lacking = login.lacking(settings.access_token, settings.access_token_file)
+        needed = {"api_key": settings.api_key, "redirect_uri": settings.redirect_uri} if lacking else {}
+        return lacking | {
+            name: "is empty: no login address can be told" for name, given in needed.items() if not given
+        }
+
     def refusal(self, status: int, body: bytes) -> BrokerError:
         """The error that a refused handshake stands for. Pure.
 
