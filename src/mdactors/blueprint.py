@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+import threading
 from collections.abc import Callable, Mapping, Sequence
 
 from mdactors.actors.batch_persister import BatchPersister
@@ -59,6 +60,8 @@ class Blueprint:
         self._calendar = calendar
         self._archive = archive
         self._clock = clock
+        self.cache_settled = threading.Event()
+        """Set once today's ticks of before the start are back in the cache, or will not be soon."""
         self.hub = Address("session_hub", BATCHES_WAITING)
         self.manager = Address("subscription_manager")
         self.journal_writer = JournalIntake("journal_writer")
@@ -168,6 +171,7 @@ class Blueprint:
             "hub": self.hub,
             "instruments": lambda: self._catalogue.table,
             "warm_minutes": self._settings.cache.warm_minutes,
+            "settled": self.cache_settled.set,
         }
         return ChildSpec(self.cache_writer, CacheWriter, arguments, ping_limit=SLOW_CHILD_SECONDS, drain=True)
 
