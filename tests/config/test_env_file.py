@@ -58,6 +58,7 @@ def test_a_value_is_what_a_shell_would_make_of_it(tmp_path: Path, line: str, val
 
 def test_remarks_and_empty_lines_are_passed_over(tmp_path: Path) -> None:
     assert read(tmp_path, "# a remark\n\n   \n; as in a unit's\nA=1\n  # another\n") == {"A": "1"}
+    assert read(tmp_path, ';OLD="x\nA="1"\n  ; B=2\r\nC=a;b') == {"A": "1", "C": "a;b"}
     assert read(tmp_path, "") == {}
 
 
@@ -112,8 +113,8 @@ def test_of_a_name_that_is_given_twice_the_last_line_counts(tmp_path: Path) -> N
         ("A='hushhush", "expected KEY=VALUE"),
         ('A="hush"hush', "expected KEY=VALUE"),
         ('A="hush" hush # x', "expected KEY=VALUE"),
-        ("A=hush${B}", "B is set neither above nor in the environment"),
-        ('A="${A}hush"', "A is set neither above nor in the environment"),
+        ("A=hush${B}", "a ${NAME} in it is set neither above nor in the environment"),
+        ('A="${A}hush"', "a ${NAME} in it is set neither above nor in the environment"),
         ("A=hush${B-b}", "${…} holds no variable's name"),
         ("A=hush${}", "${…} holds no variable's name"),
         ("A=hush${B:b}", "a ${ is no reference: write ${NAME} or ${NAME:-default}, or use single quotes"),

@@ -17,6 +17,8 @@ from mdactors.errors import ConfigError
 from mdactors.text_file import NotUtf8, read_text
 
 _REFERENCE = re.compile(r"\$\{([^}]*)\}")
+_REMARK = re.compile(r"(?:^|(?<=[\r\n]))[ \t]*;[^\r\n]*")
+"""As systemd knows it; python-dotenv does not."""
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -68,7 +70,7 @@ def read_env_file(path: Path, environ: Mapping[str, str] = MappingProxyType({}))
     values: dict[str, str] = {}
     known = ChainMap(dict(environ), values)
     problems: list[str] = []
-    for binding in parse_stream(io.StringIO(text, newline="")):
+    for binding in parse_stream(io.StringIO(_REMARK.sub("", text), newline="")):
         line = _Line(binding)
         if line.is_remark:
             continue
@@ -88,7 +90,7 @@ class _Line:
         text = written.lstrip()
         self.number = binding.original.line + _lines(written.removesuffix(text))
         self.name = binding.key or ""
-        self.is_remark = not text or text[0] in "#;"
+        self.is_remark = not text or text[0] == "#"
         self._value = binding.value
         self._spans = _lines(text.rstrip()) > 0
         self._is_literal = re.match(r"[^=]*=\s*'", text) is not None
@@ -108,7 +110,7 @@ class _Line:
                 if not _NAME.fullmatch(atom.name):
                     yield "${…} holds no variable's name"
                 elif atom.default is None and atom.name not in known:
-                    yield f"{atom.name} is set neither above nor in the environment"
+                    yield "a ${NAME} in it is set neither above nor in the environment"
             elif "${" in atom.resolve(known):
                 yield "a ${ is no reference: write ${NAME} or ${NAME:-default}, or use single quotes"
 
