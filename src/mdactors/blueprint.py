@@ -8,13 +8,14 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 
 from mdactors.actors.batch_persister import BatchPersister
-from mdactors.actors.broker_connection import BrokerConnection, Line
+from mdactors.actors.broker_connection import BrokerConnection
 from mdactors.actors.cache_writer import CacheWriter
 from mdactors.actors.candle_builder import CandleBuilder
 from mdactors.actors.instrument_master import Catalogue, InstrumentMaster
 from mdactors.actors.journal_intake import JournalIntake
 from mdactors.actors.journal_watch import JournalWatch
 from mdactors.actors.journal_writer import JournalWriter
+from mdactors.actors.line import Line
 from mdactors.actors.market_views import MarketViews
 from mdactors.actors.normalizer import Normalizer
 from mdactors.actors.placement import Upstream
@@ -260,7 +261,7 @@ class Blueprint:
             "sinks": sinks,
             "connections": {address.name: address for address in self.connections[name]},
             "calendar": self._calendar,
-            "shut": lambda: all(line.closed_by_operator for line in lines),
+            "lines": lines,
             "stale_seconds": feed.stale_seconds,
             "delayed_seconds": feed.delayed_seconds,
         }

@@ -95,7 +95,7 @@ class ReaderReported(Message, frozen=True):
 
     socket: int
     event: str
-    """connected, closed, login, refused or unavailable"""
+    """connected, closed, login, doubted (refused, with the login in doubt), refused, unavailable or failed"""
     detail: str = ""
     retry_after: float = 0.0
 

@@ -11,7 +11,7 @@ import msgspec
 from mdactors.adapter import BrokerAdapter, BrokerToken, Mode
 from mdactors.market.instruments import InstrumentTable, Kind, counts_by_type
 from mdactors.market.interest import Filter, Slot, allocate
-from mdactors.market.quote import richer
+from mdactors.market.quote import richer, serving
 from mdactors.runtime import Address, Clock
 
 EVERYTHING = Filter()
@@ -126,7 +126,7 @@ class Placement:
             adapter = self._upstreams[name].adapter
             broker_token = self._table.broker_tokens(adapter.name).get(token)
             if broker_token is not None:
-                wanted[name][broker_token] = adapter.modes[self._wanted[token]]
+                wanted[name][broker_token] = serving(adapter.modes, self._wanted[token])
         return wanted
 
     def by_type(self, everything: Filter = EVERYTHING) -> dict[str, dict[str, int]]:
