@@ -28,7 +28,7 @@ STEADY_SECONDS = 10.0
 """A connection that lived so long begins its backoff anew; one let in and thrown out does not."""
 STOP_SECONDS = 2.0
 LOGIN_SECONDS = 300.0
-"""How often a refused login is tried again as it is: no broker forbids that, and one may have been mistaken."""
+"""How often a refused login is tried again as it is: brokers set no limit to that, and may be mistaken."""
 DOUBT_SECONDS = 60.0
 """How often, where nobody has said that it is the login."""
 

@@ -110,9 +110,23 @@ class Placement:
         held = self._wanted.get(token)
         return token not in self.placed or held is None or held != richer(held, self.upstream_mode(mode))
 
-    def why_not(self, token: int, mode: Mode) -> str:
-        """Why it does not stream in this mode; empty where it does."""
-        return self.refused.get(token, "not streamed in this mode") if self.lacks(token, mode) else ""
+    def refusals(self, wanted: Mapping[int, Mode]) -> dict[int, str]:
+        """Why each of these that does not stream in its mode, does not."""
+        return {
+            token: self.refused.get(token, "not streamed in this mode")
+            for token, mode in wanted.items()
+            if self.lacks(token, mode)
+        }
+
+    def lesser(self, wanted: Mapping[int, Mode]) -> dict[int, Mode]:
+        """In which mode that is streamed whose broker has not the one in which it is wanted."""
+        lesser: dict[int, Mode] = {}
+        for token, mode in wanted.items():
+            if (name := self.placed.get(token)) is not None:
+                served = serving(self._upstreams[name].adapter.modes, mode)
+                if richer(mode, served) != served:
+                    lesser[token] = served
+        return lesser
 
     @property
     def lingers(self) -> bool:

@@ -121,10 +121,6 @@ class Numbering:
         """Every instrument's newest tick."""
         return [track.newest for track in self._tracks.values() if track.newest is not None]
 
-    def segments(self) -> set[str]:
-        """The segments of what streams."""
-        return {track.instrument.segment for track in self._tracks.values()}
-
     def __len__(self) -> int:
         return len(self._tracks)
 
