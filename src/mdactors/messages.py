@@ -241,7 +241,7 @@ class ViewsPublished(Message, frozen=True):
 
 
 class FeedStatusChanged(Message, frozen=True):
-    """A broker's feed is now ``status``: live, stale, delayed or closed."""
+    """A broker's feed is now ``status``: live, quiet, stale, needs_login, delayed or closed."""
 
     source: str
     status: str

@@ -193,7 +193,7 @@ def heartbeat_event(at_ns: int) -> bytes:
 
 
 def status_event(source: str, status: str, detail: str = "") -> bytes:
-    """A broker's feed is now live, stale, delayed or closed."""
+    """A broker's feed is now live, quiet, stale, needs_login, delayed or closed."""
     event = {"event": "status", "source": source, "status": status}
     return _encode(event | ({"detail": detail} if detail else {}))
 
