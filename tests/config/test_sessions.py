@@ -233,6 +233,26 @@ def test_before_the_first_hours_a_segment_is_closed(tmp_path: Path) -> None:
         ),
         (
             "open: 09:15-15:30",
+            "open: 09:15-15:30, pre_open: 09:00-09:15, orders: 09:00-09:20",
+            "hours.cash[0].orders: must be a part of pre_open",
+        ),
+        (
+            "open: 09:15-15:30",
+            "open: 09:15-15:30, orders: 09:00-09:08",
+            "hours.cash[0].orders: must be a part of pre_open",
+        ),
+        (
+            "open: 09:15-15:30",
+            "open: 09:15-15:30, auction: 15:15-15:40",
+            "hours.cash[0].auction: must be a part of open",
+        ),
+        (
+            "open: 09:15-15:30",
+            'open: ""',
+            "hours.cash[0].open: expected a span of time like 09:15-15:30, got ",
+        ),
+        (
+            "open: 09:15-15:30",
             "open: 09:15-15:30, opens: 09:15-15:30",
             "hours.cash[0].opens: unknown setting (did you mean open?)",
         ),

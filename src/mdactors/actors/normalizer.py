@@ -85,8 +85,9 @@ class Normalizer(Actor):
         self._debugs = self.logger.isEnabledFor(logging.DEBUG)
 
     def on_start(self) -> None:
-        """Judge the feed and begin the beat; runs in the actor's thread."""
+        """Say how the feed is and begin the beat; runs in the actor's thread."""
         self._judge()
+        self._tell_status()
         self.after(BEAT_SECONDS, Beat())
 
     def on_failure(self, *_exception: object) -> None:
