@@ -120,6 +120,14 @@ def test_what_streams_no_more_keeps_its_number() -> None:
     assert numbering.number([quote(last_price=2.0)], 0)[0].seq == 2
 
 
+def test_what_a_token_means_is_known_before_and_after_it_ticks() -> None:
+    numbering = make()
+    assert numbering.instrument("R") == RELIANCE
+    numbering.number([quote(last_price=1.0)], 0)
+    assert numbering.instrument("R") == RELIANCE
+    assert numbering.instrument("nothing") is None
+
+
 def test_an_update_that_no_subscription_came_before_is_no_snapshot() -> None:
     assert not make().number([quote(last_price=1.0)], 0)[0].snapshot
 

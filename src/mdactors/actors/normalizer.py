@@ -76,9 +76,9 @@ class Normalizer(Actor):
         self._today = calendar.date(now)
         self._health = FeedHealth(calendar, now, stale_seconds, delayed_seconds * self.clock.speed)
         self._alarms = Alarms(self.clock, self.logger, lambda alarm: self.tell(hub, alarm))
-        self._classes = TradingClasses(adapter.name, table())
         self._said: dict[str, str] = {}
         self._numbering = Numbering(adapter.name, now // 1_000_000, table().broker_instruments(adapter.name))
+        self._classes = TradingClasses(self._numbering.instrument, table().underlyings())
         self._counts = dict.fromkeys(("frames", "ticks", "bad", "without_base", "notices"), 0)
         self._asked: dict[BrokerToken, float] = {}
         self._logged = 0
@@ -165,7 +165,7 @@ class Normalizer(Actor):
     def take_instruments(self, message: InstrumentsLoaded) -> None:
         """Number by the new table from now on."""
         self._numbering.use(message.table.broker_instruments(self._adapter.name))
-        self._classes.use(message.table)
+        self._classes.use(message.table.underlyings())
 
     @handles(NewestWanted)
     def send_newest(self, _message: NewestWanted) -> None:

@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from operator import is_not
 
 from mdactors.adapter import BrokerToken
 from mdactors.market.calendar import TradingClass
 from mdactors.market.instrument import Instrument
-from mdactors.market.instruments import InstrumentTable
 
 
 class TradingClasses:
-    """Knows the class of each token that was asked about, for a day; belongs to one actor."""
+    """Knows the class of each token that was asked about, for a day; belongs to one actor.
 
-    def __init__(self, broker: str, table: InstrumentTable) -> None:
-        self._broker = broker
+    Args:
+        find: what a token means; None where that is not known.
+        underlyings: what contracts are written on.
+    """
+
+    def __init__(
+        self, find: Callable[[BrokerToken], Instrument | None], underlyings: Collection[str]
+    ) -> None:
+        self._find = find
         self._found: frozenset[TradingClass] = frozenset()
         self._asked: Sequence[Mapping[BrokerToken, object]] = ()
         self._known: dict[BrokerToken, TradingClass] = {}
-        self.use(table)
+        self.use(underlyings)
 
-    def use(self, table: InstrumentTable) -> None:
-        """Go by this table for what is not known yet: a new one shall not cost thousands of look-ups."""
-        self._instruments = table.broker_instruments(self._broker)
-        self._underlyings = set(table.underlyings())
+    def use(self, underlyings: Collection[str]) -> None:
+        """Go by a new table for what is not known yet: it shall not cost thousands of look-ups."""
+        self._underlyings = set(underlyings)
         self._asked = ()
 
     def forget(self) -> None:
@@ -46,7 +51,7 @@ class TradingClasses:
 
     def _class(self, token: BrokerToken) -> TradingClass | None:
         known = self._known.get(token)
-        if known is None and (instrument := self._instruments.get(token)) is not None:
+        if known is None and (instrument := self._find(token)) is not None:
             known = self._known[token] = self._classify(instrument)
         return known
 

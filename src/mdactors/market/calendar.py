@@ -143,7 +143,7 @@ class Calendar:
         self._days: dict[tuple[str, int], _Day] = {}
 
     def is_open(self, segment: str, at_ns: int) -> bool:
-        """Whether a feed of the segment is to be expected: in pre-open and the continuous session."""
+        """Whether the segment is in pre-open or in the continuous session."""
         return self.phase(segment, at_ns) in ("pre_open", "open")
 
     def phase(self, segment: str, at_ns: int) -> Phase:
