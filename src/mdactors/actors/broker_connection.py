@@ -221,7 +221,8 @@ class BrokerConnection(Actor):
     def set_interest(self, message: SetInterest) -> None:
         """Make this the whole subscription."""
         self._wanted = dict(message.wanted)
-        self._line.wanted = self._wanted
+        if not self.fenced:
+            self._line.wanted = self._wanted
         if self._state == "live":
             self._update()
         elif self._state == "idle" and self._wanted:
@@ -276,7 +277,8 @@ class BrokerConnection(Actor):
 
     def _become(self, state: str, detail: str = "") -> None:
         self._state, self._detail = state, detail
-        self._line.detail, self._line.state = detail, state
+        if not self.fenced:
+            self._line.detail, self._line.state = detail, state
         report = ConnectionReported(self._adapter.name, self.address.name, state, detail)
         self.tell(self._manager, report)
 

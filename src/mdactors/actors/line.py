@@ -44,10 +44,15 @@ class Line:
             self.socket = None
 
     @property
+    def is_live(self) -> bool:
+        """Whether it is connected, as far as its actor knows."""
+        return self.state == "live" and self.socket is not None
+
+    @property
     def heard(self) -> float | None:
         """Monotonic seconds of the last bytes, heartbeats and pings included; None while it is not live."""
         socket = self.socket
-        return socket.last_received if socket is not None and self.state == "live" else None
+        return socket.last_received if socket is not None and self.is_live else None
 
 
 class Upkeep(msgspec.Struct, frozen=True):
