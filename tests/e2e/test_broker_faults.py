@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import http.client
 import socket
 
 import pytest
 
+from mdactors.runtime import SetClock
 from mdactors_upstox.wire import part, real, text, whole
 
 SYMBOLS = ["NIFTY 50", "RELIANCE", "INFY", "TCS", "SBIN", "NIFTY26NOVFUT"]
@@ -94,6 +96,28 @@ def test_a_silent_feed_is_called_quiet_or_without_heartbeats_stale_then_live(
     wait_until(lambda: words(client)[-1:] == ["live"], 8)
     assert not client.events("gap")
     assert not lost(client.ticks())
+
+
+@pytest.mark.parametrize(("time", "word"), [("09:05:00", "quiet"), ("09:16:00", "stale")])
+def test_options_of_which_nothing_comes_are_not_stale_before_they_could_trade(
+    time, word, simulate, configuration, run_daemon, connect, wait_until
+):
+    moment = dt.datetime.fromisoformat(f"2026-11-30T{time}+05:30")
+    clock = SetClock.starting(int(moment.timestamp()) * 1_000_000_000)
+    server = simulate("kite", clock=clock, beat=0.05, always_open=False)
+    sections = {"calendar": {"always_open": False}, "feed": {"stale_seconds": 1.5}}
+    daemon = run_daemon(configuration({"kite": server.settings()}, **sections), clock=clock)
+    wait_until(lambda: daemon.get("/ready")[0] == 200)
+    (option,) = daemon.get("/api/instruments?type=OPTION&limit=1")[1]
+    client = connect(daemon.port, "/ws/market?events=1")
+    assert client.ask("SUBSCRIBE", option["symbol"])["rejected"] == []
+    server.faults.silence(60, heartbeats=False)
+
+    def detail():
+        return daemon.get("/api/status")[1]["brokers"]["kite"]["detail"]
+
+    wait_until(lambda: "no heartbeats" in detail())
+    assert words(client)[-1] == word
 
 
 PAGE = b"<html><body>Request blocked</body></html>"
