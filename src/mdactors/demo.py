@@ -12,8 +12,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from mdactors.config import Settings, decode_section
+from mdactors.config.clock import write_clock
 from mdactors.errors import SimulatorError
 from mdactors.process import run
+from mdactors.runtime import Clock
 
 SHOWN = (
     "NIFTY 50",
@@ -30,18 +32,24 @@ SHOWN = (
 """What the terminal view shows."""
 
 
-def demo(broker: str, port: int, *, watch: bool) -> int:
+def demo(broker: str, port: int, clock: Clock, *, watch: bool) -> int:
     """Run the daemon on a simulator of ``broker`` until it is interrupted.
 
     Args:
         broker: the adapter's name.
         port: of the daemon's server; 0 takes a free one.
+        clock: of daemon and simulator.
         watch: show the terminal view, and keep the log out of its way.
 
     Returns:
         The process's exit code.
     """
-    with tempfile.TemporaryDirectory(prefix="mdactors-demo-") as data_dir, simulator(broker) as wire:
+    timeline = clock.timeline()
+    options = [] if timeline is None else ["--clock", write_clock(timeline)]
+    with (
+        tempfile.TemporaryDirectory(prefix="mdactors-demo-") as data_dir,
+        simulator(broker, *options) as wire,
+    ):
         settings = demo_settings(broker, port, data_dir, wire, quiet=watch)
 
         def begin(bound: int) -> None:
@@ -50,7 +58,7 @@ def demo(broker: str, port: int, *, watch: bool) -> int:
                 views.enter_context(_watch(bound))
 
         with contextlib.ExitStack() as views:
-            return run(settings, on_listening=begin)
+            return run(settings, clock, begin)
 
 
 def demo_settings(

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import sys
 from collections.abc import Callable
 
 from mdactors import service
 from mdactors.app import Daemon
 from mdactors.config import Settings
+from mdactors.config.clock import write_clock
 from mdactors.plugins import make_adapters
+from mdactors.runtime import Clock
+
+logger = logging.getLogger(__name__)
 
 GARBAGE_THRESHOLDS = (20_000, 20, 50)
 """Ticks are no containers that could be garbage, so that the collector has little to find."""
@@ -20,11 +25,12 @@ SWITCH_SECONDS = 0.0005
 """How long a thread may hold the interpreter while another waits; Python's 5 ms would be felt."""
 
 
-def run(settings: Settings, on_listening: Callable[[int], None] = lambda _port: None) -> int:
+def run(settings: Settings, clock: Clock, on_listening: Callable[[int], None] = lambda _port: None) -> int:
     """Run the daemon until a signal, or until its supervision tree gives up.
 
     Args:
         settings: the whole configuration.
+        clock: whose date and time of day it lives in.
         on_listening: called with the port once clients can connect.
 
     Returns:
@@ -36,7 +42,9 @@ def run(settings: Settings, on_listening: Callable[[int], None] = lambda _port: 
     service.prepare_process(settings.log)
     tune_interpreter()
     adapters = make_adapters(settings)
-    return asyncio.run(_serve(Daemon(settings, adapters), on_listening))
+    if (timeline := clock.timeline()) is not None:
+        logger.warning("the clock was set; another process gets it by --clock %s", write_clock(timeline))
+    return asyncio.run(_serve(Daemon(settings, adapters, clock), on_listening))
 
 
 def tune_interpreter() -> None:

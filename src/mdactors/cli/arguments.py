@@ -4,6 +4,13 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mdactors.runtime import Clock
+
+_MACHINES = "machine"
+"""The default clock: the machine's."""
 
 
 def port(text: str) -> int:
@@ -12,6 +19,30 @@ def port(text: str) -> int:
     if not 0 <= number <= 65_535:
         raise argparse.ArgumentTypeError(f"{number} is no port")
     return number
+
+
+def add_clock(parser: argparse.ArgumentParser) -> None:
+    """Let a command run at another time than the machine's."""
+    parser.add_argument(
+        "--clock",
+        type=_clock,
+        default=_MACHINES,
+        metavar="START[@SPEED]",
+        help="run as if it were START now (2026-10-01T09:10, without an offset in India) and time went SPEED "
+        "times as fast (default 1); the log says how another process gets the same clock",
+    )
+
+
+def _clock(text: str) -> Clock:
+    from mdactors.config.clock import read_clock
+    from mdactors.runtime import MACHINE
+
+    if text == _MACHINES:
+        return MACHINE
+    try:
+        return read_clock(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def add_env_file(parser: argparse.ArgumentParser) -> None:

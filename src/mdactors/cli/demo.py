@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from mdactors.cli.arguments import port
+from mdactors.cli.arguments import add_clock, port
 
 DEFAULT_BROKER = "upstox"
 DEFAULT_PORT = 8081
@@ -20,10 +20,11 @@ def describe(parser: argparse.ArgumentParser) -> None:
         "--broker", default=DEFAULT_BROKER, help="whose wire is simulated (default %(default)s)"
     )
     parser.add_argument("--port", type=port, default=DEFAULT_PORT, help="of the server (default %(default)s)")
+    add_clock(parser)
 
 
 def execute(arguments: argparse.Namespace) -> int:
     """Run the command; its exit code."""
     from mdactors.demo import demo
 
-    return demo(arguments.broker, arguments.port, watch=sys.stdout.isatty())
+    return demo(arguments.broker, arguments.port, arguments.clock, watch=sys.stdout.isatty())

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mdactors.cli.arguments import add_env_file
+from mdactors.cli.arguments import add_clock, add_env_file
 
 if TYPE_CHECKING:
     from mdactors.config import Settings
@@ -21,6 +21,7 @@ def describe(parser: argparse.ArgumentParser) -> None:
         "--config", type=Path, required=True, metavar="FILE", help="YAML; see config/reference.yaml"
     )
     add_env_file(parser)
+    add_clock(parser)
 
 
 def read_settings(path: Path, env_file: Path | None) -> Settings:
@@ -41,4 +42,4 @@ def execute(arguments: argparse.Namespace) -> int:
     settings = read_settings(arguments.config, arguments.env_file)
     from mdactors import process
 
-    return process.run(settings)
+    return process.run(settings, arguments.clock)

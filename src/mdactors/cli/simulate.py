@@ -7,9 +7,11 @@ import json
 import logging
 from typing import TYPE_CHECKING, Any
 
-from mdactors.cli.arguments import port
+from mdactors.cli.arguments import add_clock, port
+from mdactors.errors import ConfigError
 
 if TYPE_CHECKING:
+    from mdactors.runtime import Clock
     from mdactors.simulator import Venue
 
 
@@ -22,7 +24,6 @@ def describe(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=port, required=True, help="0 lets the system choose")
     for name, kind, default, meaning in (
         ("--seed", int, 1, "the same seed gives the same market"),
-        ("--speed", float, 1.0, "exchange time per real time"),
         ("--rate", float, 400.0, "updates a second, all together"),
         ("--beat", float, 0.25, "seconds between emissions"),
         ("--packets-per-frame", int, 0, "0: as many as changed"),
@@ -31,6 +32,13 @@ def describe(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(
             name, type=kind, default=default, metavar="N", help=f"{meaning} (default %(default)s)"
         )
+    parser.add_argument(
+        "--speed",
+        type=float,
+        metavar="N",
+        help="exchange time per real time, from 09:15 on (default 1, now)",
+    )
+    add_clock(parser)
     parser.add_argument("--replay", default="", metavar="FILE", help="recorded bars or ticks (CSV, also .gz)")
     parser.add_argument("--sent-log", default="", metavar="FILE", help="count what was sent, as JSON lines")
     parser.add_argument(
@@ -44,9 +52,12 @@ def execute(arguments: argparse.Namespace) -> int:
     from mdactors.simulator import SimulatorOptions, SimulatorServer, open_venue
 
     logging.basicConfig(level=logging.WARNING)
+    clock: Clock = arguments.clock
+    if arguments.speed is not None and clock.timeline() is not None:
+        raise ConfigError(["--speed: the clock has one, write --clock START@SPEED"])
     options = SimulatorOptions(
         seed=arguments.seed,
-        speed=arguments.speed,
+        speed=clock.speed if arguments.speed is None else arguments.speed,
         rate=arguments.rate,
         beat=arguments.beat,
         packets_per_frame=arguments.packets_per_frame,
@@ -54,7 +65,7 @@ def execute(arguments: argparse.Namespace) -> int:
         replay=arguments.replay,
         sent_log=arguments.sent_log,
     )
-    venue = open_venue(options)
+    venue = open_venue(options, clock)
     server = SimulatorServer(load_simulator(arguments.broker)(venue, options), port=arguments.port)
 
     def announce(bound: int) -> None:
@@ -62,7 +73,7 @@ def execute(arguments: argparse.Namespace) -> int:
             ready = {"port": bound, "settings": server.settings(), "symbols": _symbols(venue)}
             print(json.dumps(ready), flush=True)
         else:
-            print(_greeting(arguments.broker, bound, server.settings()), flush=True)
+            print(_greeting(arguments.broker, bound, server.settings(), clock), flush=True)
 
     server.run_forever(parent=arguments.child, ready=announce)
     return 0
@@ -75,7 +86,11 @@ def _symbols(venue: Venue) -> list[str]:
     ]
 
 
-def _greeting(broker: str, bound: int, settings: dict[str, Any]) -> str:
+def _greeting(broker: str, bound: int, settings: dict[str, Any], clock: Clock) -> str:
+    from mdactors.config.clock import write_clock
+
     lines = [f"the {broker} simulator listens on port {bound}; to connect the daemon to it:", "", "brokers:"]
     lines += [f"  {broker}:", *(f"    {name}: {json.dumps(value)}" for name, value in settings.items())]
+    if (timeline := clock.timeline()) is not None:
+        lines += ["", f"and to have it live in the same time: --clock {write_clock(timeline)}"]
     return "\n".join(lines)

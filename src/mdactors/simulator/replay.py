@@ -24,12 +24,14 @@ _UNKNOWN_TOKEN = 800_001
 class Replay(Venue):
     """Plays one recorded CSV file (may be gzipped): minute bars, full ticks or last prices.
 
-    Time starts just before the first recorded update; after the last one nothing changes any more.
+    Time starts just before the first recorded update; after the last one nothing changes any more. Under a
+    clock that was set it is live: what was recorded by the time that it shows is played.
     Recorded ticks keep their books; bars and last prices get a made-up one around the price.
     """
 
     def __init__(self, path: Path, *, session: Session | None = None, clock: Clock = MACHINE) -> None:
         self.clock = clock
+        self.live = clock.timeline() is not None
         events, names = read_recording(path)
         first = {event.name: event for event in reversed(events)}
         instruments = dict(_identify(names))
@@ -37,7 +39,10 @@ class Replay(Venue):
         self._states_by_name = {
             name: _opening(instrument, first[name], sizes) for name, instrument in instruments.items()
         }
-        super().__init__(self._states_by_name.values(), events[0].time_ms - 1, session or Session())
+        start_ms = events[0].time_ms - 1
+        if self.live:
+            start_ms = min(start_ms, clock.time_ns() // 1_000_000)
+        super().__init__(self._states_by_name.values(), start_ms, session or Session())
         self._events = events
         self._next = 0
         self._day = day_number(self.now_ms)
