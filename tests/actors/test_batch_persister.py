@@ -245,6 +245,18 @@ def test_at_the_end_of_a_trading_day_everything_is_written(
     wait_until(idle.whole)
 
 
+def test_under_a_faster_clock_the_flush_comes_when_it_shows_the_time(
+    idle: Rig, wait_until: Callable[..., None]
+) -> None:
+    idle.clock = FakeClock(THURSDAY_1500, speed=60)
+    idle.start(flush_at="16:00", batch_seconds=1e9)
+    idle.tell(3)
+    idle.clock.advance(59)
+    assert idle.counters()["waiting"] == 3
+    idle.clock.advance(1.1)
+    wait_until(idle.whole)
+
+
 def test_a_saturday_has_no_flush(idle: Rig, wait_until: Callable[..., None]) -> None:
     idle.clock = FakeClock(THURSDAY_1500 + 2 * ist.DAY_SECONDS * SECOND)
     idle.start(flush_at="16:00", batch_seconds=1e9)

@@ -114,6 +114,21 @@ def test_a_bar_is_told_once_though_nothing_is_traded_any_more(
     assert rig.seconds() == [(0, 100.0, 0, False)]
 
 
+def test_under_a_faster_clock_a_quiet_markets_bar_is_told_a_real_grace_after_its_end(
+    rig: Rig, wait_until: Callable[..., None]
+) -> None:
+    rig.clock = FakeClock(TEN_MS * 1_000_000, speed=60)
+    rig.start()
+    rig.tell(tick(0, 100.0, 1_000))
+    rig.clock.advance(1.5)
+    assert rig.counters()["published"] == 0
+    rig.clock.advance(0.25)
+    wait_until(lambda: rig.seconds() == [(0, 100.0, 0, False)])
+    assert rig.seconds("1m") == []
+    rig.clock.advance(0.75)
+    wait_until(lambda: rig.seconds("1m") == [(0, 100.0, 0, False)])
+
+
 def test_a_late_tick_is_told_as_a_correction(rig: Rig, wait_until: Callable[..., None]) -> None:
     rig.start()
     rig.tell(tick(0, 100.0, 1_000), tick(3, 102.0, 1_010))

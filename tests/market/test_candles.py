@@ -293,6 +293,13 @@ def test_a_quiet_markets_bar_closes_as_time_goes_by() -> None:
     assert len(candles.closed(7_500)) == 1
 
 
+def test_where_the_flow_goes_faster_than_real_time_the_grace_is_real() -> None:
+    candles = Candles(Calendar(), ["1s"], 1.5, pace=60)
+    candles.add([tick(100.0, at="10:00:00", volume=1), tick(101.0, at="10:01:30.9", volume=2)], 0)
+    assert candles.closed(0) == [], "a trade of 10:00:00 may come for 90 seconds of the flow"
+    assert len(candles.closed(100)) == 1
+
+
 def test_trades_timed_by_receipts_do_not_wait_for_or_close_those_of_the_exchanges_clock() -> None:
     candles = Candles(Calendar(), ["1s"], 1.5)
     ahead = tick(100.0, at="10:00:05", received="10:00:00", volume=1)
@@ -391,6 +398,16 @@ def test_who_takes_over_hands_out_only_what_closed_just_before_and_that_as_corre
     rest = taken(successor, 0, tick(105.0, at="10:01:10", volume=50))
     assert shown([bar for bar in rest if bar.interval == "1m"]) == [("10:00:00", 100, 100, 100, 100, 39)]
     assert not any(bar.correction for bar in rest)
+
+
+def test_where_the_flow_goes_faster_what_closed_just_before_is_more_of_it() -> None:
+    minutes = [tick(100.0, at=f"10:{minute:02}:00", volume=minute) for minute in range(30)]
+    again = []
+    for pace in (1.0, 60.0):
+        successor = Candles(Calendar(), ["1m"], 1.5, pace)
+        successor.add(minutes, 0)
+        again.append([ist.iso(bar.start)[14:16] for bar in successor.resume(0)])
+    assert again == [[], [f"{minute}" for minute in range(17, 27)]]
 
 
 def test_an_index_that_goes_on_repeating_an_old_state_disturbs_no_other_instrument() -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from mdactors.runtime import FakeClock
 from mdactors.simulator import Exchange, PriceState, Session
 from mdactors.simulator.session import IST_MS
 from mdactors.simulator.universe import Universe
@@ -291,3 +292,19 @@ def test_an_update_costs_less_than_a_quarter_of_what_25_000_a_second_allow() -> 
     count = sum(1 for _ in updates(exchange, 1, exchange.stride_ms))
     assert count >= 25_000
     assert time.process_time() - began < 0.5
+
+
+def test_what_expires_today_is_listed_until_midnight_and_then_no_more() -> None:
+    late = at("2026-12-29 23:59:58")
+    exchange = Exchange(rate=500, start_ms=late)
+    assert {each.expiry for each in exchange.instruments if each.expiry} == {"2026-12-29", "2027-01-26"}
+    exchange.advance(late + 3000)
+    assert {each.expiry for each in exchange.instruments if each.expiry} == {"2027-01-26"}
+
+
+def test_without_a_start_its_time_is_the_clocks() -> None:
+    exchange = Exchange(clock=FakeClock(at("2027-03-30 11:00:00") * 1_000_000))
+    assert exchange.live
+    assert exchange.now_ms == at("2027-03-30 11:00:00")
+    assert min(each.expiry for each in exchange.instruments if each.expiry) == "2027-03-30"
+    assert not Exchange(start_ms=NOON).live

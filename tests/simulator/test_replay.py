@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from mdactors.errors import SimulatorError
+from mdactors.market.moment import read_moment
+from mdactors.runtime import SetClock
 from mdactors.simulator import Exchange, PriceState, Replay, SimulatorOptions, open_venue
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
@@ -143,6 +145,31 @@ def test_options_choose_the_market(tmp_path: Path) -> None:
     for options in (SimulatorOptions(start="tomorrow"), SimulatorOptions(speed=0), SimulatorOptions(rate=-1)):
         with pytest.raises(SimulatorError):
             open_venue(options)
+
+
+def test_under_a_clock_that_was_set_what_was_recorded_by_its_time_is_played(tmp_path: Path) -> None:
+    path = written(tmp_path, BARS)
+    early = Replay(path, clock=SetClock.starting(read_moment("2026-06-08T15:00")))
+    assert early.live
+    assert early.advance(ms("2026-06-08T15:28:59")) == []
+    assert {each.instrument.symbol for each in early.advance(ms("2026-06-08T15:29:00"))} == {
+        "RELIANCE",
+        "NIFTY 50",
+    }
+    late = Replay(path, clock=SetClock.starting(read_moment("2026-06-09T09:15:50")))
+    late.advance(ms("2026-06-09T09:15:50"))
+    assert late.ended
+    assert named(late, "RELIANCE").last_price == 1288.5
+
+
+def test_under_the_machines_clock_a_recording_begins_with_its_first_update(tmp_path: Path) -> None:
+    replay = Replay(written(tmp_path, BARS))
+    assert not replay.live
+    assert replay.now_ms == ms("2026-06-08T15:29:00") - 1
+
+
+def ms(moment: str) -> int:
+    return read_moment(moment) // 1_000_000
 
 
 def recorded(name: str) -> Path:

@@ -19,6 +19,9 @@ import msgspec
 import pytest
 import websocket
 
+from mdactors.market import ist
+from mdactors.market.moment import read_moment
+from mdactors.runtime import SetClock
 from mdactors.simulator import (
     Conversation,
     Peer,
@@ -431,6 +434,35 @@ def test_the_beat_keeps_the_rate(tmp_path: Path) -> None:
             heard += count
         client.close()
     assert heard == pytest.approx((last - first) * 5, abs=10)
+
+
+@pytest.mark.parametrize("speed", [1.0, 60.0])
+def test_a_live_exchange_is_never_before_its_clock_and_hardly_behind_it(speed: float) -> None:
+    clock = SetClock.starting(read_moment("2027-01-26T10:00"), speed)
+    options = SimulatorOptions(beat=0.02, rate=1000, speed=speed)
+    with SimulatorServer(TestSimulator(open_venue(options, clock), options)) as server:
+        client = websocket.create_connection(server.settings()["url"] + "?token=simulated", timeout=5)
+        client.recv()
+        behind = []
+        for _ in range(50):
+            _, exchange_ms = next_beat(client)
+            behind.append(clock.time_ns() / 1e6 - exchange_ms)
+        client.close()
+    assert 0 <= min(behind) < 250 * speed, "ms: a quarter of a real second for a busy machine"
+
+
+def test_under_a_clock_that_was_set_the_judges_log_has_its_time(tmp_path: Path) -> None:
+    path = tmp_path / "sent.jsonl"
+    clock = SetClock.starting(read_moment("2027-01-26T10:00"))
+    options = SimulatorOptions(beat=0.02, rate=1000, sent_log=str(path))
+    with SimulatorServer(TestSimulator(open_venue(options, clock), options)) as server:
+        client = websocket.create_connection(server.settings()["url"] + "?token=simulated", timeout=5)
+        client.recv()
+        next_beat(client)
+        client.close()
+    times = [msgspec.json.decode(line)["time_ms"] for line in path.read_bytes().splitlines()]
+    assert times
+    assert {ist.iso(each)[:13] for each in times} == {"2027-01-26T10"}
 
 
 def next_beat(client: websocket.WebSocket) -> tuple[int, int]:

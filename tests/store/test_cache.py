@@ -185,6 +185,15 @@ def test_it_is_taken_up_where_it_was_left_and_skips_what_it_holds(cache: Cache):
     assert cache.covered_from() == NOON
 
 
+def test_under_a_faster_clock_so_much_real_time_is_offered_again(make: Make, clock: FakeClock):
+    clock.speed = 60
+    cache = make()
+    cache.resume(NOON)
+    cache.complete()
+    cache.write([tick(seq, NOON + seq * MINUTE) for seq in range(1, 31)])
+    assert cache.resume(0) == NOON + 30 * MINUTE - 60 * OVERLAP_NS
+
+
 def test_after_a_hole_that_nobody_fills_it_covers_what_came_later(cache: Cache, clock: FakeClock):
     cache.write([tick(1, NOON)])
     cache.resume(0)

@@ -16,6 +16,7 @@ import pytest
 from mdactors.market.instrument import Instrument
 from mdactors.market.quote import Depth, Level, Quote
 from mdactors.market.tick import Tick
+from mdactors.runtime import SetClock
 from mdactors.store import recent as recent_module
 from mdactors.store.journal import Journal
 from mdactors.store.journal_reader import JournalReader
@@ -128,6 +129,17 @@ def test_brokers_whose_frames_waited_differently_lose_nothing(world: World) -> N
     world.append(ticks)
     for stored in range(0, 800, 100):
         assert numbers(read(world.recent)) == numbers(ticks), f"{stored} stored"
+        world.persist(100)
+
+
+def test_under_a_faster_clock_frames_may_have_waited_as_long_in_real_time(world: World) -> None:
+    random.seed(5)
+    late = {"kite": 0, "upstox": 60 * SKEW_NS - MS}
+    ticks = world.ticks(800, lambda n: NOON + n * 1200 * MS - late[("kite", "upstox")[n % 2]])
+    world.append(ticks)
+    recent = Recent(world.store, world.journal.folder, {}, SetClock.starting(NOON, 60))
+    for stored in range(0, 800, 100):
+        assert numbers(read(recent)) == numbers(ticks), f"{stored} stored"
         world.persist(100)
 
 

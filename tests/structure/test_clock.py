@@ -127,11 +127,12 @@ def test_where_no_clock_is_given_it_is_the_machines_and_nowhere_else() -> None:
     taken = {name_of(path) for path in PRODUCT if {"MACHINE", "SystemClock"} & _names(path)}
     assert taken == {
         "src/mdactors/app.py",
+        "src/mdactors/cli/arguments.py",
         "src/mdactors/runtime/__init__.py",
         "src/mdactors/simulator/exchange.py",
         "src/mdactors/simulator/opening.py",
-        "src/mdactors/simulator/server.py",
-        "src/mdactors/store/archive.py",
+        "src/mdactors/simulator/replay.py",
+        "src/mdactors/simulator/venue.py",
         "src/mdactors/store/cache_memory.py",
         "src/mdactors/store/cache_redis.py",
         "src/mdactors/store/recent.py",

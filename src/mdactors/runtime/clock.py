@@ -101,19 +101,20 @@ def clock_of(timeline: Timeline | None) -> Clock:
 class FakeClock(Clock):
     """A clock that stands still until `advance` moves it; usable from any thread."""
 
-    def __init__(self, start_ns: int = 1_760_000_000_000_000_000) -> None:
+    def __init__(self, start_ns: int = 1_760_000_000_000_000_000, speed: float = 1.0) -> None:
+        self.speed = speed
         self._start_ns = start_ns
         self._now = 0.0
         self._lock = threading.Lock()
         self._waiting: list[threading.Condition] = []
 
     def monotonic(self) -> float:
-        """Seconds by which the clock was advanced."""
+        """Real seconds by which the clock was advanced."""
         return self._now
 
     def time_ns(self) -> int:
-        """The start plus what was advanced."""
-        return self._start_ns + round(self._now * 1e9)
+        """The start plus what was advanced, at the clock's speed."""
+        return self._start_ns + round(self._now * self.speed * 1e9)
 
     def advance(self, seconds: float) -> None:
         """Move the time and wake everybody who waits for it; what is due then happens in its own thread.
@@ -141,4 +142,4 @@ class FakeClock(Clock):
 
     def timeline(self) -> Timeline:
         """The time now, from which it runs on in another process."""
-        return Timeline(self.time_ns(), time.monotonic())
+        return Timeline(self.time_ns(), time.monotonic(), self.speed)
