@@ -78,6 +78,25 @@ def test_a_wrong_command_line_ends_with_two(words: list[str], capsys: Capture) -
     assert "error: " in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("command", ["run", "demo", "simulate"])
+@pytest.mark.parametrize(
+    ("clock", "said"), [("noon", "'noon' is no time: write"), ("2026-10-01T09:10@fast", "'fast' is no speed")]
+)
+def test_a_clock_that_is_none_ends_with_two_and_says_what_is_one(
+    command: str, clock: str, said: str, capsys: Capture
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([command, "--clock", clock])
+    assert ended.value.code == 2
+    assert f"argument --clock: {said}" in capsys.readouterr().err
+
+
+def test_a_simulator_has_its_speed_from_the_clock_that_it_is_given(capsys: Capture) -> None:
+    words = ["--broker", "kite", "--port", "0", "--clock", "2026-10-01T09:10@60", "--speed", "10"]
+    assert main(["simulate", *words]) == 2
+    assert capsys.readouterr().err == "mdactors: --speed: the clock has one, write --clock START@SPEED\n"
+
+
 def test_help_imports_none_of_what_the_commands_need() -> None:
     heavy = "pykka tornado yaml rich websocket kiteconnect"
     code = (
