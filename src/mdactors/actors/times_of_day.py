@@ -20,11 +20,11 @@ class TimesOfDay:
         self._due_ns = self._next_ns()
 
     def seconds(self) -> float:
-        """Real seconds until it is worth a look."""
+        """Tell how many real seconds it is until a look is worth it."""
         return min(max(0.0, self._clock.seconds_until(self._due_ns)), CHECK_SECONDS)
 
     def come(self) -> int | None:
-        """The time that has come, in nanoseconds since 1970; from then on the next is waited for."""
+        """Take the time that has come, if one has (nanoseconds since 1970), and wait for the next."""
         if self._clock.time_ns() < self._due_ns:
             return None
         came, self._due_ns = self._due_ns, self._next_ns()

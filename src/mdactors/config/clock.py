@@ -15,7 +15,7 @@ _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
 def read_clock(text: str) -> SetClock:
-    """The clock that shows START now, or showed it at SINCE, in seconds of the machine's monotonic clock.
+    """Read a clock that shows START now, or showed it at SINCE, a second of the machine's monotonic clock.
 
     Raises:
         ValueError: it is none; the message says what is understood.
@@ -31,7 +31,7 @@ def read_clock(text: str) -> SetClock:
 
 
 def write_clock(timeline: Timeline) -> str:
-    """The same clock for another process of this machine."""
+    """Write the same clock for another process of this machine."""
     start = _EPOCH + dt.timedelta(microseconds=timeline.start_ns // 1000)
     return f"{start.astimezone(IST).isoformat()}@{timeline.speed!r}@{timeline.began!r}"
 

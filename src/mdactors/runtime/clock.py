@@ -36,14 +36,14 @@ class Clock(Protocol):
         """Wait until ``condition``, held by the caller, is notified or `monotonic` reaches ``due``."""
 
     def timeline(self) -> Timeline | None:
-        """What shows the same time in another process, see `clock_of`; None is the machine's time."""
+        """Describe it for another process, see `clock_of`; None is the machine's time."""
 
     def seconds_until(self, wall_ns: int) -> float:
-        """Real seconds until `time_ns` reaches this; below 0 where it has."""
+        """Tell how many real seconds pass until `time_ns` reaches this; below 0 where it has."""
         return (wall_ns - self.time_ns()) / 1e9 / self.speed
 
     def span_ns(self, real_ns: int) -> int:
-        """What `time_ns` moves on by in so many real nanoseconds."""
+        """Tell what `time_ns` moves on by in so many real nanoseconds."""
         return round(real_ns * self.speed)
 
 
@@ -63,7 +63,7 @@ class SystemClock(Clock):
         condition.wait(max(0.0, due - time.monotonic()))
 
     def timeline(self) -> Timeline | None:
-        """None: whoever asks the machine gets the same."""
+        """Describe nothing: whoever asks the machine gets the same."""
         return None
 
 
@@ -80,7 +80,7 @@ class SetClock(SystemClock):
 
     @classmethod
     def starting(cls, start_ns: int, speed: float = 1.0) -> SetClock:
-        """A clock that shows this time now."""
+        """Start a clock that shows this time now."""
         return cls(Timeline(start_ns, time.monotonic(), speed))
 
     def time_ns(self) -> int:
@@ -89,12 +89,12 @@ class SetClock(SystemClock):
         return timeline.start_ns + round((time.monotonic() - timeline.began) * timeline.speed * 1e9)
 
     def timeline(self) -> Timeline:
-        """What it was set to."""
+        """Tell what it was set to."""
         return self._timeline
 
 
 def clock_of(timeline: Timeline | None) -> Clock:
-    """The clock that another process described."""
+    """Make the clock that another process described."""
     return MACHINE if timeline is None else SetClock(timeline)
 
 
@@ -141,5 +141,5 @@ class FakeClock(Clock):
                 self._waiting.remove(condition)
 
     def timeline(self) -> Timeline:
-        """The time now, from which it runs on in another process."""
+        """Tell the time now, from which it runs on in another process."""
         return Timeline(self.time_ns(), time.monotonic(), self.speed)
