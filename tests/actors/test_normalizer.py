@@ -31,6 +31,7 @@ from mdactors_upstox.adapter import UpstoxAdapter
 
 RELIANCE = Instrument(738561, "RELIANCE", "NSE", "NSE_EQ", "STOCK", "NSE_EQ|INE002A01018")
 INFY = Instrument(408065, "INFY", "NSE", "NSE_EQ", "STOCK", "NSE_EQ|INE009A01021")
+NIFTY = Instrument(256265, "NIFTY 50", "NSE", "NSE_INDEX", "INDEX", "NSE_INDEX|Nifty 50")
 SNAPSHOT_KEY = "NSE_EQ|INE002A01018"
 # Vectors V3 (a snapshot of one share) and V7 (a partial update of it) of Upstox's wire.
 SNAPSHOT = bytes.fromhex(
@@ -360,3 +361,23 @@ def test_the_newest_text_of_the_broker_is_kept_with_its_time(
         "connection": "c",
         "text": "maintenance at 18:00",
     }
+
+
+@pytest.mark.parametrize(("speed", "status"), [(1.0, "delayed"), (60.0, "live")])
+def test_what_is_a_delay_is_real_time_however_fast_the_clock_goes(
+    speed: float,
+    status: str,
+    listen: Callable[..., Any],
+    run_tree: Callable[..., Any],
+    wait_until: Callable[..., None],
+) -> None:
+    second = 1_790_658_005
+    clock = FakeClock(second * 10**9, speed)
+    rig = Rig(KiteAdapter(KiteSettings()), [(NIFTY, NIFTY.token)], listen, run_tree, clock)
+    rig.line.wanted = {NIFTY.token: "full"}
+    for said, received in ((second, second), (second + 1, second + 101)):
+        full = struct.pack(">HHI6iI", 1, 32, NIFTY.token, 100, 100, 100, 100, 100, 0, said)
+        rig.address.tell(FrameReceived("c", full, received * 10**9))
+    wait_until(lambda: len(rig.ticks) == 2)
+    clock.advance(1.0)
+    wait_until(lambda: [each.status for each in rig.hub.of(FeedStatusChanged)][-1:] == [status])
