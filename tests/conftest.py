@@ -12,11 +12,13 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import hypothesis
 import pykka
 import pytest
+from bench._servers import Postgres, postgres
 from tests.today import todays_clock
 from tests.waiting import wait_until
 from xdist.scheduler import LoadScopeScheduling
@@ -146,3 +148,21 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip(f"no recorded market data at {SHARED_DATA}")
     return SHARED_DATA
+
+
+@contextlib.contextmanager
+def open_folder() -> Iterator[Path]:
+    """A folder that other users can reach as well.
+
+    A server of root's tests runs as somebody else, and every pytest that starts closes the folder above
+    ``tmp_path`` to others: the server would lose its files.
+    """
+    with TemporaryDirectory(prefix="mdactors-") as folder:
+        yield Path(folder)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Postgres]:
+    """One PostgreSQL for all tests of a run; a test that stops or hangs a server takes `own_postgres`."""
+    with open_folder() as folder, postgres(folder) as server:
+        yield server

@@ -459,6 +459,8 @@ def test_the_board_says_the_last_event() -> None:
         ({"event": "alarm", "id": "x", "text": "disk full", "active": True}, "alarm: disk full"),
         ({"event": "alarm", "id": "x", "text": "disk full", "active": False}, "over: disk full"),
         ({"event": "error", "code": "c", "message": "no such thing"}, "error: no such thing"),
+        ({"event": "status", "source": "kite", "status": "quiet"}, "kite is quiet"),
+        ({"event": "status", "source": "kite", "status": "needs_login"}, "kite needs a login"),
         ({"event": "subscribed", "rejected": [{"symbol": "INFY", "asked": "INFY", "reason": "no capacity"}]},
          "not streamed: INFY (no capacity)"),
     ],

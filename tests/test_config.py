@@ -64,7 +64,7 @@ def test_values_are_read(tmp_path: Path) -> None:
 
 def test_every_problem_is_reported_at_once_by_its_path(tmp_path: Path) -> None:
     text = """
-        data_dir: 5
+        data_dir: ""
         sever: {}
         server: {port: eighty, hst: there, outbox_seconds: 0, origins: ['*', 2]}
         subscriptions: {mode: ful}
@@ -74,12 +74,12 @@ def test_every_problem_is_reported_at_once_by_its_path(tmp_path: Path) -> None:
     """
     assert problems(tmp_path, text) == [
         "brokers.kite.api_key: the environment variable NOBODY_SET_ME is not set",
-        "data_dir: expected str, got int",
+        "data_dir: expected str of length >= 1",
         "sever: unknown setting (did you mean server?)",
         "server.port: expected int, got str",
         "server.hst: unknown setting (did you mean host?)",
         "server.outbox_seconds: expected float > 0.0, got 0",
-        "server.origins[1]: expected str, got int",
+        "server.origins[1]: expected * or an origin like https://app.example.com:8443, without a path",
         "subscriptions.mode: expected one of ltp, quote, full, depth30 (did you mean full?)",
         "brokers.kite.conections: unknown setting (did you mean connections?)",
         "brokers.kite.connections: expected int <= 3, got 9",
@@ -112,12 +112,11 @@ def test_a_section_that_is_none_is_named(tmp_path: Path) -> None:
     ]
 
 
-def test_a_broker_that_is_no_name_or_no_section_is_named_by_its_path(tmp_path: Path) -> None:
+def test_a_broker_that_is_none_or_no_section_is_named_by_its_path(tmp_path: Path) -> None:
     text = "brokers: {1: {}, upstox: [2], kite: {3: 4, api_key: k}}"
     assert problems(tmp_path, text) == [
-        "brokers.1: expected a name, got int: put it in quotes",
         "brokers.upstox: expected a section of settings, got list",
-        "brokers.kite.3: expected a name, got int: put it in quotes",
+        "brokers.1: no adapter named 1 is installed; installed: kite, upstox",
         "brokers.kite.3: unknown setting",
     ]
     assert problems(tmp_path, "brokers: [kite]") == ["brokers: expected a section of settings, got list"]
@@ -136,7 +135,6 @@ def test_a_broker_with_nothing_below_it_means_all_defaults(tmp_path: Path) -> No
         ("{a: 1}: 2", ", line 1, column 1: expected the name of a setting, got a list or section"),
         ("a: &a [*a]", ", line 1, column 8: a is a part of itself"),
         ("server: &s {x: {y: *s}}", ", line 1, column 20: s is a part of itself"),
-        ("data_dir: 2026-13-45", ": month must be in 1..12"),
         ("a: " + "[" * 5000, ": is nested too deep"),
     ],
 )
@@ -150,10 +148,6 @@ def test_yaml_that_no_setting_can_be_is_a_problem_and_no_traceback(
 def test_an_alias_of_another_setting_is_read(tmp_path: Path) -> None:
     settings = load(written(tmp_path, "server: {port: &p 9000, max_sessions: *p}"), {})
     assert settings.server.max_sessions == 9000
-
-
-def test_a_number_may_not_be_a_text(tmp_path: Path) -> None:
-    assert problems(tmp_path, 'server: {port: "80"}') == ["server.port: expected int, got str"]
 
 
 def test_a_syntax_error_names_line_and_column(tmp_path: Path) -> None:
@@ -199,7 +193,7 @@ def test_a_variable_of_the_wrong_kind_is_one_problem(tmp_path: Path) -> None:
         "server.port: expected int, got str"
     ]
     assert problems(tmp_path, 'server: {port: "${PORT}"}', {"PORT": "70000"}) == [
-        "server.port: expected int <= 65535"
+        "server.port: expected int <= 65535, got 70000"
     ]
     assert problems(tmp_path, 'server: {port: "${PORT}"}') == [
         "server.port: the environment variable PORT is not set"
@@ -233,11 +227,10 @@ def test_a_secret_given_twice_or_not_readable_is_refused(tmp_path: Path) -> None
 
 
 def test_no_problem_shows_a_secret(tmp_path: Path) -> None:
-    text = "admin: {token: 314159}\nbrokers: {kite: {access_token: [hushhush], access_tokens: hushhush}}"
-    said = " ".join(problems(tmp_path, text))
-    assert "admin.token: expected str, got int: put it in quotes" in said
-    assert "314159" not in said
-    assert "hushhush" not in said
+    text = "brokers: {kite: {access_token: [hushhush], access_tokens: hushhush, connections: hushhush}}"
+    said = problems(tmp_path, text)
+    assert len(said) == 3
+    assert "hushhush" not in " ".join(said)
 
 
 def test_a_secret_is_masked_wherever_settings_are_printed() -> None:
@@ -265,28 +258,11 @@ def test_a_type_may_refuse_what_does_not_fit_together() -> None:
         decode_section({"least": 11}, Paired, "brokers.x")
 
 
-def test_a_broker_section_keeps_its_variables_until_it_is_decoded(tmp_path: Path) -> None:
+def test_a_variable_in_a_brokers_section_is_read_as_its_adapter_wants_it(
+    tmp_path: Path,
+) -> None:
     raw = load(written(tmp_path, "brokers: {x: {api_key: k, size: '${SIZE}'}}"), {"SIZE": "7"}).brokers["x"]
     assert decode_section(raw, Adapted, "brokers.x").size == 7
-
-
-def test_an_env_file_is_read_line_by_line(tmp_path: Path) -> None:
-    path = tmp_path / ".env"
-    path.write_text("# a comment\n\nA=1\nexport B = two words \nC='a # b'\nD=\"x\"\nE=\n; old comment\n")
-    assert read_env_file(path) == {"A": "1", "B": "two words", "C": "a # b", "D": "x", "E": ""}
-
-
-def test_a_bad_line_of_an_env_file_is_named_but_not_shown(tmp_path: Path) -> None:
-    path = tmp_path / ".env"
-    path.write_text("A=1\nhushhush\n2B=hushhush\n")
-    with pytest.raises(ConfigError) as caught:
-        read_env_file(path)
-    assert caught.value.problems == [f"{path}, line {n}: expected KEY=VALUE" for n in (2, 3)]
-
-
-def test_an_env_file_that_is_missing_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="absent: cannot be read: No such file"):
-        read_env_file(tmp_path / "absent")
 
 
 @pytest.mark.parametrize("name", ["demo.yaml", "kite.yaml", "upstox.yaml"])

@@ -8,14 +8,17 @@ thread and from the instrument master's process or thread, never from the event 
 from __future__ import annotations
 
 import abc
-from collections.abc import Iterator, Mapping, Sequence
+import html
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
+from urllib.parse import parse_qsl, quote, urlsplit
 
 import msgspec
 
 from mdactors.errors import BrokerError
 from mdactors.market.instrument import InstrumentRow
-from mdactors.market.quote import MODES, BrokerToken, Depth, Greeks, Level, Mode, Quote
+from mdactors.market.quote import MODES, BrokerToken, Depth, Greeks, Level, Mode, Quote, serving
 
 __all__ = [
     "MODES",
@@ -34,7 +37,17 @@ __all__ = [
     "Outgoing",
     "Quote",
     "Secret",
+    "masked",
+    "readable",
+    "serving",
 ]
+
+SHORTEST_SECRET = 6
+"""Characters; what is shorter is no secret, and would hide words."""
+READ_BYTES = 64 * 1024
+READ_CHARACTERS = 200
+"""How much of a page is looked at, and how much of its text is shown."""
+_MARKUP = re.compile(r"(?is)<(script|style|head)\b.*?</\1\s*>|<!--.*?-->|<[^>]*>")
 
 
 class Secret:
@@ -48,11 +61,6 @@ class Secret:
     def reveal(self) -> str:
         """The text itself, for the wire only."""
         return self._text
-
-    @staticmethod
-    def plain(value: object) -> str:
-        """What goes into a pipe to a process of ours: a secret as it is, any text as a plain one."""
-        return str(value.reveal() if isinstance(value, Secret) else value)
 
     def __bool__(self) -> bool:
         return bool(self._text)
@@ -93,6 +101,10 @@ class Endpoint(msgspec.Struct, frozen=True):
 
     url: Secret
     headers: dict[str, str] = {}
+
+    def masked(self, said: bytes) -> bytes:
+        """What the other side said, without the secrets of the address: a page may repeat it."""
+        return masked(said, (value for _, value in parse_qsl(urlsplit(self.url.reveal()).query)))
 
     def __repr__(self) -> str:
         return "Endpoint('***')"
@@ -148,8 +160,8 @@ class BrokerAdapter(abc.ABC):
 
     name: ClassVar[str]
     settings: ClassVar[type[msgspec.Struct]]
-    modes: ClassVar[Mapping[Mode, Mode]]
-    """Wanted mode -> the broker's mode that serves it; a mode that is absent cannot be had."""
+    modes: Mapping[Mode, Mode]
+    """Wanted mode -> the broker's mode that holds all of it; a wish for another is served by `serving`."""
 
     quote: ClassVar[type[Quote]] = Quote
     """The class of the quotes, which builds a book out of stored bytes."""
@@ -204,9 +216,17 @@ class BrokerAdapter(abc.ABC):
         """A fingerprint of the login in use now: when it changes, a refused login is worth another try."""
         return ""
 
+    def lacks(self) -> Mapping[str, str]:
+        """What a login still needs: setting -> what is missing, for a person. Reads files, asks nobody."""
+        return {}
+
     @abc.abstractmethod
     def refusal(self, status: int, body: bytes) -> BrokerError:
-        """The error that a refused websocket handshake stands for. Pure."""
+        """The error that a refused websocket handshake stands for. Pure.
+
+        `LoginRequired` only where the broker itself says so; a page of whoever stands between is a
+        `BrokerRefused` with the login in doubt. The secrets of the endpoint's address are masked in ``body``.
+        """
 
     @abc.abstractmethod
     def download(self, name: str = "", before: Download | None = None) -> Download | None:
@@ -234,3 +254,19 @@ class BrokerAdapter(abc.ABC):
         fetched = self.download()
         assert fetched is not None, "there was none before"
         return self.listings(fetched.data)
+
+
+def masked(said: bytes, secrets: Iterable[str]) -> bytes:
+    """What the other side said, without secrets of ours that it repeats, however it writes them."""
+    for secret in secrets:
+        if len(secret) >= SHORTEST_SECRET:
+            for form in {secret, quote(secret), quote(secret, safe=""), html.escape(secret)}:
+                said = said.replace(form.encode(), b"***")
+    return said
+
+
+def readable(page: bytes) -> str:
+    """What a page or an error's body says to a person: one bounded line without markup."""
+    text = _MARKUP.sub(" ", page[:READ_BYTES].decode("utf-8", "replace"))
+    words = "".join(sign if sign.isprintable() else " " for sign in html.unescape(text)).split()
+    return " ".join(words)[:READ_CHARACTERS]

@@ -171,4 +171,4 @@ class Daemon:
         return Status(self._tree, self._clock, self._started, self._settings.store.lag_limit)
 
     def _ready(self) -> bool:
-        return len(self._catalogue.table) > 0
+        return len(self._catalogue.table) > 0 and self._blueprint.cache_settled.is_set()

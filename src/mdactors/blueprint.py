@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import functools
 import re
+import threading
 from collections.abc import Callable, Mapping, Sequence
 
 from mdactors.actors.batch_persister import BatchPersister
-from mdactors.actors.broker_connection import BrokerConnection, Line
+from mdactors.actors.broker_connection import BrokerConnection
 from mdactors.actors.cache_writer import CacheWriter
 from mdactors.actors.candle_builder import CandleBuilder
 from mdactors.actors.instrument_master import Catalogue, InstrumentMaster
 from mdactors.actors.journal_intake import JournalIntake
 from mdactors.actors.journal_watch import JournalWatch
 from mdactors.actors.journal_writer import JournalWriter
+from mdactors.actors.line import Line
 from mdactors.actors.market_views import MarketViews
 from mdactors.actors.normalizer import Normalizer
 from mdactors.actors.placement import Upstream
@@ -59,6 +61,8 @@ class Blueprint:
         self._calendar = calendar
         self._archive = archive
         self._clock = clock
+        self.cache_settled = threading.Event()
+        """Set once today's ticks of before the start are back in the cache, or will not be soon."""
         self.hub = Address("session_hub", BATCHES_WAITING)
         self.manager = Address("subscription_manager")
         self.journal_writer = JournalIntake("journal_writer")
@@ -168,6 +172,7 @@ class Blueprint:
             "hub": self.hub,
             "instruments": lambda: self._catalogue.table,
             "warm_minutes": self._settings.cache.warm_minutes,
+            "settled": self.cache_settled.set,
         }
         return ChildSpec(self.cache_writer, CacheWriter, arguments, ping_limit=SLOW_CHILD_SECONDS, drain=True)
 
@@ -256,7 +261,7 @@ class Blueprint:
             "sinks": sinks,
             "connections": {address.name: address for address in self.connections[name]},
             "calendar": self._calendar,
-            "shut": lambda: all(line.closed_by_operator for line in lines),
+            "lines": lines,
             "stale_seconds": feed.stale_seconds,
             "delayed_seconds": feed.delayed_seconds,
         }

@@ -41,15 +41,20 @@ class BrokerError(MdactorsError):
 
 
 class LoginRequired(BrokerError):
-    """The broker wants a fresh login; no retry helps until a new token is there."""
+    """The broker itself refuses the token, or there is none: a person has to log in."""
 
 
 class BrokerRefused(BrokerError):
-    """The broker refused for another reason than the token; wait at least ``retry_after`` seconds."""
+    """Refused, but not by the broker's own word on the token; wait at least ``retry_after`` seconds.
 
-    def __init__(self, message: str, retry_after: float = 5.0) -> None:
+    With ``login_in_doubt`` it may be the token all the same, as where a gateway's page is all that came:
+    one goes by, but what is repeated for minutes is shown as a login that is needed.
+    """
+
+    def __init__(self, message: str, retry_after: float = 5.0, *, login_in_doubt: bool = False) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+        self.login_in_doubt = login_in_doubt
 
 
 class BrokerUnavailable(BrokerError):

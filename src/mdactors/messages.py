@@ -95,7 +95,7 @@ class ReaderReported(Message, frozen=True):
 
     socket: int
     event: str
-    """connected, closed, login, refused or unavailable"""
+    """connected, closed, login, doubted (refused, with the login in doubt), refused, unavailable or failed"""
     detail: str = ""
     retry_after: float = 0.0
 
@@ -241,7 +241,7 @@ class ViewsPublished(Message, frozen=True):
 
 
 class FeedStatusChanged(Message, frozen=True):
-    """A broker's feed is now ``status``: live, stale, delayed or closed."""
+    """A broker's feed is now ``status``: live, quiet, stale, needs_login, delayed or closed."""
 
     source: str
     status: str

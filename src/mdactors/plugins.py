@@ -121,6 +121,6 @@ def make_adapters(settings: Settings) -> dict[str, BrokerAdapter]:
 def plain_sections(adapters: Mapping[str, BrokerAdapter]) -> dict[str, dict[str, Any]]:
     """The adapters' settings as plain values, secrets in the clear: for a process that makes them again."""
     return {
-        name: msgspec.to_builtins(adapter.section(), enc_hook=Secret.plain)
+        name: msgspec.to_builtins(adapter.section(), enc_hook=Secret.reveal)
         for name, adapter in adapters.items()
     }

@@ -6,6 +6,7 @@ import re
 import struct
 from collections.abc import Mapping, Sequence
 from enum import IntEnum, StrEnum
+from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -24,6 +25,8 @@ PROTOCOL = 1
 HEARTBEAT = "heartbeat"
 """The conflation key of heartbeats: only the newest waits."""
 NS_PER_MS = 1_000_000
+
+NONE_LESSER: Mapping[int, Mode] = MappingProxyType({})
 
 _FIELD = re.compile(r"`\$\.(\w+)")
 _MEDIUM, _LONG = struct.Struct(">BBH"), struct.Struct(">BBQ")
@@ -118,18 +121,21 @@ def parse_request(data: bytes | str) -> Request:
 # --- What they are answered ---------------------------------------------------------------------------
 
 
-def request_answer(request: Mapping[str, Any], refused: Mapping[int, str]) -> dict[str, Any]:
+def request_answer(
+    request: Mapping[str, Any], refused: Mapping[int, str], lesser: Mapping[int, Mode] = NONE_LESSER
+) -> dict[str, Any]:
     """The answer to a request as it was reported (see `messages.SessionReported`).
 
     Args:
         request: ``event``, ``id``, ``symbols`` (asked -> symbol), ``tokens`` (asked -> instrument
             token), ``unknown``, and ``channels`` where any were asked for.
         refused: instrument token -> why it cannot be streamed.
+        lesser: instrument token -> the mode in which it streams, where its broker has not the one asked for.
     """
     symbols: dict[str, str] = request["symbols"]
     tokens: dict[str, int] = request["tokens"]
     if request["event"] == "unsubscribed":
-        refused = {}
+        refused = lesser = {}
     answer: dict[str, Any] = {"event": request["event"]}
     if request.get("id") is not None:
         answer["id"] = request["id"]
@@ -140,6 +146,8 @@ def request_answer(request: Mapping[str, Any], refused: Mapping[int, str]) -> di
         for name, symbol in symbols.items()
         if tokens[name] in refused
     ]
+    if modes := {name: lesser[tokens[name]] for name in answer["symbols"] if tokens[name] in lesser}:
+        answer["modes"] = modes
     if "channels" in request:
         answer["channels"] = list(request["channels"])
     return answer
@@ -185,7 +193,7 @@ def heartbeat_event(at_ns: int) -> bytes:
 
 
 def status_event(source: str, status: str, detail: str = "") -> bytes:
-    """A broker's feed is now live, stale, delayed or closed."""
+    """A broker's feed is now live, quiet, stale, needs_login, delayed or closed."""
     event = {"event": "status", "source": source, "status": status}
     return _encode(event | ({"detail": detail} if detail else {}))
 

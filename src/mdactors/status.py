@@ -109,6 +109,8 @@ def _brokers(described: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, 
             entry["status"] = each.get("status", "stale")
             entry["detail"] = each.get("detail", "")
             entry["open"] = each.get("open", True)
+            if said := each.get("said"):
+                entry["said"] = said
         else:
             entry["connections"][part] = dict(each)
     return brokers

@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
-from mdactors.actors.broker_connection import BrokerConnection, Line
+from mdactors.actors import doubt
+from mdactors.actors.broker_connection import DOUBT_SECONDS, LOGIN_SECONDS, BrokerConnection
+from mdactors.actors.line import Line, Upkeep
 from mdactors.messages import (
     ConnectionReported,
     ConnectRequested,
@@ -21,7 +23,7 @@ from mdactors.messages import (
     Subscribed,
     Unsubscribed,
 )
-from mdactors.runtime import Address, ChildSpec, Kill
+from mdactors.runtime import Address, ChildSpec, Clock, Describe, FakeClock, Kill
 from mdactors.simulator import SimulatorServer
 
 RELIANCE, INFY, NIFTY = 738561, 408065, 256265
@@ -32,7 +34,13 @@ class Rig:
     """A connection with listeners at its other ends."""
 
     def __init__(
-        self, adapter: Any, listen: Callable[[str], Any], run_tree: Callable[..., Any], *, spare: bool = False
+        self,
+        adapter: Any,
+        listen: Callable[[str], Any],
+        run_tree: Callable[..., Any],
+        *,
+        spare: bool = False,
+        clock: Clock | None = None,
     ) -> None:
         self.normalizer, self.manager, self.hub = listen("normalizer"), listen("manager"), listen("hub")
         self.address = Address("kite/connection-1")
@@ -45,7 +53,7 @@ class Rig:
             "hub": self.hub.address,
             "spare": spare,
         }
-        self.tree = run_tree([ChildSpec(self.address, BrokerConnection, arguments)])
+        self.tree = run_tree([ChildSpec(self.address, BrokerConnection, arguments)], clock)
 
     @property
     def states(self) -> list[str]:
@@ -54,6 +62,22 @@ class Rig:
     @property
     def details(self) -> list[str]:
         return [report.detail for report in self.manager.of(ConnectionReported)]
+
+    def described(self) -> dict[str, Any]:
+        return dict(self.address.ask(Describe(), timeout=5).result())
+
+    def settled(self, state: str, times: int = 1) -> bool:
+        """Whether it has been in a state so often, and has set the timer that it sets then."""
+        return self.states.count(state) >= times and bool(self.described())
+
+    def refused(self, socket: int) -> bool:
+        """Whether this socket, or one behind it, has ended, and the timer is set."""
+        return (
+            self.line.sockets >= socket
+            and bool(self.described())
+            and self.line.socket is None
+            and bool(self.described())
+        )
 
     def subscribe(self, *tokens: int, mode: str = "full") -> None:
         self.address.tell(SetInterest(dict.fromkeys(tokens, mode)))
@@ -66,8 +90,10 @@ class Rig:
 def make_rig(
     listen: Callable[[str], Any], run_tree: Callable[..., Any], make_kite_adapter: Callable[..., Any]
 ) -> Callable[..., Rig]:
-    def make(server: SimulatorServer, *, spare: bool = False, **settings: Any) -> Rig:
-        return Rig(make_kite_adapter(server, **settings), listen, run_tree, spare=spare)
+    def make(
+        server: SimulatorServer, *, spare: bool = False, clock: Clock | None = None, **settings: Any
+    ) -> Rig:
+        return Rig(make_kite_adapter(server, **settings), listen, run_tree, spare=spare, clock=clock)
 
     return make
 
@@ -152,6 +178,138 @@ def test_a_new_token_in_the_file_ends_needs_login(
     file.write_text("simulated")
     wait_until(lambda: "live" in rig.states, WAIT)
     assert rig.states == ["connecting", "needs_login", "connecting", "live"]
+
+
+PAGE = b"<html><body>Request blocked</body></html>"
+
+
+def test_a_gateways_page_is_no_refused_token_and_the_next_handshake_is_made(
+    kite: SimulatorServer, make_rig: Callable[..., Rig], wait_until: Callable[..., None]
+) -> None:
+    clock = FakeClock()
+    kite.faults.refuse(403, 1, PAGE)
+    rig = make_rig(kite, clock=clock)
+    wait_until(lambda: rig.settled("backoff"), WAIT)
+    assert rig.details[-1] == "kite: the websocket refused (403), not in Kite's words: Request blocked"
+    clock.advance(4)
+    assert rig.described()["state"] == "backoff", "slowly"
+    clock.advance(2)
+    wait_until(lambda: "live" in rig.states, WAIT)
+    assert rig.states == ["connecting", "backoff", "connecting", "live"]
+
+
+def test_a_refusal_that_goes_on_for_minutes_is_a_login_that_is_needed_and_is_tried_on(
+    kite: SimulatorServer, make_rig: Callable[..., Rig], wait_until: Callable[..., None],
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    clock = FakeClock()
+    kite.faults.refuse(403, 100, PAGE)
+    rig = make_rig(kite, clock=clock)
+    for times in range(1, doubt.TIMES):
+        wait_until(lambda times=times: rig.settled("backoff", times), WAIT)
+        clock.advance(61)
+    wait_until(lambda: rig.settled("needs_login"), WAIT)
+    assert rig.states.count("backoff") == doubt.TIMES - 1
+    assert "refused again and again" in rig.details[-1]
+    assert "Request blocked" in rig.details[-1]
+    before = rig.line.sockets
+    clock.advance(DOUBT_SECONDS)
+    wait_until(lambda: rig.refused(before + 1), WAIT)
+    assert rig.states[-1] == "needs_login"
+    kite.faults.refuse(count=0)
+    clock.advance(DOUBT_SECONDS)
+    wait_until(lambda: "live" in rig.states, WAIT)
+    assert rig.states[-2:] == ["needs_login", "live"], "it stays until one is let in"
+    assert caplog.text.count("login needed") == 1
+
+
+def test_a_few_refusals_within_a_short_time_are_no_login_that_is_needed(
+    kite: SimulatorServer, make_rig: Callable[..., Rig], wait_until: Callable[..., None]
+) -> None:
+    clock = FakeClock()
+    kite.faults.refuse(401, 7, b"")
+    rig = make_rig(kite, clock=clock)
+    for refused in range(1, 8):
+        wait_until(lambda refused=refused: rig.settled("backoff", refused), WAIT)
+        rig.address.tell(ConnectRequested())
+    wait_until(lambda: "live" in rig.states, WAIT)
+    assert "needs_login" not in rig.states
+
+
+def test_a_new_token_ends_the_doubt_about_the_one_before() -> None:
+    doubted = doubt.Doubt()
+    for minute in range(4):
+        assert not doubted.grows("monday's", minute * 60.0)
+    assert not doubted.grows("tuesday's", 240.0)
+    assert not any(doubted.grows("tuesday's", 241.0 + second) for second in range(100))
+    assert doubted.grows("tuesday's", 240.0 + doubt.SECONDS)
+    doubted.end()
+    assert not doubted.grows("tuesday's", 900.0)
+
+
+def test_a_refused_token_is_tried_again_slowly_and_the_state_stays_meanwhile(
+    kite: SimulatorServer, make_rig: Callable[..., Rig], wait_until: Callable[..., None]
+) -> None:
+    clock = FakeClock()
+    kite.faults.expire()
+    rig = make_rig(kite, clock=clock)
+    wait_until(lambda: rig.settled("needs_login"), WAIT)
+    clock.advance(LOGIN_SECONDS - 1)
+    assert rig.described()["attempts"] == 1
+    clock.advance(1)
+    wait_until(lambda: rig.refused(2), WAIT)
+    kite.faults.accept("simulated")
+    clock.advance(LOGIN_SECONDS)
+    wait_until(lambda: "live" in rig.states, WAIT)
+    assert rig.states == ["connecting", "needs_login", "live"]
+
+
+def test_a_network_that_is_lost_while_a_login_is_needed_does_not_hide_that(
+    kite: SimulatorServer, make_rig: Callable[..., Rig], wait_until: Callable[..., None]
+) -> None:
+    clock = FakeClock()
+    kite.faults.expire()
+    rig = make_rig(kite, clock=clock)
+    wait_until(lambda: rig.settled("needs_login"), WAIT)
+    kite.faults.refuse(503, 1)
+    clock.advance(LOGIN_SECONDS)
+    wait_until(lambda: rig.refused(2), WAIT)
+    assert rig.states == ["connecting", "needs_login"]
+    assert "TokenException" in rig.described()["detail"]
+    assert "503" in rig.described()["said"]["text"]
+
+
+def test_the_newest_trouble_stays_in_the_status_with_its_time(
+    kite: SimulatorServer, make_rig: Callable[..., Rig], wait_until: Callable[..., None]
+) -> None:
+    clock = FakeClock()
+    kite.faults.refuse(403, 1, PAGE.replace(b"Request", b"Request with simulated"))
+    rig = make_rig(kite, clock=clock, access_token="simulated")
+    wait_until(lambda: rig.settled("backoff"), WAIT)
+    clock.advance(6)
+    wait_until(lambda: "live" in rig.states, WAIT)
+    described = rig.described()
+    assert (described["detail"], described["said"]["time"]) == ("", "2025-10-09T14:23:20.000+05:30")
+    assert described["said"]["text"].endswith("Request with *** blocked")
+
+
+def test_the_line_shows_how_the_connection_stands_and_what_is_to_stream(
+    kite: SimulatorServer, make_rig: Callable[..., Rig], wait_until: Callable[..., None], tmp_path: Path
+) -> None:
+    file = tmp_path / "token"
+    file.write_text("yesterdays")
+    rig = make_rig(kite, access_token="", access_token_file=str(file))
+    rig.subscribe(RELIANCE)
+    wait_until(lambda: Upkeep.of([rig.line, Line()]).login, WAIT)
+    assert Upkeep.of([rig.line]).heard is None
+    assert rig.line.wanted == {RELIANCE: "full"}
+    file.write_text("simulated")
+    wait_until(lambda: Upkeep.of([rig.line]).heard, WAIT)
+    assert Upkeep.of([Line(), rig.line]).login == ""
+    rig.address.tell(DisconnectRequested())
+    wait_until(lambda: Upkeep.of([rig.line]).shut, WAIT)
+    wait_until(lambda: Upkeep.of([rig.line]).heard is None, WAIT)
+    assert not Upkeep.of([rig.line, Line()]).shut
 
 
 def test_too_many_connections_are_waited_out_not_hammered(

@@ -109,6 +109,7 @@ def run(run_tree: Callable[..., Tree], hub: Heard, market: Market) -> Run:
         recent: Callable[[int, int], Iterable[Sequence[Tick]]] | None = None,
         capacity: int = 10_000,
         table: Callable[[], InstrumentTable] = lambda: TABLE,
+        settled: Callable[[], None] = lambda: None,
     ) -> Address:
         address = Address("cache_writer", MailboxPolicy(capacity, "drop_oldest"))
         arguments = {
@@ -117,6 +118,7 @@ def run(run_tree: Callable[..., Tree], hub: Heard, market: Market) -> Run:
             "hub": hub.address,
             "instruments": table,
             "warm_minutes": 15,
+            "settled": settled,
         }
         run_tree([ChildSpec(address, CacheWriter, arguments, drain=True)])
         return address
@@ -157,6 +159,39 @@ def test_a_cold_cache_is_warm_again_and_live_ticks_come_behind(
     covered = cache.covered_from()
     assert covered is not None
     assert 14.9 * 60 < (market.clock.time_ns() - covered) / SECOND < 15.5 * 60
+
+
+def test_it_has_settled_once_what_was_before_is_back(run: Run, market: Market, wait_until: WaitUntil) -> None:
+    market.publish(1000, ago_seconds=60)
+    cache, go_on = MemoryCache(60), threading.Event()
+    held: list[int] = []
+
+    def recent(from_ns: int, to_ns: int) -> Iterator[Sequence[Tick]]:
+        for page in market.recent(from_ns, to_ns):
+            go_on.wait()
+            yield page
+
+    address = run(cache, recent, settled=lambda: held.append(len(cache.today(RELIANCE))))
+    tell(address, market.publish(10))
+    assert held == []
+    go_on.set()
+    wait_until(lambda: held)
+    assert held == [505], "what came before and since"
+
+
+def test_it_has_settled_when_the_cache_is_away_or_nothing_can_be_read(
+    run: Run, server: Redis, cache: RedisCache, wait_until: WaitUntil
+) -> None:
+    def unreadable(_from_ns: int, _to_ns: int) -> Iterator[Sequence[Tick]]:
+        raise StoreError("away")
+        yield ()
+
+    calls: list[str] = []
+    run(MemoryCache(60), unreadable, settled=lambda: calls.append("unreadable"))
+    wait_until(lambda: calls == ["unreadable"])
+    server.stop()
+    run(cache, settled=lambda: calls.append("away"))
+    wait_until(lambda: "away" in calls)
 
 
 def test_it_answers_while_it_reads_again(run: Run, market: Market, wait_until: WaitUntil) -> None:

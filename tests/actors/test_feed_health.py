@@ -1,116 +1,274 @@
-"""The word for a feed: live, stale, delayed or closed."""
+"""The word for a feed: live, quiet, stale, needs_login, delayed or closed."""
 
 from __future__ import annotations
 
+import datetime as dt
+
+import pytest
+
 from mdactors.actors.feed_health import SECOND_NS, FeedHealth
-from mdactors.market.calendar import Calendar
+from mdactors.actors.line import Upkeep
+from mdactors.config import CalendarSettings
+from mdactors.config.sessions import load_calendar
+from mdactors.market import ist
+from mdactors.market.calendar import Calendar, TradingClass
 
 NOW = 1_790_658_000 * SECOND_NS  # a Tuesday, 10:30 IST
 SUNDAY = NOW + 5 * 86_400 * SECOND_NS
-SHARES = {"NSE_EQ"}
+SHARE, INDEX = TradingClass("NSE_EQ"), TradingClass("NSE_INDEX")
+AUCTIONED = TradingClass("NSE_EQ", has_derivatives=True)
+CONTRACT, CRUDE = TradingClass("NSE_FO"), TradingClass("MCX_FO")
 
 
-def make(now: int = NOW, *, always_open: bool = False) -> FeedHealth:
-    return FeedHealth(Calendar(always_open=always_open), now, 10.0, 3.0)
+class Feed:
+    """A feed whose clock a test moves: data and heartbeats come when it says so."""
+
+    def __init__(self, now: int = NOW, *subscribed: TradingClass, calendar: Calendar | None = None) -> None:
+        self.health = FeedHealth(calendar or Calendar(), now, 10.0, 3.0)
+        self.subscribed = subscribed
+        self.now = now
+        self.at = 0.0
+        self.heartbeat: float | None = None
+
+    def wait(self, seconds: float) -> None:
+        self.at += seconds
+        self.now += round(seconds * SECOND_NS)
+
+    def data(self, *, lag: float = 0.0) -> None:
+        """Data comes, so many seconds behind the exchange."""
+        self.heartbeat = self.at
+        self.health.heard(self.at, self.now, self.now // 1_000_000 - round(lag * 1000))
+
+    def beat(self) -> None:
+        self.heartbeat = self.at
+
+    def judge(self, *, login: str = "", shut: bool = False) -> bool:
+        upkeep = Upkeep(self.heartbeat, login, shut)
+        return self.health.judge(self.at, self.now, self.subscribed, upkeep)
+
+    def word(self, *, login: str = "", shut: bool = False) -> str:
+        self.judge(login=login, shut=shut)
+        return self.health.status
 
 
-def test_a_feed_that_was_just_heard_is_live() -> None:
-    health = make()
-    health.heard(NOW, NOW // 1_000_000)
-    health.judge(NOW + SECOND_NS, SHARES)
-    assert health.status == "live"
+def test_a_feed_whose_data_comes_is_live() -> None:
+    feed = Feed(NOW, SHARE)
+    feed.data()
+    feed.wait(10)
+    assert feed.word() == "live"
 
 
 def test_whether_a_segment_is_open_is_known_before_anything_is_judged() -> None:
-    assert make().is_open
-    assert not make(SUNDAY).is_open
+    assert Feed(NOW).health.is_open
+    assert not Feed(SUNDAY).health.is_open
 
 
-def test_ten_seconds_without_a_data_frame_are_stale_while_the_segment_is_open() -> None:
-    health = make()
-    health.judge(NOW + 11 * SECOND_NS, SHARES)
-    assert health.status == "stale"
+def test_heartbeats_without_data_for_ten_seconds_are_quiet() -> None:
+    feed = Feed(NOW, SHARE)
+    feed.data()
+    for _ in range(11):
+        feed.wait(1)
+        feed.beat()
+    assert (feed.word(), feed.health.detail) == ("quiet", "no data for 10 s")
+    feed.data()
+    assert feed.word() == "live"
+
+
+def test_neither_data_nor_heartbeats_for_ten_seconds_are_stale_while_the_segment_is_open() -> None:
+    feed = Feed(NOW, SHARE)
+    feed.data()
+    feed.wait(10)
+    assert feed.word() == "live"
+    feed.wait(1)
+    assert (feed.word(), feed.health.detail) == ("stale", "no data for 10 s, no heartbeats")
+    feed.beat()
+    assert feed.word() == "quiet"
+
+
+def test_a_feed_that_never_brought_anything_is_stale_and_says_that_it_is_not_connected() -> None:
+    feed = Feed(NOW, SHARE)
+    feed.wait(1)
+    assert (feed.word(), feed.health.detail) == ("stale", "no data yet, not connected")
+
+
+def test_a_lost_connection_is_stale_once_its_last_data_is_old() -> None:
+    feed = Feed(NOW, SHARE)
+    feed.data()
+    feed.heartbeat = None
+    feed.wait(9)
+    assert feed.word() == "live"
+    feed.wait(2)
+    assert (feed.word(), feed.health.detail) == ("stale", "no data for 10 s, not connected")
+
+
+def test_silence_is_measured_by_the_monotonic_clock() -> None:
+    feed = Feed(NOW, SHARE)
+    feed.data()
+    feed.now += 3600 * SECOND_NS  # somebody set the wall clock
+    assert feed.word() == "live"
+    feed.now -= 5400 * SECOND_NS
+    assert feed.word() == "live"
+    feed.at += 11
+    assert feed.word() == "stale"
+
+
+def test_nothing_that_is_subscribed_is_neither_stale_nor_live() -> None:
+    feed = Feed(NOW)
+    assert (feed.word(), feed.health.detail) == ("quiet", "nothing is subscribed, not connected")
+    feed.beat()
+    assert (feed.word(), feed.health.detail) == ("quiet", "nothing is subscribed")
+    feed.wait(60)
+    assert feed.word() == "quiet"
+
+
+# --- what can trade, by the shipped calendar
+
+
+def at(text: str) -> int:
+    return int(dt.datetime.fromisoformat(text).replace(tzinfo=ist.IST).timestamp()) * SECOND_NS
+
+
+SHIPPED = load_calendar(CalendarSettings())
+MONDAY = "2026-11-30T"
+
+
+@pytest.mark.parametrize(
+    ("time", "subscribed", "word"),
+    [
+        ("09:05:00", {CONTRACT}, "quiet"),  # options have no pre-open session
+        ("09:14:59", {CONTRACT}, "quiet"),
+        ("09:15:00", {CONTRACT}, "stale"),
+        ("15:39:59", {CONTRACT}, "stale"),
+        ("15:40:00", {CONTRACT}, "closed"),
+        ("08:59:59", {SHARE}, "closed"),
+        ("09:05:00", {SHARE}, "stale"),  # orders come in
+        ("09:05:00", {SHARE, CONTRACT}, "stale"),
+        ("09:11:00", {SHARE}, "quiet"),  # they are matched by then
+        ("09:11:00", {SHARE, INDEX, CONTRACT}, "quiet"),
+        ("09:11:00", {SHARE, CRUDE}, "stale"),
+        ("09:15:00", {SHARE}, "stale"),
+        ("15:14:59", {AUCTIONED}, "stale"),
+        ("15:20:00", {AUCTIONED}, "quiet"),  # they have no last price in the closing auction
+        ("15:20:00", {AUCTIONED, SHARE}, "stale"),
+        ("15:20:00", {INDEX}, "stale"),
+        ("15:30:00", {SHARE}, "closed"),
+        ("15:35:00", {SHARE, CONTRACT}, "stale"),
+        ("23:00:00", {CRUDE, CONTRACT}, "stale"),
+    ],
+)
+def test_silence_is_stale_only_while_something_that_is_subscribed_could_trade(
+    time: str, subscribed: set[TradingClass], word: str
+) -> None:
+    feed = Feed(at(MONDAY + time), *subscribed, calendar=SHIPPED)
+    feed.data()
+    feed.at += 140
+    assert feed.word() == word
+    feed.beat()
+    assert feed.word() in ("quiet", "closed")
+
+
+def test_a_feed_of_what_cannot_trade_yet_says_so() -> None:
+    feed = Feed(at(MONDAY + "09:05:00"), CONTRACT, calendar=SHIPPED)
+    assert (feed.word(), feed.health.detail) == (
+        "quiet",
+        "nothing that is subscribed trades now, not connected",
+    )
 
 
 def test_a_silent_feed_of_a_closed_segment_is_closed_not_stale() -> None:
-    health = make(SUNDAY)
-    health.judge(SUNDAY + 60 * SECOND_NS, SHARES)
-    assert health.status == "closed"
+    feed = Feed(SUNDAY, SHARE)
+    feed.wait(60)
+    assert feed.word() == "closed"
 
 
-def test_a_receipt_three_seconds_later_than_the_least_is_delayed() -> None:
-    health = make()
-    health.heard(NOW, NOW // 1_000_000 - 20)
-    health.heard(NOW + SECOND_NS, NOW // 1_000_000 + 1000 - 3_100)
-    health.judge(NOW + SECOND_NS, SHARES)
-    assert health.status == "delayed"
+# --- logins and operators
 
 
-def test_a_clock_that_is_simply_off_is_not_delayed() -> None:
-    health = make()
-    for second in range(5):
-        received = NOW + second * SECOND_NS
-        health.heard(received, received // 1_000_000 + 5_000)
-    health.judge(NOW + 5 * SECOND_NS, SHARES)
-    assert health.status == "live"
+def test_a_login_that_is_needed_goes_before_everything_while_nothing_is_connected() -> None:
+    feed = Feed(NOW, SHARE)
+    assert (feed.word(login="token refused"), feed.health.detail) == ("needs_login", "token refused")
+    assert Feed(NOW).word(login="token refused") == "needs_login"
+    assert Feed(SUNDAY, SHARE).word(login="token refused") == "needs_login"
 
 
-def test_frames_without_an_exchange_time_do_not_count_for_the_delay() -> None:
-    health = make()
-    health.heard(NOW, NOW // 1_000_000)
-    health.heard(NOW + 8 * SECOND_NS, 0)
-    health.judge(NOW + 8 * SECOND_NS, SHARES)
-    assert health.status == "live"
-
-
-def test_one_exchange_time_far_in_the_future_does_not_make_the_feed_delayed() -> None:
-    health = make()
-    health.heard(NOW, NOW // 1_000_000 + 10**12)
-    health.heard(NOW + SECOND_NS, NOW // 1_000_000 + 990)
-    health.judge(NOW + SECOND_NS, SHARES)
-    assert health.status == "live"
-
-
-def test_a_clock_that_was_set_is_forgotten_after_two_windows() -> None:
-    health = make(always_open=True)
-    health.heard(NOW, NOW // 1_000_000 + 20_000)
-    for minute in range(1, 14):
-        received = NOW + minute * 60 * SECOND_NS
-        health.heard(received, received // 1_000_000 - 20)
-    health.judge(received, SHARES)
-    assert health.status == "live"
-
-
-def test_a_feed_that_was_never_heard_is_not_live() -> None:
-    health = make()
-    health.judge(NOW + SECOND_NS, SHARES)
-    assert (health.status, health.detail) == ("stale", "no data yet")
-
-
-def test_judging_says_whether_the_word_changed() -> None:
-    health = make()
-    health.heard(NOW, 0)
-    assert health.judge(NOW, SHARES)
-    assert not health.judge(NOW, SHARES)
-    assert health.judge(NOW + 20 * SECOND_NS, SHARES)
-
-
-def test_a_brokers_new_word_for_a_segment_is_a_change_once() -> None:
-    health = make()
-    health.judge(NOW, SHARES)
-    health.said({"NSE_EQ": "NORMAL_OPEN"})
-    assert health.judge(NOW, SHARES)
-    assert not health.judge(NOW, SHARES)
-    health.said({"NSE_EQ": "NORMAL_OPEN"})
-    assert not health.judge(NOW, SHARES)
-    health.said({"NSE_FO": "CLOSING_START"})
-    assert health.judge(NOW, SHARES)
-    assert health.market_status == {"NSE_EQ": "NORMAL_OPEN", "NSE_FO": "CLOSING_START"}
+def test_a_connection_that_lives_on_while_another_needs_a_login_says_what_it_brings() -> None:
+    feed = Feed(NOW, SHARE)
+    feed.data()
+    assert feed.word(login="token refused") == "live"
 
 
 def test_a_feed_that_an_operator_closed_is_closed_although_its_segment_is_open() -> None:
-    health = make()
-    health.judge(NOW + 60 * SECOND_NS, SHARES, shut=True)
-    assert (health.status, health.detail, health.is_open) == ("closed", "closed by an operator", True)
-    health.judge(NOW + 61 * SECOND_NS, SHARES)
-    assert health.status == "stale"
+    feed = Feed(NOW, SHARE)
+    feed.wait(60)
+    assert feed.word(shut=True) == "closed"
+    assert (feed.health.detail, feed.health.is_open) == ("closed by an operator", True)
+    assert feed.word() == "stale"
+
+
+# --- delay
+
+
+def test_a_receipt_three_seconds_later_than_the_least_is_delayed() -> None:
+    feed = Feed(NOW, SHARE)
+    feed.data(lag=0.02)
+    feed.wait(1)
+    feed.data(lag=3.1)
+    assert feed.word() == "delayed"
+
+
+def test_a_clock_that_is_simply_off_is_not_delayed() -> None:
+    feed = Feed(NOW, SHARE)
+    for _ in range(5):
+        feed.data(lag=-5.0)
+        feed.wait(1)
+    assert feed.word() == "live"
+
+
+def test_frames_without_an_exchange_time_do_not_count_for_the_delay() -> None:
+    feed = Feed(NOW, SHARE)
+    feed.data()
+    feed.wait(8)
+    feed.health.heard(feed.at, feed.now, 0)
+    assert feed.word() == "live"
+
+
+def test_one_exchange_time_far_in_the_future_does_not_make_the_feed_delayed() -> None:
+    feed = Feed(NOW, SHARE)
+    feed.data(lag=-1e9)
+    feed.wait(1)
+    feed.data(lag=0.01)
+    assert feed.word() == "live"
+
+
+def test_a_clock_that_was_set_is_forgotten_after_two_windows() -> None:
+    feed = Feed(NOW, SHARE, calendar=Calendar(always_open=True))
+    feed.data(lag=-20.0)
+    for _ in range(13):
+        feed.wait(60)
+        feed.data(lag=0.02)
+    assert feed.word() == "live"
+
+
+# --- changes
+
+
+def test_judging_says_whether_the_word_changed() -> None:
+    feed = Feed(NOW, SHARE)
+    feed.data()
+    assert feed.judge()
+    assert not feed.judge()
+    feed.wait(20)
+    assert feed.judge()
+
+
+def test_a_brokers_new_word_for_a_segment_is_a_change_once() -> None:
+    feed = Feed(NOW, SHARE)
+    feed.judge()
+    feed.health.said({"NSE_EQ": "NORMAL_OPEN"})
+    assert feed.judge()
+    assert not feed.judge()
+    feed.health.said({"NSE_EQ": "NORMAL_OPEN"})
+    assert not feed.judge()
+    feed.health.said({"NSE_FO": "CLOSING_START"})
+    assert feed.judge()
+    assert feed.health.market_status == {"NSE_EQ": "NORMAL_OPEN", "NSE_FO": "CLOSING_START"}

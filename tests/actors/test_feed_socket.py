@@ -223,6 +223,110 @@ def test_the_brokers_farewell_is_reported_with_its_code(
     assert (rig.reports()[1].event, "1011" in rig.reports()[1].detail) == ("closed", True)
 
 
+def answer(status: str, body: bytes, *headers: str) -> Callable[[socket.socket], None]:
+    """A server that answers every handshake with this and closes."""
+    head = "\r\n".join([f"HTTP/1.1 {status}", *headers, "", ""]).encode()
+
+    def handle(line: socket.socket) -> None:
+        line.recv(4096)
+        line.sendall(head + body)
+
+    return handle
+
+
+TOKEN_EXCEPTION = b'{"status":"error","message":"Incorrect token.","data":null,"error_type":"TokenException"}'
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "headers", "event"),
+    [
+        ("403 Forbidden", b"<html>Request blocked</html>", ["Content-Type: text/html"], "doubted"),
+        ("401 Unauthorized", b"", [], "doubted"),
+        ("400 Bad Request", b"The plain HTTP request was sent to HTTPS port", [], "doubted"),
+        ("403 Forbidden", TOKEN_EXCEPTION, ["Content-Type: application/json"], "login"),
+        ("403 Forbidden", b"x" * 200_000, [], "doubted"),
+        ("429 Too Many", b"", [], "refused"),
+        ("200 OK", b"<html>welcome to this network</html>", [], "refused"),
+        ("302 Found", b"", ["Location: http://login.example/", "Set-Cookie: a{b}=c"], "unavailable"),
+        ("503 Away", TOKEN_EXCEPTION, [], "unavailable"),
+    ],
+)
+def test_a_refused_handshake_is_told_by_who_refused_it(
+    status: str,
+    body: bytes,
+    headers: list[str],
+    event: str,
+    serve: Callable[..., Broker],
+    rigs: Callable[..., Rig],
+    wait_until: Callable[..., None],
+) -> None:
+    handle = answer(status, body, f"Content-Length: {len(body)}", *headers)
+    rig = rigs(f"ws://127.0.0.1:{serve(handle).port}")
+    wait_until(rig.reports, WAIT)
+    assert rig.reports()[0].event == event
+    assert len(rig.reports()[0].detail) < 300
+
+
+@pytest.mark.parametrize(
+    "headers", [["Transfer-Encoding: chunked"], ["Content-Length: many"], ["Content-Length: 999"], []]
+)
+def test_a_page_whose_length_is_not_told_or_wrong_is_tried_again_too(
+    headers: list[str],
+    serve: Callable[..., Broker],
+    rigs: Callable[..., Rig],
+    wait_until: Callable[..., None],
+) -> None:
+    rig = rigs(f"ws://127.0.0.1:{serve(answer('403 Forbidden', b'<html>', *headers)).port}")
+    wait_until(rig.reports, WAIT)
+    assert rig.reports()[0].event in ("doubted", "unavailable")
+
+
+def test_what_the_other_side_repeats_of_the_address_is_masked(
+    serve: Callable[..., Broker], rigs: Callable[..., Rig], wait_until: Callable[..., None]
+) -> None:
+    page = b"<p>/?api_key=k&amp;access_token=topsecret</p>"
+    rig = rigs(f"ws://127.0.0.1:{serve(answer('403 No', page, f'Content-Length: {len(page)}')).port}")
+    wait_until(rig.reports, WAIT)
+    assert rig.reports()[0].detail.endswith(": /?api_key=k&access_token=***")
+
+
+def test_texts_and_the_reason_of_a_farewell_reach_us_without_secrets(
+    serve: Callable[..., Broker], rigs: Callable[..., Rig], wait_until: Callable[..., None]
+) -> None:
+    text, reason = (
+        b'{"type":"error","data":"topsecret is no token"}',
+        b"\x03\xf0<b>topsecret</b> is used elsewhere",
+    )
+
+    def handle(line: socket.socket) -> None:
+        accept(line)
+        line.sendall(b"\x81" + bytes([len(text)]) + text + b"\x88" + bytes([len(reason)]) + reason)
+        hold(line)
+
+    rig = rigs(f"ws://127.0.0.1:{serve(handle).port}")
+    wait_until(lambda: len(rig.reports()) == 2, WAIT)
+    assert rig.frames()[0].data == '{"type":"error","data":"*** is no token"}'
+    assert rig.reports()[1].detail == "closed by the broker with code 1008: *** is used elsewhere"
+
+
+def test_the_handshake_itself_counts_as_life(
+    serve: Callable[..., Broker], rigs: Callable[..., Rig], wait_until: Callable[..., None]
+) -> None:
+    clock = FakeClock()
+    go = threading.Event()
+
+    def handle(line: socket.socket) -> None:
+        go.wait(WAIT)
+        accept(line)
+        hold(line)
+
+    rig = rigs(f"ws://127.0.0.1:{serve(handle).port}", clock=clock)
+    clock.advance(8)
+    go.set()
+    wait_until(rig.reports, WAIT)
+    assert rig.socket.last_received == 8
+
+
 def test_a_redirect_is_not_followed_and_its_address_not_printed(
     serve: Callable[..., Broker], rigs: Callable[..., Rig], wait_until: Callable[..., None]
 ) -> None:

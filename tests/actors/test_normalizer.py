@@ -9,11 +9,14 @@ from typing import Any
 
 import pytest
 
+from mdactors.actors.feed_socket import FeedSocket
+from mdactors.actors.line import Line
 from mdactors.actors.normalizer import Normalizer
 from mdactors.market.calendar import Calendar
 from mdactors.market.instrument import Instrument
 from mdactors.market.instruments import InstrumentTable
 from mdactors.messages import (
+    AlarmChanged,
     FeedStatusChanged,
     FrameReceived,
     InstrumentsLoaded,
@@ -57,6 +60,7 @@ class Rig:
         self.table = InstrumentTable.build({adapter.name: instrument_tokens})
         self.hub, self.sink, self.connection = listen("hub"), listen("sink"), listen("connection")
         self.address = Address("normalizer")
+        self.line = Line()
         arguments = {
             "adapter": adapter,
             "table": lambda: self.table,
@@ -64,6 +68,7 @@ class Rig:
             "sinks": [self.sink.address],
             "connections": {"c": self.connection.address},
             "calendar": Calendar(always_open=True),
+            "lines": [self.line],
         }
         self.tree = run_tree([ChildSpec(self.address, Normalizer, arguments)], clock)
 
@@ -213,28 +218,149 @@ def test_a_new_table_brings_new_instruments(kite_rig: Rig, wait_until: Callable[
     assert kite_rig.ticks[0].instrument.symbol == "TCS"
 
 
-def test_a_feed_that_goes_silent_is_told_to_be_stale_and_live_again(
+class Silent:
+    """A rig on a clock that a test moves, with what the hub was told of its feed."""
+
+    def __init__(self, rig: Rig, clock: FakeClock, wait_until: Callable[..., None]) -> None:
+        self.rig = rig
+        self.clock = clock
+        self._wait_until = wait_until
+        self._received = 0
+        wait_until(lambda: self.words == ["quiet"])
+        rig.line.wanted = {RELIANCE.token: "full"}
+
+    @property
+    def words(self) -> list[str]:
+        return [status.status for status in self.rig.hub.of(FeedStatusChanged)]
+
+    @property
+    def alarms(self) -> list[tuple[str, bool]]:
+        return [(alarm.id, alarm.active) for alarm in self.rig.hub.of(AlarmChanged)]
+
+    def pass_time(self, seconds: int) -> None:
+        """Let so many seconds pass, each with its beat."""
+        for _ in range(seconds):
+            self.rig.counters()
+            self.clock.advance(1.0)
+            self.rig.counters()
+
+    def receive(self, token: int) -> None:
+        self.rig.address.tell(FrameReceived("c", ltp_frame((token, 100)), self.clock.time_ns()))
+        self._received += 1
+        self._wait_until(lambda: self.rig.counters()["frames"] == self._received)
+
+    def connect(self) -> FeedSocket:
+        """Have the line live, on a socket whose bytes come when the test says so."""
+        connection = self.rig.connection.address
+        adapter = KiteAdapter(KiteSettings())
+        socket = FeedSocket(
+            number=1,
+            adapter=adapter,
+            connection=connection,
+            normalizer=self.rig.address,
+            clock=self.clock,
+        )
+        self.rig.line.socket, self.rig.line.state = socket, "live"
+        return socket
+
+
+@pytest.fixture
+def silent(
     listen: Callable[..., Any], run_tree: Callable[..., Any], wait_until: Callable[..., None]
-) -> None:
+) -> Silent:
     clock = FakeClock()
-    rig = Rig(KiteAdapter(KiteSettings()), [(RELIANCE, RELIANCE.token)], listen, run_tree, clock)
+    adapter = KiteAdapter(KiteSettings(api_key="my-app"))
+    return Silent(Rig(adapter, [(RELIANCE, RELIANCE.token)], listen, run_tree, clock), clock, wait_until)
 
-    def words() -> list[str]:
-        return [status.status for status in rig.hub.of(FeedStatusChanged)]
 
-    wait_until(lambda: rig.counters()["frames"] == 0)
-    rig.address.tell(FrameReceived("c", ltp_frame((RELIANCE.token, 100)), clock.time_ns()))
-    wait_until(lambda: rig.ticks)
-    clock.advance(1.0)
-    wait_until(lambda: words()[-1:] == ["live"])
+def test_a_feed_that_goes_silent_is_told_to_be_stale_and_live_again(
+    silent: Silent, wait_until: Callable[..., None]
+) -> None:
+    silent.receive(RELIANCE.token)
+    silent.pass_time(1)
+    wait_until(lambda: silent.words[-1:] == ["live"])
+    silent.pass_time(12)
+    wait_until(lambda: silent.words[-1:] == ["stale"])
+    silent.receive(RELIANCE.token)
+    silent.pass_time(1)
+    wait_until(lambda: silent.words[-1:] == ["live"])
+
+
+def test_a_feed_whose_heartbeats_come_is_told_to_be_quiet(
+    silent: Silent, wait_until: Callable[..., None]
+) -> None:
+    socket = silent.connect()
+    silent.receive(RELIANCE.token)
+    silent.pass_time(1)
     for _ in range(12):
-        clock.advance(1.0)
-        rig.counters()
-    wait_until(lambda: words()[-1:] == ["stale"])
-    rig.address.tell(FrameReceived("c", ltp_frame((RELIANCE.token, 100)), clock.time_ns()))
-    wait_until(lambda: len(rig.ticks) == 2)
-    clock.advance(1.0)
-    wait_until(lambda: words()[-1:] == ["live"])
+        socket.last_received = silent.clock.monotonic()
+        silent.pass_time(1)
+    wait_until(lambda: silent.words[-2:] == ["live", "quiet"])
+    wait_until(lambda: silent.rig.counters()["detail"] == "no data for 10 s")
+
+
+def test_quotes_of_nothing_that_is_known_are_no_data(silent: Silent, wait_until: Callable[..., None]) -> None:
+    silent.connect()
+    silent.receive(INFY.token)
+    silent.pass_time(1)
+    wait_until(lambda: silent.rig.counters()["detail"] == "no data yet")
+    assert silent.rig.counters()["unknown"] == 1
+    assert silent.words == ["quiet", "quiet"]
+
+
+def test_a_feed_without_subscriptions_is_quiet_and_says_why(
+    silent: Silent, wait_until: Callable[..., None]
+) -> None:
+    silent.rig.line.wanted = {}
+    silent.connect()
+    silent.pass_time(1)
+    wait_until(lambda: silent.rig.counters()["detail"] == "nothing is subscribed")
+    assert silent.rig.counters()["status"] == "quiet"
+
+
+def test_a_login_that_is_needed_is_the_word_and_an_alarm_with_the_address_until_it_works(
+    silent: Silent, wait_until: Callable[..., None], caplog: pytest.LogCaptureFixture
+) -> None:
+    silent.rig.line.detail, silent.rig.line.state = "token refused", "needs_login"
+    silent.pass_time(3)
+    wait_until(lambda: silent.words == ["quiet", "needs_login"])
+    wait_until(lambda: silent.alarms)
+    (alarm,) = silent.rig.counters()["alarms"]
+    assert (alarm["id"], alarm["text"]) == (
+        "login-kite",
+        "token refused; the login page is https://kite.zerodha.com/connect/login?v=3&api_key=my-app",
+    )
+    assert sum("alarm login-kite" in record.message for record in caplog.records) == 1
+    silent.connect()
+    silent.pass_time(1)
+    wait_until(lambda: silent.alarms == [("login-kite", True), ("login-kite", False)])
+    wait_until(lambda: silent.words == ["quiet", "needs_login", "quiet"])
+    assert silent.rig.counters()["alarms"] == []
+
+
+def test_a_successor_raises_anew_that_a_login_is_needed(
+    silent: Silent, wait_until: Callable[..., None]
+) -> None:
+    silent.rig.line.detail, silent.rig.line.state = "token refused", "needs_login"
+    silent.pass_time(1)
+    wait_until(lambda: silent.alarms)
+    silent.rig.address.tell(Kill("a bug"))
+    wait_until(lambda: silent.alarms == [("login-kite", on) for on in (True, False, True)])
+
+
+def test_the_newest_text_of_the_broker_is_kept_with_its_time(
+    kite_rig: Rig, wait_until: Callable[..., None]
+) -> None:
+    assert kite_rig.counters()["said"] == {}
+    for text in ("too many tokens", "x" * 10_000, "maintenance at 18:00"):
+        kite_rig.receive(f'{{"type":"error","data":"{text}"}}')
+    wait_until(lambda: kite_rig.counters()["notices"] == 3)
+    said = kite_rig.counters()["said"]
+    assert said == {
+        "time": "2026-09-29T10:30:05.000+05:30",
+        "connection": "c",
+        "text": "maintenance at 18:00",
+    }
 
 
 @pytest.mark.parametrize(("speed", "status"), [(1.0, "delayed"), (60.0, "live")])
@@ -248,6 +374,7 @@ def test_what_is_a_delay_is_real_time_however_fast_the_clock_goes(
     second = 1_790_658_005
     clock = FakeClock(second * 10**9, speed)
     rig = Rig(KiteAdapter(KiteSettings()), [(NIFTY, NIFTY.token)], listen, run_tree, clock)
+    rig.line.wanted = {NIFTY.token: "full"}
     for said, received in ((second, second), (second + 1, second + 101)):
         full = struct.pack(">HHI6iI", 1, 32, NIFTY.token, 100, 100, 100, 100, 100, 0, said)
         rig.address.tell(FrameReceived("c", full, received * 10**9))

@@ -48,8 +48,8 @@ def wish(*numbers: int, mode: Any = "quote") -> Interest:
     return Interest({token(n): mode for n in numbers})
 
 
-def named(*names: str) -> Callable[[], Universe]:
-    return lambda: Universe([SymbolSelector(names)])
+def named(*names: str, mode: Any = "full") -> Callable[[], Universe]:
+    return lambda: Universe([SymbolSelector(names)], mode)
 
 
 def request(*numbers: int) -> dict[str, Any]:
@@ -65,19 +65,21 @@ def request(*numbers: int) -> dict[str, Any]:
 class SmallKite(KiteAdapter):
     """Kite with room for two instruments on each of two connections."""
 
-    def __init__(self) -> None:
+    def __init__(self, full: int) -> None:
         super().__init__(KiteSettings())
-        self.limits = Limits(connections=2, alone={"ltp": 2, "quote": 2, "full": 2}, total=2)
+        self.limits = Limits(connections=2, alone={"ltp": 2, "quote": 2, "full": full}, total=2)
 
 
 class Rig:
-    def __init__(self, listen: Callable[[str], Any], run_tree: Callable[..., Any], **changed: Any) -> None:
+    def __init__(
+        self, listen: Callable[[str], Any], run_tree: Callable[..., Any], full: int = 2, **changed: Any
+    ) -> None:
         self.hub = listen("hub")
         self.connections = [listen("kite/connection-1"), listen("kite/connection-2")]
         self.asked = 0
         self.sessions: dict[str, Interest] = {}
         self.address = Address("subscription_manager")
-        adapter = SmallKite()
+        adapter = SmallKite(full)
         arguments = {
             "upstreams": [Upstream(each.address, adapter) for each in self.connections],
             "hub": self.hub.address,
@@ -235,13 +237,13 @@ def test_a_new_table_resolves_the_universe_anew(
 def test_a_rejected_richer_mode_takes_nothing_away_from_anybody(
     make_rig: Callable[..., Rig], wait_until: Callable[..., None]
 ) -> None:
-    rig = make_rig(universe=named("SHARE1"))
+    rig = make_rig(universe=named("SHARE1", mode="quote"), full=0, upstream_mode="quote")
     rig.report("a", wish(1))
     rig.report("b", wish(2, 3, 4))
     wait_until(lambda: rig.streamed() == [{token(1), token(2)}, {token(3), token(4)}])
-    rig.report("a", wish(1, mode="depth30"), request(1))
+    rig.report("a", wish(1, mode="full"), request(1))
     wait_until(lambda: rig.answers())
-    assert rig.answers()[0]["rejected"][0]["reason"] == "no broker has the mode depth30"
+    assert rig.answers()[0]["rejected"][0]["reason"] == "no capacity"
     assert dict(rig.hub.of(RouteSet)[-1].interest.tokens) == {token(1): "quote"}
     rig.report("c", wish(5))
     wait_until(lambda: len(rig.hub.of(RouteSet)) == 4)
@@ -271,10 +273,19 @@ def test_an_idle_connection_is_told_its_interest_so_that_it_opens(
     wait_until(lambda: len(rig.connections[0].of(SetInterest)) == told + 1)
 
 
-def test_a_mode_that_the_broker_has_not_is_rejected(rig: Rig, wait_until: Callable[..., None]) -> None:
+def test_a_mode_that_the_broker_has_not_is_served_in_the_richest_it_has_and_the_answer_says_so(
+    rig: Rig, wait_until: Callable[..., None]
+) -> None:
     rig.report("a", wish(1, mode="depth30"), request(1))
     wait_until(lambda: rig.answers())
-    assert rig.answers()[0]["rejected"][0]["symbol"] == "SHARE1"
+    wait_until(lambda: rig.streamed()[0] == {token(1)})
+    assert rig.answers()[0]["rejected"] == []
+    assert rig.answers()[0]["modes"] == {"SHARE1": "full"}
+    assert rig.connections[0].of(SetInterest)[-1].wanted == {token(1): "full"}
+    assert rig.hub.of(RouteSet)[-1].interest.tokens == {token(1): "depth30"}
+    rig.report("a", wish(1, 2, mode="full"), request(1, 2))
+    wait_until(lambda: len(rig.answers()) == 2)
+    assert "modes" not in rig.answers()[1]
 
 
 def test_what_was_refused_while_the_next_request_was_under_way_is_not_streamed_behind_the_sessions_back(

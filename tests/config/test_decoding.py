@@ -36,5 +36,5 @@ def test_a_value_that_does_not_fit_its_pattern_is_answered_with_the_patterns_des
 
 
 def test_another_type_than_text_is_named_as_ever() -> None:
-    with pytest.raises(ConfigError, match=r"paint\.one: expected str, got int"):
-        decode_section({"one": 5}, Painted, "paint")
+    with pytest.raises(ConfigError, match=r"paint\.one: expected str, got list"):
+        decode_section({"one": [5]}, Painted, "paint")

@@ -17,6 +17,7 @@ from mdactors.market import ist
 from mdactors.market.calendar import Calendar, Session
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+WEEK = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 SMALL = """
 segments: {cash: [NSE_EQ], night: [MCX_FO]}
 weekend: [sunday]
@@ -209,7 +210,11 @@ def test_before_the_first_hours_a_segment_is_closed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("before", "after", "problem"),
     [
-        ("open: 09:15-15:30", "open: 9.15", "hours.cash[0].open: expected str, got float"),
+        (
+            "open: 09:15-15:30",
+            "open: 9.15",
+            "hours.cash[0].open: expected a span of time like 09:15-15:30, got 9.15",
+        ),
         (
             "open: 09:15-15:30",
             "open: 9:15-15:30",
@@ -228,8 +233,28 @@ def test_before_the_first_hours_a_segment_is_closed(tmp_path: Path) -> None:
         ),
         (
             "open: 09:15-15:30",
-            "opens: 09:15-15:30",
-            "hours.cash[0]: object contains unknown field opens",
+            "open: 09:15-15:30, pre_open: 09:00-09:15, orders: 09:00-09:20",
+            "hours.cash[0].orders: must be a part of pre_open",
+        ),
+        (
+            "open: 09:15-15:30",
+            "open: 09:15-15:30, orders: 09:00-09:08",
+            "hours.cash[0].orders: must be a part of pre_open",
+        ),
+        (
+            "open: 09:15-15:30",
+            "open: 09:15-15:30, auction: 15:15-15:40",
+            "hours.cash[0].auction: must be a part of open",
+        ),
+        (
+            "open: 09:15-15:30",
+            'open: ""',
+            "hours.cash[0].open: expected a span of time like 09:15-15:30, got ",
+        ),
+        (
+            "open: 09:15-15:30",
+            "open: 09:15-15:30, opens: 09:15-15:30",
+            "hours.cash[0].opens: unknown setting (did you mean open?)",
         ),
         (
             "from: 2026-03-09, ",
@@ -237,7 +262,7 @@ def test_before_the_first_hours_a_segment_is_closed(tmp_path: Path) -> None:
             "hours.night[1].from: must be later than that of the hours before",
         ),
         ("[{open: 09:15-15:30}]", "[]", "hours.cash: holds no hours"),
-        ("weekend: [sunday]", "weekend: [sonntag]", "weekend[0]: invalid enum value 'sonntag'"),
+        ("weekend: [sunday]", "weekend: [sonntag]", f"weekend[0]: expected one of {', '.join(WEEK)}"),
         (
             "night: [MCX_FO]",
             "nigth: [MCX_FO]",
@@ -254,11 +279,6 @@ def test_before_the_first_hours_a_segment_is_closed(tmp_path: Path) -> None:
             "closed: [cash, night]",
             "holidays.2026-01-26: night cannot be closed and trade at special hours",
         ),
-        (
-            '"2026-01-26"',
-            "2026-01-26",
-            "holidays.2026-01-26: expected a name, got date: put it in quotes",
-        ),
         ("2026-01-26", "26 January", 'holidays.26 January: expected a date like "2026-01-26"'),
         ("name: Republic Day, ", "", "holidays.2026-01-26.name: is required"),
         (
@@ -270,6 +290,11 @@ def test_before_the_first_hours_a_segment_is_closed(tmp_path: Path) -> None:
 )
 def test_a_mistake_is_named_by_its_path(tmp_path: Path, before: str, after: str, problem: str) -> None:
     assert problems(tmp_path, (before, after)) == [problem]
+
+
+def test_a_date_needs_no_quotes(tmp_path: Path) -> None:
+    calendar = load_calendar(written(tmp_path, SMALL.replace('"2026-01-26"', "2026-01-26")))
+    assert hours(calendar, "NSE_EQ", "2026-01-26") == "closed"
 
 
 def test_every_mistake_is_named_at_once(tmp_path: Path) -> None:

@@ -90,10 +90,14 @@ def test_all_that_a_daemon_says_and_keeps_is_of_its_clocks_day(broker, daemon_at
 
 
 @pytest.mark.parametrize("broker", BROKERS)
-def test_in_compressed_time_a_minutes_bar_is_whole_and_there_a_second_later(broker, daemon_at, wait_until):
+def test_in_compressed_time_a_minutes_bar_is_whole_and_there_a_second_later(
+    broker, daemon_at, connect, wait_until
+):
     clock = SetClock.starting(read_moment(f"{EXPIRY}T10:00"), speed=60)
     symbols = {"symbols": ["RELIANCE"]}
     daemon = daemon_at(broker, clock, subscriptions=symbols, store={"bars": ["1m"], "batch_age": "100ms"})
+
+    client = connect(daemon.port, "/ws/market?events=1")
 
     def minutes():
         bars = daemon.get("/api/candles/RELIANCE")[1]
@@ -104,6 +108,7 @@ def test_in_compressed_time_a_minutes_bar_is_whole_and_there_a_second_later(brok
     assert begins == [begins[0] + dt.timedelta(minutes=n) for n in range(len(begins))]
     counters = daemon.get("/api/status")[1]["counters"]["candle_builder"]
     assert (counters["corrections"], counters["refused"]) == (0, 0)
+    assert "stale" not in [event["status"] for event in client.events("status")]
 
 
 def test_at_midnight_of_its_clock_a_new_day_begins(daemon_at, connect, wait_until):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import http.client
 import socket
 
 import pytest
 
 from mdactors.config.clock import write_clock
+from mdactors.runtime import SetClock
 from mdactors_upstox.wire import part, real, text, whole
 
 SYMBOLS = ["NIFTY 50", "RELIANCE", "INFY", "TCS", "SBIN", "NIFTY26NOVFUT"]
@@ -69,7 +71,7 @@ def test_dropped_connections_cost_the_clients_a_gap_and_no_more(broker, simulate
     (gap,) = client.events("gap")
     assert gap["source"] == broker
     assert gap["from"] < gap["to"]
-    wait_until(lambda: words(client)[-2:] == ["stale", "live"], 8)
+    wait_until(lambda: "stale" in words(client) and words(client)[-1] == "live", 8)
     wait_until(lambda: moves(client, before))
     assert client.is_open
     assert len(epochs(client)) == 1
@@ -79,16 +81,118 @@ def test_dropped_connections_cost_the_clients_a_gap_and_no_more(broker, simulate
     assert connection["connects"] == 2
 
 
-def test_a_silent_feed_is_called_stale_then_live(broker, simulate, start, wait_until, lost):
+@pytest.mark.parametrize(("heartbeats", "word"), [(True, "quiet"), (False, "stale")])
+def test_a_silent_feed_is_called_quiet_or_without_heartbeats_stale_then_live(
+    broker, heartbeats, word, simulate, start, wait_until, lost, monkeypatch
+):
+    monkeypatch.setattr("mdactors_upstox.simulator.IDLE_SECONDS", 1.0)  # as often as Kite's heartbeats
     server = simulate(broker)
-    daemon, client = start({broker: server.settings()}, stale_seconds=0.6)
-    server.faults.silence(30)
-    wait_until(lambda: words(client)[-1:] == ["stale"], 8)
-    assert daemon.get("/api/status")[1]["brokers"][broker]["status"] == "stale"
+    daemon, client = start({broker: server.settings()}, stale_seconds=2.0)
+    server.faults.silence(30, heartbeats=heartbeats)
+    wait_until(lambda: words(client)[-1:] == [word], 8)
+    assert daemon.get("/api/status")[1]["brokers"][broker]["status"] == word
+    feed = daemon.get("/api/v1/market/market-feed/status")[1]["data"]["brokers"][broker]
+    assert (feed["state"], feed["status"]) == ("live", word)
     server.faults.silence(0)
     wait_until(lambda: words(client)[-1:] == ["live"], 8)
     assert not client.events("gap")
     assert not lost(client.ticks())
+
+
+@pytest.mark.parametrize(("time", "word"), [("09:05:00", "quiet"), ("09:16:00", "stale")])
+def test_options_of_which_nothing_comes_are_not_stale_before_they_could_trade(
+    time, word, simulate, configuration, run_daemon, connect, wait_until
+):
+    moment = dt.datetime.fromisoformat(f"2026-11-30T{time}+05:30")
+    clock = SetClock.starting(int(moment.timestamp()) * 1_000_000_000)
+    server = simulate("kite", clock=clock, beat=0.05, always_open=False)
+    sections = {"calendar": {"always_open": False}, "feed": {"stale_seconds": 1.5}}
+    daemon = run_daemon(configuration({"kite": server.settings()}, **sections), clock=clock)
+    wait_until(lambda: daemon.get("/ready")[0] == 200)
+    (option,) = daemon.get("/api/instruments?type=OPTION&limit=1")[1]
+    client = connect(daemon.port, "/ws/market?events=1")
+    assert client.ask("SUBSCRIBE", option["symbol"])["rejected"] == []
+    server.faults.silence(60, heartbeats=False)
+
+    def detail():
+        return daemon.get("/api/status")[1]["brokers"]["kite"]["detail"]
+
+    wait_until(lambda: "no heartbeats" in detail())
+    assert words(client)[-1] == word
+
+
+PAGE = b"<html><body>Request blocked</body></html>"
+
+
+def test_a_gateway_that_refuses_everything_once_costs_a_pause_and_no_login(
+    broker, simulate, configuration, run_daemon, connect, wait_until
+):
+    server = simulate(broker)
+    asks_rest_for_a_socket = broker == "upstox"
+    server.faults.refuse(403, 1, PAGE)
+    server.faults.refuse(403, 2 if asks_rest_for_a_socket else 1, PAGE, "rest")
+    daemon = run_daemon(configuration({broker: server.settings()}))
+    client = connect(daemon.port, "/ws/market?events=1")
+
+    def connection():
+        return daemon.get("/api/status")[1]["brokers"][broker]["connections"]["connection-1"]
+
+    wait_until(lambda: "Request blocked" in connection()["said"].get("text", ""))
+    assert connection()["state"] != "needs_login"
+    wait_until(lambda: connection()["state"] == "live", 20)
+    wait_until(lambda: daemon.get("/ready")[0] == 200, 20)
+    assert "Request blocked" in connection()["said"]["text"], "it can still be read"
+    assert "needs_login" not in words(client)
+    assert {alarm["id"] for alarm in client.events("alarm")} <= {"instruments"}
+
+
+def test_a_login_that_is_needed_is_told_everywhere_until_one_works(
+    broker, simulate, configuration, run_daemon, connect, wait_until, tmp_path
+):
+    server = simulate(broker)
+    token = tmp_path / "token"
+    token.write_text("yesterdays")
+    app = {"api_key": "simulated", "redirect_uri": "https://me.example"} if broker == "upstox" else {}
+    settings = {**server.settings(), **app, "access_token": "", "access_token_file": str(token)}
+    daemon = run_daemon(configuration({broker: settings}, subscriptions={"symbols": SYMBOLS}))
+    client = connect(daemon.port, "/ws/market?events=1")
+    wait_until(lambda: words(client)[-1:] == ["needs_login"])
+    wait_until(lambda: any(alarm["id"] == f"login-{broker}" for alarm in client.events("alarm")))
+
+    newcomer = connect(daemon.port, "/ws/market?events=1")
+    wait_until(lambda: newcomer.events("welcome"))
+    (source,) = newcomer.events("welcome")[0]["sources"]
+    assert source["status"] == "needs_login"
+    status = daemon.get("/api/status")[1]
+    assert status["brokers"][broker]["status"] == "needs_login"
+    (alarm,) = [each for each in status["alarms"] if each["id"] == f"login-{broker}"]
+    assert "simulated" in alarm["text"].partition("the login page is ")[2]
+    feed = daemon.get("/api/v1/market/market-feed/status")[1]["data"]["brokers"][broker]
+    assert (feed["state"], feed["status"]) == ("needs_login", "needs_login")
+    assert "yesterdays" not in str(status) + str(client.messages())
+
+    token.write_text("simulated")
+    wait_until(lambda: words(client)[-1:] == ["live"])
+    wait_until(lambda: client.events("alarm")[-1] == {**client.events("alarm")[-1], "active": False})
+    assert not daemon.get("/api/status")[1]["alarms"]
+
+
+@pytest.mark.parametrize(
+    ("broker", "text"),
+    [
+        ("kite", '{"type":"error","data":"Cannot subscribe to more than 3000 instruments"}'),
+        ("upstox", '{"status":"failed","method":"sub","error":"Cannot subscribe to more"}'),
+    ],
+)
+def test_what_a_broker_says_to_a_person_is_in_the_status(broker, text, simulate, start, wait_until):
+    server = simulate(broker)
+    daemon, _ = start({broker: server.settings()})
+    http_post(server.port, "/simulator/say", text)
+    wait_until(lambda: "said" in daemon.get("/api/status")[1]["brokers"][broker])
+    said = daemon.get("/api/status")[1]["brokers"][broker]["said"]
+    assert "Cannot subscribe to more" in said["text"]
+    assert said["connection"] == f"{broker}/connection-1"
+    assert said["time"].endswith("+05:30")
 
 
 def test_a_connection_that_hangs_is_opened_anew(simulate, start, wait_until, lost, monkeypatch):

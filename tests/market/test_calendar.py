@@ -20,6 +20,7 @@ from mdactors.market.calendar import (
     Session,
     Span,
     Timetable,
+    TradingClass,
 )
 
 HOURS = Hours(Span.read("09:15-15:30"), Span.read("09:00-09:15"), Span.read("15:40-16:00"))
@@ -61,6 +62,44 @@ def at(text: str) -> int:
 def test_a_day_has_phases_and_a_feed_is_expected_in_the_first_two(time: str, phase: Phase) -> None:
     assert CALENDAR.phase("NSE_EQ", at(f"2026-09-29T{time}")) == phase
     assert CALENDAR.is_open("NSE_EQ", at(f"2026-09-29T{time}")) is (phase in ("pre_open", "open"))
+
+
+AUCTIONED = TradingClass("NSE_EQ", has_derivatives=True)
+DAY = Hours(
+    Span.read("09:15-15:30"),
+    Span.read("09:00-09:15"),
+    orders=Span.read("09:00-09:08"),
+    auction=Span.read("15:15-15:30"),
+)
+
+
+@pytest.mark.parametrize(
+    ("time", "share", "auctioned"),
+    [
+        ("08:59:59", False, False),
+        ("09:00:00", True, True),
+        ("09:07:59", True, True),
+        ("09:08:00", False, False),
+        ("09:14:59", False, False),
+        ("09:15:00", True, True),
+        ("15:14:59", True, True),
+        ("15:15:00", True, False),
+        ("15:29:59", True, False),
+        ("15:30:00", False, False),
+    ],
+)
+def test_prices_move_in_the_session_and_while_orders_come_in(time: str, share: bool, auctioned: bool) -> None:
+    calendar = Calendar(Timetable(segments={}, hours={CASH: [(ALWAYS, DAY)]}))
+    now = at(f"2026-09-29T{time}")
+    assert calendar.moves(TradingClass("NSE_EQ"), now) is share
+    assert calendar.moves(AUCTIONED, now) is auctioned
+
+
+def test_a_pre_open_session_of_which_no_more_is_known_moves_nothing() -> None:
+    assert not CALENDAR.moves(TradingClass("NSE_EQ"), at("2026-09-29T09:05:00"))
+    assert not CALENDAR.moves(TradingClass("NSE_EQ"), at("2026-09-14T10:00:00")), "a holiday"
+    assert CALENDAR.moves(TradingClass("NSE_EQ"), at("2026-11-08T18:30:00"))
+    assert Calendar(TIMETABLE, always_open=True).moves(AUCTIONED, at("2026-09-13T03:00:00"))
 
 
 @pytest.mark.parametrize("time", ["00:00:00", "12:00:00", "23:59:59"])

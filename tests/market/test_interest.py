@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from mdactors.adapter import Limits
 from mdactors.market.instrument import Instrument
 from mdactors.market.interest import Filter, Interest, Slot, allocate
-from mdactors.market.quote import Mode
+from mdactors.market.quote import MODES as ALL_MODES
+from mdactors.market.quote import Mode, serving
 
 MODES: Mapping[Mode, Mode] = {"ltp": "ltp", "quote": "full", "full": "full"}
 
@@ -68,8 +69,36 @@ def test_an_instrument_goes_only_where_it_is_listed():
     assert refused == {20: "no broker lists it"}
 
 
-def test_a_mode_that_no_broker_has_is_refused_with_the_reason():
-    assert allocate({1: "depth30"}, [slot("a")], {}) == ({}, {1: "no broker has the mode depth30"})
+def test_a_mode_that_no_broker_has_is_served_in_the_richest_there_is():
+    assert allocate({1: "depth30"}, [slot("a")], {}) == ({1: "a"}, {})
+
+
+DEEP = {**MODES, "depth30": "depth30"}
+
+
+def deep_slot(name: str, capacity: int = 1) -> Slot:
+    limits = Limits(1, {"full": 9, "depth30": capacity}, {"full": 9, "depth30": capacity})
+    return Slot(name, limits.fits, range(5).__contains__, DEEP)
+
+
+def test_who_has_the_mode_goes_before_who_serves_less_of_it():
+    connections = [slot("a"), deep_slot("b")]
+    assert allocate({1: "depth30", 7: "depth30"}, connections, {})[0] == {1: "b", 7: "a"}
+    assert allocate({1: "depth30", 2: "depth30"}, connections, {})[0] == {1: "b", 2: "a"}, "b is full"
+
+
+def test_what_is_wanted_in_a_mode_that_another_has_moves_there():
+    connections = [slot("a"), deep_slot("b")]
+    assert allocate({1: "depth30"}, connections, {1: "a"})[0] == {1: "b"}
+    assert allocate({7: "depth30"}, connections, {7: "a"})[0] == {7: "a"}, "b does not list it"
+    assert allocate({2: "depth30", 1: "depth30"}, connections, {1: "b"})[0] == {1: "b", 2: "a"}
+
+
+def test_a_wish_is_served_in_the_poorest_mode_that_holds_all_of_it():
+    two: Mapping[Mode, Mode] = {"ltp": "ltp", "full": "full"}
+    served = {mode: serving(two, mode) for mode in ALL_MODES}
+    assert served == {"ltp": "ltp", "quote": "full", "full": "full", "depth30": "full"}
+    assert serving({"ltp": "ltp"}, "full") == "ltp"
 
 
 def test_a_connection_that_is_gone_gives_its_instruments_to_the_others():

@@ -113,12 +113,19 @@ def test_the_numbers_go_on_when_an_instrument_leaves_the_table_and_comes_back() 
     assert numbering.number([quote("R2", last_price=3.0)], 0)[0].seq == 3
 
 
-def test_what_streams_no_more_has_no_segment_and_keeps_its_number() -> None:
+def test_what_streams_no_more_keeps_its_number() -> None:
     numbering = make()
     numbering.number([quote(last_price=1.0)], 0)
     numbering.retire(["R"])
-    assert numbering.segments() == set()
     assert numbering.number([quote(last_price=2.0)], 0)[0].seq == 2
+
+
+def test_what_a_token_means_is_known_before_and_after_it_ticks() -> None:
+    numbering = make()
+    assert numbering.instrument("R") == RELIANCE
+    numbering.number([quote(last_price=1.0)], 0)
+    assert numbering.instrument("R") == RELIANCE
+    assert numbering.instrument("nothing") is None
 
 
 def test_an_update_that_no_subscription_came_before_is_no_snapshot() -> None:

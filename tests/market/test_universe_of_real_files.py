@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from mdactors.config import SectorSettings, Settings, decode_section, load_definition
-from mdactors.config.loading import read_yaml
 from mdactors.config.sectors import shipped_lists
+from mdactors.config.yaml_text import read_yaml
 from mdactors.market.constituents import read_constituents
 from mdactors.market.instruments import InstrumentTable
 from mdactors.market.interest import Slot, allocate

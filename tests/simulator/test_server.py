@@ -299,6 +299,30 @@ def test_the_next_handshakes_can_be_refused(server: SimulatorServer, connect: Co
     assert connect().recv() == "welcome"
 
 
+def test_a_refusal_may_be_a_gateways_page_or_the_brokers_own_json(
+    server: SimulatorServer, connect: Connect
+) -> None:
+    for body, kind in ((b"<html>Blocked</html>", "text/html"), (b'{"error_type":"x"}', "application/json")):
+        server.faults.refuse(403, 1, body)
+        with pytest.raises(websocket.WebSocketBadStatusException) as refused:
+            connect()
+        assert (refused.value.resp_body, refused.value.resp_headers["content-type"]) == (body, kind)
+    result(server, "POST", "/simulator/refuse?status=401", b"<p>no")
+    with pytest.raises(websocket.WebSocketBadStatusException) as refused:
+        connect()
+    assert (refused.value.status_code, refused.value.resp_body) == (401, b"<p>no")
+
+
+def test_rest_can_be_refused_but_for_what_gives_the_orders(server: SimulatorServer, connect: Connect) -> None:
+    server.faults.refuse(403, 2, b"<html>Blocked</html>", "rest")
+    assert connect().recv() == "welcome"
+    assert result(server, "GET", "/simulator/connections") == [1]
+    for _ in range(2):
+        assert fetch(server, "GET", "/echo/a/b") == (403, b"<html>Blocked</html>")
+    assert fetch(server, "GET", "/echo/a/b")[0] == 200
+    assert fetch(server, "POST", "/simulator/refuse?door=window")[0] == 400
+
+
 def test_an_expired_token_is_refused_until_a_new_one_is_accepted(
     server: SimulatorServer, connect: Connect
 ) -> None:
@@ -322,6 +346,32 @@ def test_silence_leaves_the_heartbeats(server: SimulatorServer, connect: Connect
     server.faults.silence(0)
     server.step(0.1)
     assert str(client.recv()).startswith("beat")
+
+
+def test_silence_without_heartbeats_holds_for_newcomers_too(
+    server: SimulatorServer, connect: Connect
+) -> None:
+    client = connect()
+    client.recv()
+    result(server, "POST", "/simulator/silence?seconds=60&heartbeats=0")
+    newcomer = connect()
+    for each in (client, newcomer):
+        server.step(0.1)
+        each.settimeout(0.1)
+        with pytest.raises(websocket.WebSocketTimeoutException):
+            each.recv()
+        each.settimeout(5)
+    server.faults.silence(0)
+    server.step(0.1)
+    assert str(client.recv()).startswith("beat")
+    assert str(newcomer.recv()).startswith("beat")
+
+
+def test_a_text_reaches_every_conversation(server: SimulatorServer, connect: Connect) -> None:
+    client = connect()
+    client.recv()
+    assert result(server, "POST", "/simulator/say", '{"type":"error","data":"₹"}'.encode()) == 1
+    assert client.recv() == '{"type":"error","data":"₹"}'
 
 
 def test_a_raw_frame_reaches_every_conversation(server: SimulatorServer, connect: Connect) -> None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import itertools
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Protocol
 
 import psycopg
 import pytest
 from bench._servers import Postgres, postgres
+from tests.conftest import open_folder
 
 from mdactors.adapter import Secret
 from mdactors.market.candle import Interval
@@ -89,24 +89,6 @@ class PostgresSchema:
     def close(self) -> None:
         for store in self.opened:
             store.close()
-
-
-@contextmanager
-def open_folder() -> Iterator[Path]:
-    """A folder that other users can reach as well.
-
-    A server of root's tests runs as somebody else, and every pytest that starts closes the folder above
-    ``tmp_path`` to others: the server would lose its files.
-    """
-    with TemporaryDirectory(prefix="mdactors-") as folder:
-        yield Path(folder)
-
-
-@pytest.fixture(scope="session")
-def postgres_server() -> Iterator[Postgres]:
-    """One PostgreSQL for all tests of a run; a test that stops or hangs a server takes `own_postgres`."""
-    with open_folder() as folder, postgres(folder) as server:
-        yield server
 
 
 @pytest.fixture

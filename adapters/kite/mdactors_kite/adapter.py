@@ -22,14 +22,13 @@ from mdactors.adapter import (
     Outgoing,
     Quote,
     Secret,
+    masked,
 )
-from mdactors.errors import BrokerError, BrokerRefused, BrokerUnavailable, LoginRequired
-from mdactors_kite import codec, login, rest
+from mdactors.errors import BrokerError, LoginRequired
+from mdactors_kite import codec, login, refusal, rest
 
 TOKENS_PER_CONNECTION = 3000
 LOGIN_PAGE = "https://kite.zerodha.com/connect/login"
-SECONDS_AFTER_TOO_MANY = 5.0
-"""A closed connection still counts for a while at the broker: connecting sooner is refused again."""
 
 _Feed = Annotated[
     str, msgspec.Meta(pattern=r"^wss?://[^/?#\s]", description="an address like wss://ws.kite.trade")
@@ -66,7 +65,7 @@ class KiteAdapter(BrokerAdapter):
     settings: ClassVar[type[msgspec.Struct]] = KiteSettings
     silence_seconds: ClassVar[float] = 10.0
     """Kite sends a byte every second or two when idle."""
-    modes: ClassVar[Mapping[Mode, Mode]] = {"ltp": "ltp", "quote": "quote", "full": "full"}
+    modes: Mapping[Mode, Mode] = {"ltp": "ltp", "quote": "quote", "full": "full"}
 
     def __init__(self, settings: KiteSettings) -> None:
         self._settings = settings
@@ -130,22 +129,16 @@ class KiteAdapter(BrokerAdapter):
             return ""
         return hashlib.sha256(token.reveal().encode()).hexdigest()
 
-    def refusal(self, status: int, body: bytes) -> BrokerError:  # noqa: ARG002 - Kite's status says it all
-        """The error that a refused handshake stands for. Pure."""
-        match status:
-            case 401 | 403:
-                return LoginRequired(
-                    f"kite refuses the access token ({status}): log in again (or the app has no data plan)"
-                )
-            case 400:
-                return LoginRequired("kite cannot read the api_key or the access token (400): check both")
-            case 429:
-                return BrokerRefused(
-                    "kite sees too many connections of this app (429): at most 3", SECONDS_AFTER_TOO_MANY
-                )
-        if status >= 500:
-            return BrokerUnavailable(f"kite is not available ({status})")
-        return BrokerRefused(f"kite refuses the websocket ({status})")
+    def lacks(self) -> Mapping[str, str]:
+        """The app's key and today's token, where one of them is missing."""
+        settings = self._settings
+        key = {} if settings.api_key else {"api_key": "is empty; it is on Kite Connect's developer page"}
+        return key | login.lacking(settings.access_token, settings.access_token_file)
+
+    def refusal(self, status: int, body: bytes) -> BrokerError:
+        """The error that a refused handshake stands for, see `mdactors_kite.refusal`. Pure."""
+        said = masked(body, [self._settings.access_token.reveal()])
+        return refusal.refusal("the websocket", status, said)
 
     def download(self, name: str = "", before: Download | None = None) -> Download | None:  # noqa: ARG002 - Kite has one list and does not say whether it is new
         """Everything that Kite lists on NSE, BSE and MCX. Blocking; a token is sent but not needed."""

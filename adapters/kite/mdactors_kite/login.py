@@ -6,6 +6,7 @@ from pathlib import Path
 
 from mdactors.adapter import Secret
 from mdactors.errors import LoginRequired
+from mdactors.text_file import read_text
 
 
 def access_token(token: Secret, token_file: str) -> Secret:
@@ -16,19 +17,27 @@ def access_token(token: Secret, token_file: str) -> Secret:
     Raises:
         LoginRequired: neither holds a token.
     """
-    if token_file:
-        try:
-            written = Path(token_file).expanduser().read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeError) as error:
-            if not token:
-                reason = getattr(error, "strerror", None) or "not a text file"
-                raise LoginRequired(
-                    f"kite: cannot read the access token from {token_file}: {reason}"
-                ) from None
-            written = ""
-        if written:
-            return Secret(written)
-    if not token:
-        where = f"write one to {token_file}" if token_file else "set access_token or access_token_file"
-        raise LoginRequired(f"kite: there is no access token; log in and {where}")
-    return token
+    written, trouble = _written(token_file)
+    if not written and not token:
+        raise LoginRequired(f"kite: {trouble}")
+    return Secret(written) if written else token
+
+
+def lacking(token: Secret, token_file: str) -> dict[str, str]:
+    """What keeps a token from being there: the setting, and why; also a file that is named in vain."""
+    written, trouble = _written(token_file)
+    if written or (token and not token_file):
+        return {}
+    return {"access_token_file" if token_file else "access_token": trouble}
+
+
+def _written(token_file: str) -> tuple[str, str]:
+    """What the file holds, or why that is nothing."""
+    if not token_file:
+        return "", "there is no access token; log in and set access_token or access_token_file"
+    try:
+        written = read_text(Path(token_file).expanduser()).strip()
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or f"it {error}"
+        return "", f"cannot read the access token from {token_file}: {reason}"
+    return written, f"there is no access token; log in and write one to {token_file}"

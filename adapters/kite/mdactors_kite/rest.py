@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import gzip
 import logging
@@ -9,11 +10,15 @@ import warnings
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mdactors.adapter import Listing, Secret
-from mdactors.errors import BrokerError, BrokerRefused, BrokerUnavailable, LoginRequired
+from mdactors.adapter import Listing, Secret, masked
+from mdactors.errors import BrokerError, BrokerUnavailable
 from mdactors.market.instrument import InstrumentRow
+from mdactors_kite.refusal import refusal
+
+if TYPE_CHECKING:
+    from requests import Response
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +50,7 @@ def listings(data: bytes) -> Iterator[Listing]:
         text = gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
     except (OSError, EOFError, zlib.error):
         raise BrokerUnavailable("kite: the list of instruments is damaged") from None
-    lines = text.decode("utf-8", "replace").splitlines()
+    lines = text.decode("utf-8-sig", "replace").splitlines()
     header = lines[0].split(",") if lines else []
     if missing := _COLUMNS - set(header):
         raise BrokerUnavailable(f"kite: the list of instruments has no column {sorted(missing)[0]}")
@@ -56,8 +61,8 @@ def fetch(root: str, api_key: str, token: Secret) -> bytes:
     """Fetch the whole dump.
 
     Raises:
-        LoginRequired: Kite wants a token, or another one.
-        BrokerRefused: refused for another reason; wait.
+        LoginRequired: Kite itself wants a token, or another one.
+        BrokerRefused: refused, by Kite or by a gateway; wait.
         BrokerUnavailable: the network or Kite's service is away.
     """
     # Here and not above: the import starts half of Twisted and takes a third of a second. Both it and
@@ -69,32 +74,28 @@ def fetch(root: str, api_key: str, token: Secret) -> bytes:
         from requests import RequestException
 
         client = KiteConnect(api_key, access_token=token.reveal() or None, root=root)
+    answers: list[Response] = []
+    client.reqsession.hooks["response"].append(lambda answer, **_: answers.append(answer))
     try:
-        # Not `instruments()`: it fails as a whole on one odd row, and takes five seconds to parse dates.
-        dump = client._get("market.instruments.all")
-    except KiteException as error:
-        raise _refusal(error.code, str(error), (api_key, token.reveal())) from None
-    except RequestException as error:
+        # The client's errors hide a page's status, or are its slips over what it did not expect: the
+        # answer itself is looked at.
+        with contextlib.suppress(KiteException, KeyError, TypeError, AttributeError):
+            # Not `instruments()`: it fails as a whole on one odd row, and takes five seconds to parse dates.
+            client._get("market.instruments.all")
+    except (RequestException, ValueError) as error:
         raise BrokerUnavailable(f"kite: cannot fetch the instruments: {type(error).__name__}") from None
-    except (KeyError, TypeError, ValueError, AttributeError):
-        # The client's own slips over an envelope or header that it did not expect.
-        raise BrokerUnavailable("kite: the answer to the instruments request makes no sense") from None
     finally:
         client.reqsession.close()
-    if not isinstance(dump, bytes):
-        raise BrokerUnavailable("kite: the instruments came as JSON, not as CSV")
-    return dump
+    if answers and answers[-1].ok and "csv" in answers[-1].headers.get("Content-Type", ""):
+        return answers[-1].content
+    raise _error(answers, (api_key, token.reveal()))
 
 
-def _refusal(code: int, text: str, secrets: tuple[str, ...]) -> BrokerError:
-    for secret in filter(None, secrets):
-        text = text.replace(secret, "***")
-    line = f"kite: the instruments request failed ({code}): {' '.join(text.split())[:200]}"
-    if code in (401, 403):
-        return LoginRequired(line)
-    if code >= 500:
-        return BrokerUnavailable(line)
-    return BrokerRefused(line)
+def _error(answers: Sequence[Response], secrets: tuple[str, ...]) -> BrokerError:
+    if not answers or answers[-1].ok:
+        return BrokerUnavailable("kite: the answer to the instruments request makes no sense")
+    body = masked(answers[-1].content, secrets)
+    return refusal("the instruments request", answers[-1].status_code, body)
 
 
 def _read(header: Sequence[str], lines: Sequence[str]) -> Iterator[Listing]:

@@ -22,6 +22,8 @@ from mdactors.adapter import (
     Outgoing,
     Quote,
     Secret,
+    masked,
+    readable,
 )
 from mdactors.errors import BrokerError, BrokerRefused, BrokerUnavailable, LoginRequired
 from mdactors_upstox import codec, identity, login, rest
@@ -76,16 +78,12 @@ class UpstoxAdapter(BrokerAdapter):
     quote: ClassVar[type[Quote]] = codec.UpstoxQuote
     settings: ClassVar[type[msgspec.Struct]] = UpstoxSettings
     lists: ClassVar[Sequence[str]] = tuple(identity.FLAGS)
-    modes: ClassVar[Mapping[Mode, Mode]] = {
-        "ltp": "ltp",
-        "quote": "full",
-        "full": "full",
-        "depth30": "depth30",
-    }
+    modes: Mapping[Mode, Mode] = {"ltp": "ltp", "quote": "full", "full": "full"}
 
     def __init__(self, settings: UpstoxSettings) -> None:
         self._settings = settings
         deep: dict[Mode, int] = {"depth30": _DEEP} if settings.plan == "plus" else {}
+        self.modes = {**type(self).modes, **{mode: mode for mode in deep}}
         self.limits = Limits(
             connections=settings.connections or _CONNECTIONS[settings.plan],
             alone={**_ALONE, **deep},
@@ -142,19 +140,30 @@ class UpstoxAdapter(BrokerAdapter):
             return ""
         return hashlib.sha256(token.encode()).hexdigest()[:16]
 
+    def lacks(self) -> Mapping[str, str]:
+        """A token, and what a person needs to get one."""
+        settings = self._settings
+        lacking = login.lacking(settings.access_token, settings.access_token_file)
+        needed = {"api_key": settings.api_key, "redirect_uri": settings.redirect_uri} if lacking else {}
+        return lacking | {
+            name: "is empty: no login address can be told" for name, given in needed.items() if not given
+        }
+
     def refusal(self, status: int, body: bytes) -> BrokerError:
         """The error that a refused handshake stands for. Pure.
 
         The token was proved by `endpoint` a moment before, so that not even a 401 is about it: the code
-        in the address was spent or has gone stale, and the next `endpoint` brings a new one.
+        in the address was spent or has gone stale, and the next `endpoint` brings a new one. Only a 403
+        that lasts puts the login in doubt: feeds have been seen to refuse what `endpoint` grants.
         """
-        kind = "without" if not body.strip() else "with"
-        line = f"upstox refuses the websocket ({status}, {kind} a body)"
+        words = readable(masked(body, [self._settings.access_token.reveal()]))
+        line = f"upstox: the websocket refused ({status}, {words or 'without a word'})"
         match status:
             case 401:
                 return BrokerRefused(f"{line}: its one-time address was spent or too old")
             case 403:
-                return BrokerRefused(f"{line}: too many connections of this user, or trouble at Upstox")
+                line += ": too many connections of this user, trouble at Upstox, or a token without the right"
+                return BrokerRefused(line, login_in_doubt=True)
             case 429:
                 return BrokerRefused(line, rest.SECONDS_AFTER_TOO_MANY)
         return BrokerUnavailable(line) if status >= 500 else BrokerRefused(line)

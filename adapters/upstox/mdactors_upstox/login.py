@@ -6,6 +6,7 @@ from pathlib import Path
 
 from mdactors.adapter import Secret
 from mdactors.errors import LoginRequired
+from mdactors.text_file import read_text
 
 
 def access_token(configured: Secret, path: str) -> Secret:
@@ -14,17 +15,27 @@ def access_token(configured: Secret, path: str) -> Secret:
     Raises:
         LoginRequired: neither holds a token.
     """
-    trouble = "no access token; log in and set access_token or access_token_file"
-    if path:
-        try:
-            written = Path(path).expanduser().read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeError) as error:
-            reason = getattr(error, "strerror", None) or "not a text file"
-            trouble = f"cannot read the access token from {path}: {reason}"
-        else:
-            if written:
-                return Secret(written)
-            trouble = f"{path} is empty; log in and write the access token to it"
-    if not configured:
+    written, trouble = _written(path)
+    if not written and not configured:
         raise LoginRequired(f"upstox: {trouble}")
-    return configured
+    return Secret(written) if written else configured
+
+
+def lacking(configured: Secret, path: str) -> dict[str, str]:
+    """What keeps a token from being there: the setting, and why; also a file that is named in vain."""
+    written, trouble = _written(path)
+    if written or (configured and not path):
+        return {}
+    return {"access_token_file" if path else "access_token": trouble}
+
+
+def _written(path: str) -> tuple[str, str]:
+    """What the file holds, or why that is nothing."""
+    if not path:
+        return "", "no access token; log in and set access_token or access_token_file"
+    try:
+        written = read_text(Path(path).expanduser()).strip()
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or f"it {error}"
+        return "", f"cannot read the access token from {path}: {reason}"
+    return written, f"{path} is empty; log in and write the access token to it"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import logging
 import zlib
@@ -14,7 +15,7 @@ import msgspec
 import requests
 
 from mdactors import __version__
-from mdactors.adapter import Download, Listing, Secret
+from mdactors.adapter import Download, Listing, Secret, masked, readable
 from mdactors.errors import BrokerError, BrokerRefused, BrokerUnavailable, LoginRequired
 from mdactors_upstox import identity
 
@@ -102,7 +103,7 @@ def listings(data: bytes, flags: Mapping[str, bool]) -> Iterator[Listing]:
     try:
         if data[:2] == b"\x1f\x8b":
             data = gzip.decompress(data)
-        rows = _rows(data)
+        rows = _rows(data.removeprefix(codecs.BOM_UTF8))
     except (OSError, EOFError, zlib.error, msgspec.DecodeError, UnicodeDecodeError):
         raise BrokerUnavailable("upstox: the list of instruments is damaged") from None
     return _read(rows, flags)
@@ -148,26 +149,37 @@ def _bearer(token: Secret) -> Callable[[requests.PreparedRequest], requests.Prep
 
 
 def refusal(what: str, status: int, body: bytes, token: Secret) -> BrokerError:
-    """The error that an answer other than 200 stands for; a JSON envelope tells Upstox from its gateway."""
-    envelope = _envelope(body)
-    trouble = envelope.errors[0] if envelope is not None and envelope.errors else _Trouble()
-    reason = " ".join(f"{trouble.code} {trouble.message or ''}".split())[:200]
-    if token:
-        reason = reason.replace(token.reveal(), "***")
+    """The error that an answer other than 200 stands for.
+
+    Upstox's own errors are JSON with a code. Of them a 401 and the codes of `_TOKEN_TROUBLE` are about the
+    login, the others say that it is something else. What has no code is its gateway's, which has not looked
+    at the token: with 400, 401 or 403 the login is in doubt.
+    """
+    body = masked(body, [token.reveal()])
+    trouble = _trouble(body)
+    reason = readable(f"{trouble.code} {trouble.message or ''}".encode() if trouble else body)
     line = f"upstox: {what} refused ({status}{', ' if reason else ''}{reason})"
-    if envelope is not None and (status == 401 or trouble.code in _TOKEN_TROUBLE):
-        return LoginRequired(f"{line}: log in again")
+    if trouble and status < 500 and (status == 401 or trouble.code in _TOKEN_TROUBLE):
+        return LoginRequired(f"{line}; log in again")
     if status == 429:
         return BrokerRefused(line, SECONDS_AFTER_TOO_MANY)
     if status >= 500:
         return BrokerUnavailable(line)
-    if envelope is None and status in (401, 403):
+    if trouble is None and status in (400, 401, 403):
         line += " by the gateway in front of Upstox: the token was not looked at"
+        return BrokerRefused(line, login_in_doubt=True)
     return BrokerRefused(line)
+
+
+def _trouble(body: bytes) -> _Trouble | None:
+    """Upstox's own first error; None where it is not Upstox who speaks."""
+    envelope = _envelope(body)
+    first = envelope.errors[0] if envelope is not None and envelope.errors else _Trouble()
+    return first if first.code else None
 
 
 def _envelope(body: bytes) -> _Envelope | None:
     try:
         return _read_envelope(body)
-    except (msgspec.DecodeError, UnicodeError):
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
         return None

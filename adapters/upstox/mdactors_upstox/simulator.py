@@ -31,7 +31,7 @@ MOST_ALONE = {"ltpc": 5000, "option_greeks": 3000, "full": 2000, "full_d30": 50}
 MOST_COMBINED = {"ltpc": 2000, "option_greeks": 2000, "full": 1500, "full_d30": 50}
 PARTIAL_SHARE = 0.1
 """Of the live entries in a full mode come without their book or their candles."""
-IDLE_SECONDS = 10.0
+IDLE_SECONDS = 5.0
 """Without a frame, after which the server pings."""
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
+from mdactors.actors.doubt import Doubt
 from mdactors.actors.feed_socket import FeedSocket
+from mdactors.actors.line import Line
 from mdactors.adapter import BrokerAdapter, BrokerToken, Mode
+from mdactors.market import ist
 from mdactors.messages import (
     ConnectionReported,
     ConnectRequested,
@@ -24,35 +27,10 @@ BEAT_SECONDS = 0.5
 STEADY_SECONDS = 10.0
 """A connection that lived so long begins its backoff anew; one let in and thrown out does not."""
 STOP_SECONDS = 2.0
-
-
-class Line:
-    """What outlives a connection's actor: the socket that a successor must end, and an operator's word.
-
-    Made by the composition root, one for each connection; only the living actor changes it. Others may
-    read ``closed_by_operator``.
-    """
-
-    def __init__(self) -> None:
-        self.socket: FeedSocket | None = None
-        self.sockets = 0
-        self.closed_by_operator = False
-        self.silent_since_ns = 0
-        """Wall time since which frames may be missing; 0 while none can be."""
-
-    def replace(self, make: Callable[[int], FeedSocket]) -> FeedSocket:
-        """End the socket before and take a new one with the next number."""
-        self.end()
-        self.sockets += 1
-        self.socket = make(self.sockets)
-        return self.socket
-
-    def end(self) -> None:
-        """End the socket, if there is one; from its last bytes on frames may be missing."""
-        if self.socket is not None:
-            self.silent_since_ns = self.silent_since_ns or self.socket.last_received_ns
-            self.socket.abort()
-            self.socket = None
+LOGIN_SECONDS = 300.0
+"""How often a refused login is tried again as it is: brokers set no limit to that, and may be mistaken."""
+DOUBT_SECONDS = 60.0
+"""How often, where nobody has said that it is the login."""
 
 
 class Beat(Message, frozen=True):
@@ -70,10 +48,12 @@ class BrokerConnection(Actor):
 
     Receives `SetInterest` (the whole set; the difference is worked out here), its reader's
     `ReaderReported`, `SnapshotMissing` and an operator's `ConnectRequested`/`DisconnectRequested`.
-    Tells the SubscriptionManager every change of state and the hub every gap. A ``spare`` one opens only
-    when something is to stream on it, because a broker counts connections. Losing the network, a
-    refused login, a stalled feed are states here; only a bug ends the actor. Its hooks run in its own thread;
-    frames never pass through it: the reader thread tells them to the Normalizer.
+    Tells the SubscriptionManager every change of state and the hub every gap; shows both, and what is to
+    stream, on its `Line`. A ``spare`` one opens only when something is to stream on it, because a broker
+    counts connections. Losing the network, a refused login, a stalled feed are states here; only a bug ends
+    the actor. A login that is needed is tried again at once when the credential is another, and slowly as
+    it is; the state stays until one works. Its hooks run in its own thread; frames never pass through
+    it: the reader thread tells them to the Normalizer.
     """
 
     def __init__(
@@ -100,9 +80,12 @@ class BrokerConnection(Actor):
         self._live_since = 0.0
         self._attempts = 0
         self._connects = 0
+        self._said: dict[str, str] = {}
         self._wanted: dict[BrokerToken, Mode] = {}
         self._told: dict[BrokerToken, Mode] = {}
-        self._refused_credential: str | None = None
+        self._credential = ""
+        """The fingerprint of the login with which the socket was opened."""
+        self._doubt = Doubt()
 
     def on_start(self) -> None:
         """Take over the line; runs in the actor's thread."""
@@ -133,11 +116,15 @@ class BrokerConnection(Actor):
             self._connect()
 
     def _connect(self) -> None:
+        self._become("connecting", f"attempt {self._attempts + 1}" if self._attempts else "")
+        self._open_socket()
+
+    def _open_socket(self) -> None:
         self._told = {}
         self._attempts += 1
-        self._become("connecting", f"attempt {self._attempts}" if self._attempts > 1 else "")
         if self._attempts > 1:
             self.logger.warning("reconnecting, attempt %d", self._attempts)
+        self._credential = self._adapter.credential()
         self._line.replace(self._new_socket).start()
 
     def _new_socket(self, number: int) -> FeedSocket:
@@ -157,18 +144,18 @@ class BrokerConnection(Actor):
         match report.event:
             case "connected":
                 self._connected()
-            case "login":
-                self._line.end()
-                self._refused_credential = self._adapter.credential()
-                self._become("needs_login", report.detail)
-                self.logger.error("login needed: %s", report.detail)
             case "failed":
                 raise RuntimeError(report.detail)
+            case "login":
+                self._need_login(report.detail, LOGIN_SECONDS)
+            case "doubted":
+                self._doubted(report)
             case _:
                 self._lost(report.detail, report.retry_after)
 
     def _connected(self) -> None:
         self._connects += 1
+        self._doubt.end()
         self._live_since = self.clock.monotonic()
         self._become("live")
         self.logger.info("connected")
@@ -178,19 +165,42 @@ class BrokerConnection(Actor):
         self._line.silent_since_ns = 0
         self._update()
 
+    def _doubted(self, report: ReaderReported) -> None:
+        """Try again as after any refusal, but not for ever without a word."""
+        if self._doubt.grows(self._credential, self.clock.monotonic()) and self._state != "needs_login":
+            self._need_login(f"refused again and again, {report.detail}", DOUBT_SECONDS)
+        else:
+            self._lost(report.detail, report.retry_after)
+
     def _lost(self, detail: str, retry_after: float) -> None:
-        number = self._line.sockets
         self._line.end()
+        self._note(detail)
+        if self._state == "needs_login":  # as it is until one is let in
+            self.after(DOUBT_SECONDS, Reconnect(self._line.sockets))
+            return
         delay = max(self._backoff.next(), retry_after)
         self._become("backoff", detail)
         self.logger.warning("connection lost (%s), next attempt in %.1f s", detail or "no reason", delay)
-        self.after(delay, Reconnect(number))
+        self.after(delay, Reconnect(self._line.sockets))
+
+    def _need_login(self, detail: str, delay: float) -> None:
+        """Wait for another credential, and try this one again after so many seconds."""
+        self._line.end()
+        self._note(detail)
+        if self._state != "needs_login" or detail != self._detail:
+            self._become("needs_login", detail)
+            self.logger.error("login needed: %s", detail)
+        self.after(delay, Reconnect(self._line.sockets))
 
     @handles(Reconnect)
     def reconnect(self, message: Reconnect) -> None:
         """Try again, unless something else happened meanwhile."""
-        if self._state == "backoff" and message.socket == self._line.sockets:
+        if message.socket != self._line.sockets:
+            return
+        if self._state == "backoff":
             self._connect()
+        elif self._state == "needs_login":
+            self._open_socket()
 
     @handles(Beat)
     def beat(self, _message: Beat) -> None:
@@ -204,13 +214,15 @@ class BrokerConnection(Actor):
             elif now - self._live_since > STEADY_SECONDS:
                 self._attempts = 0
                 self._backoff.reset()
-        elif self._state == "needs_login" and self._adapter.credential() != self._refused_credential:
+        elif self._state == "needs_login" and self._adapter.credential() != self._credential:
             self._connect()
 
     @handles(SetInterest)
     def set_interest(self, message: SetInterest) -> None:
         """Make this the whole subscription."""
         self._wanted = dict(message.wanted)
+        if not self.fenced:
+            self._line.wanted = self._wanted
         if self._state == "live":
             self._update()
         elif self._state == "idle" and self._wanted:
@@ -249,6 +261,7 @@ class BrokerConnection(Actor):
         if self._state not in ("live", "connecting"):
             self._attempts = 0
             self._backoff.reset()
+            self._doubt.end()
             self._begin()
 
     @handles(DisconnectRequested)
@@ -264,15 +277,23 @@ class BrokerConnection(Actor):
 
     def _become(self, state: str, detail: str = "") -> None:
         self._state, self._detail = state, detail
+        if not self.fenced:
+            self._line.detail, self._line.state = detail, state
         report = ConnectionReported(self._adapter.name, self.address.name, state, detail)
         self.tell(self._manager, report)
 
+    def _note(self, detail: str) -> None:
+        """Remember the newest trouble, in the broker's words where it had any."""
+        if detail:
+            self._said = {"time": ist.iso(self.clock.time_ns() // 1_000_000), "text": detail}
+
     def describe(self) -> dict[str, Any]:
-        """State, subscriptions and counters for ``/api/status``."""
+        """State, subscriptions, counters and the newest trouble for ``/api/status``."""
         return {
             "broker": self._adapter.name,
             "state": self._state,
             "detail": self._detail,
+            "said": self._said,
             "attempts": self._attempts,
             "connects": self._connects,
             "subscribed": len(self._told),

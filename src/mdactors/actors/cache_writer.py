@@ -56,10 +56,10 @@ class CacheWriter(Actor):
     Receives `TicksPublished`. At its start, after the cache was away and where its mailbox dropped
     some, it first reads again what the cache lacks, slice by slice, by ``recent`` (from, to, both
     inclusive; nanoseconds of receipt), while live ticks are held and shown as newest values; what the
-    cache has never held it reads of the last ``warm_minutes``. Tells the hub its alarm and, once, the
-    newest ticks of before its start. Its mailbox drops the oldest when the cache is slow, so that
-    nothing upstream ever waits for it. Its hooks run in its own thread; the cache blocks it no longer
-    than one time-out.
+    cache has never held it reads of the last ``warm_minutes``. Calls ``settled`` when that is done, or
+    when the cache is away. Tells the hub its alarm and, once, the newest ticks of before its start. Its
+    mailbox drops the oldest when the cache is slow, so that nothing upstream ever waits for it. Its hooks
+    run in its own thread; the cache blocks it no longer than one time-out.
     """
 
     def __init__(
@@ -71,6 +71,7 @@ class CacheWriter(Actor):
         hub: Address,
         instruments: Callable[[], InstrumentTable],
         warm_minutes: int,
+        settled: Callable[[], None] = lambda: None,
     ) -> None:
         super().__init__(context)
         self._cache = cache
@@ -78,6 +79,7 @@ class CacheWriter(Actor):
         self._hub = hub
         self._instruments = instruments
         self._warm_ns = warm_minutes * 60 * SECOND_NS
+        self._settled = settled
         self._alarms = Alarms(self.clock, self.logger, lambda alarm: self.tell(hub, alarm))
         self._state: Literal["away", "reading", "live"] = "away"
         self._waiting: list[Tick] = []
@@ -152,6 +154,7 @@ class CacheWriter(Actor):
         self._slices = iter(())
         self._alarms.raise_alarm("cache", f"today's ticks are not cached: {error}")
         self._continue(RETRY_SECONDS, ResumeDue())
+        self._settled()
 
     def _continue(self, seconds: float, message: Message) -> None:
         if self._next is not None:
@@ -222,6 +225,7 @@ class CacheWriter(Actor):
         covered = self._cache.covered_from()
         if covered is not None:
             self._cold_from_ns = min(self._cold_from_ns, covered)
+        self._settled()
         self._tell_newest()
 
     @handles(TableWanted)

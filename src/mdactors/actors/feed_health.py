@@ -1,45 +1,54 @@
-"""The word for a feed: live, stale, delayed or closed."""
+"""The word for a feed: live, quiet, stale, needs_login, delayed or closed."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 
-from mdactors.market.calendar import Calendar
+from mdactors.actors.line import Upkeep
+from mdactors.market.calendar import Calendar, TradingClass
 
 SECOND_NS = 1_000_000_000
 WINDOW_NS = 300 * SECOND_NS
 """The least difference is that of this window and the one before: a clock that was set is forgotten."""
 ABSURD_MS = -60_000
 """An exchange time so far ahead of ours is a mistake and says nothing."""
+SHARES = TradingClass("NSE_EQ")
 
 
 class FeedHealth:
-    """Judges one broker's feed by when data frames came and how old they were.
+    """Judges one broker's feed by when data and heartbeats came, how old they were, and what can move.
 
-    *delayed* compares the receipt with the exchange's time against the least difference seen lately,
-    so that a clock that is simply off is not taken for a slow feed.
+    Silence is measured in monotonic seconds, the exchanges' phases by the wall clock. *delayed* compares the
+    receipt with the exchange's time against the least difference seen lately, so that a clock that is
+    simply off is not taken for a slow feed.
     """
 
     def __init__(self, calendar: Calendar, now_ns: int, stale_seconds: float, delayed_seconds: float) -> None:
         self._calendar = calendar
-        self.status = "stale"
-        self.detail = "no data yet"
+        self.status = "quiet"
+        self.detail = "nothing is subscribed"
         self.is_open = self._any_open((), now_ns)
-        """Whether a streamed segment is open, by the calendar."""
+        """Whether a subscribed segment is open, by the calendar."""
         self.market_status: Mapping[str, str] = {}
         """Segment -> the broker's word for it; replaced, never changed."""
-        self._judged: tuple[str, str, Mapping[str, str]] = (self.status, self.detail, {})
-        self._stale_ns = int(stale_seconds * SECOND_NS)
+        self._judged: tuple[str, str, Mapping[str, str]] = ("", "", {})
+        self._stale_seconds = stale_seconds
         self._delayed_ms = int(delayed_seconds * 1000)
-        self._heard_ns = 0
+        self._heard: float | None = None
         self._lag_ms: int | None = None
         self._window_ns = now_ns
         self._least: list[int | None] = [None, None]
         """The least difference of the window before and of this one."""
 
-    def heard(self, received_ns: int, exchange_ms: int) -> None:
-        """A data frame came; ``exchange_ms`` is its newest exchange time, 0 where it carries none."""
-        self._heard_ns = received_ns
+    def heard(self, at: float, received_ns: int, exchange_ms: int) -> None:
+        """Data of something subscribed came.
+
+        Args:
+            at: monotonic seconds.
+            received_ns: wall time.
+            exchange_ms: its newest exchange time, 0 where it carries none.
+        """
+        self._heard = at
         lag = received_ns // 1_000_000 - exchange_ms
         if not exchange_ms or lag < ABSURD_MS:
             return
@@ -55,33 +64,52 @@ class FeedHealth:
         """The broker has a word for some segments."""
         self.market_status = {**self.market_status, **words}
 
-    def judge(self, now_ns: int, segments: Iterable[str], *, shut: bool = False) -> bool:
+    def judge(self, at: float, now_ns: int, subscribed: Collection[TradingClass], upkeep: Upkeep) -> bool:
         """Find the word anew; whether it, or what the broker says, changed since it was last found.
 
         Args:
-            now_ns: the time, in nanoseconds since 1970.
-            segments: those that stream.
-            shut: whether an operator has closed the connections.
+            at: monotonic seconds.
+            now_ns: wall time.
+            subscribed: the classes of all that is to stream, whether it does or not.
+            upkeep: how the connections stand.
         """
         before = self._judged
-        self.status, self.detail = self._word(now_ns, segments, shut)
+        self.is_open = self._any_open(subscribed, now_ns)
+        self.status, self.detail = self._word(at, now_ns, subscribed, upkeep)
         self._judged = (self.status, self.detail, self.market_status)
         return self._judged != before
 
-    def _any_open(self, segments: Iterable[str], now_ns: int) -> bool:
-        """NSE's shares stand for all as long as nothing streams."""
-        return any(self._calendar.is_open(segment, now_ns) for segment in segments or ("NSE_EQ",))
+    def _any_open(self, subscribed: Collection[TradingClass], now_ns: int) -> bool:
+        """NSE's shares stand for all as long as nothing is subscribed."""
+        return any(self._calendar.is_open(each.segment, now_ns) for each in subscribed or (SHARES,))
 
-    def _word(self, now_ns: int, segments: Iterable[str], shut: bool) -> tuple[str, str]:
-        self.is_open = self._any_open(segments, now_ns)
-        if not self.is_open:
-            return "closed", "no streamed segment is open"
-        if shut:
+    def _word(
+        self, at: float, now_ns: int, subscribed: Collection[TradingClass], upkeep: Upkeep
+    ) -> tuple[str, str]:
+        if upkeep.shut:
             return "closed", "closed by an operator"
-        if not self._heard_ns:
-            return "stale", "no data yet"
-        if now_ns - self._heard_ns > self._stale_ns:
-            return "stale", f"no data for {self._stale_ns // SECOND_NS} s"
+        if upkeep.login and upkeep.heard is None:
+            return "needs_login", upkeep.login
+        if not self.is_open:
+            return "closed", "no subscribed segment is open"
+        if self._is_fresh(self._heard, at):
+            return self._live()
+        moves = any(self._calendar.moves(each, now_ns) for each in subscribed)
+        silence = self._silence(moves=moves) if subscribed else "nothing is subscribed"
+        if self._is_fresh(upkeep.heard, at):
+            return "quiet", silence
+        missed = "not connected" if upkeep.heard is None else "no heartbeats"
+        return "stale" if moves else "quiet", f"{silence}, {missed}"
+
+    def _silence(self, *, moves: bool) -> str:
+        if not moves:
+            return "nothing that is subscribed trades now"
+        return "no data yet" if self._heard is None else f"no data for {self._stale_seconds:g} s"
+
+    def _is_fresh(self, heard: float | None, at: float) -> bool:
+        return heard is not None and at - heard <= self._stale_seconds
+
+    def _live(self) -> tuple[str, str]:
         least = [each for each in self._least if each is not None]
         if self._lag_ms is not None and least and self._lag_ms - min(least) > self._delayed_ms:
             return "delayed", f"{self._delayed_ms / 1000:g} s or more behind"

@@ -7,12 +7,13 @@ import queue
 import ssl
 import threading
 from collections.abc import Sequence
+from http.cookies import CookieError
 from urllib.parse import urlsplit
 
 import websocket
 from websocket._abnf import continuous_frame, frame_buffer
 
-from mdactors.adapter import BrokerAdapter, Endpoint, Outgoing
+from mdactors.adapter import BrokerAdapter, Endpoint, Outgoing, readable
 from mdactors.errors import BrokerError, BrokerRefused, BrokerUnavailable, LoginRequired
 from mdactors.messages import FrameReceived, ReaderReported, Subscribed, Unsubscribed
 from mdactors.runtime import Address, Clock
@@ -116,7 +117,8 @@ class FeedSocket:
         except LoginRequired as error:
             event, detail, retry_after = "login", str(error), 0.0
         except BrokerRefused as error:
-            event, detail, retry_after = "refused", str(error), error.retry_after
+            event = "doubted" if error.login_in_doubt else "refused"
+            detail, retry_after = str(error), error.retry_after
         except BrokerError as error:
             event, detail, retry_after = "unavailable", str(error), 0.0
         except Exception as error:  # noqa: BLE001 - a bug here must reach the supervisor through the actor
@@ -128,9 +130,10 @@ class FeedSocket:
         if self._aborted.is_set():
             return "closed", "", 0.0
         socket = self._socket = self._connect(endpoint)
+        self.last_received = self._clock.monotonic()
         try:
             self._report("connected")
-            return "closed", self._receive(socket), 0.0
+            return "closed", self._receive(socket, endpoint), 0.0
         except (OSError, websocket.WebSocketException) as error:
             return "closed", _cause(error), 0.0
         finally:
@@ -151,14 +154,15 @@ class FeedSocket:
                 redirect_limit=0,
             )
         except websocket.WebSocketBadStatusException as error:
-            raise self._adapter.refusal(error.status_code, error.resp_body or b"") from None
-        except (OSError, websocket.WebSocketException) as error:
+            body = endpoint.masked(error.resp_body or b"")
+            raise self._adapter.refusal(error.status_code, body) from None
+        except (OSError, websocket.WebSocketException, CookieError) as error:
             # Their texts may hold the URL, which may hold the token.
             raise BrokerUnavailable(f"cannot connect: {_cause(error)}") from None
         socket.settimeout(RECEIVE_SECONDS)
         return socket
 
-    def _receive(self, socket: websocket.WebSocket) -> str:
+    def _receive(self, socket: websocket.WebSocket, endpoint: Endpoint) -> str:
         name = self._connection.name
         while not self._aborted.is_set():
             self._send_waiting(socket)
@@ -171,10 +175,12 @@ class FeedSocket:
             if opcode == websocket.ABNF.OPCODE_BINARY:
                 self._tell(FrameReceived(name, frame.data, now))
             elif opcode == websocket.ABNF.OPCODE_TEXT:
-                text = bytes(frame.data).decode("utf-8", "replace")
+                text = endpoint.masked(bytes(frame.data)).decode("utf-8", "replace")
                 self._tell(FrameReceived(name, text, now))
             elif opcode == websocket.ABNF.OPCODE_CLOSE:
-                return f"closed by the broker with code {int.from_bytes(frame.data[:2], 'big') or 'none'}"
+                code, reason = frame.data[:2], readable(endpoint.masked(bytes(frame.data[2:])))
+                line = f"closed by the broker with code {int.from_bytes(code, 'big') or 'none'}"
+                return f"{line}: {reason}" if reason else line
         return ""
 
     def _send_waiting(self, socket: websocket.WebSocket) -> None:

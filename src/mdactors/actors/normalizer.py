@@ -6,8 +6,12 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from mdactors.actors.alarms import Alarms
 from mdactors.actors.feed_health import FeedHealth
+from mdactors.actors.line import Line, Upkeep
+from mdactors.actors.trading_classes import TradingClasses
 from mdactors.adapter import BadPacket, BrokerAdapter, BrokerToken
+from mdactors.market import ist
 from mdactors.market.calendar import Calendar
 from mdactors.market.instruments import InstrumentTable
 from mdactors.market.numbering import Numbering
@@ -38,12 +42,13 @@ class Beat(Message, frozen=True):
 
 
 class Normalizer(Actor):
-    """Owns one broker's `Numbering` and the status of its feed.
+    """Owns one broker's `Numbering`, the status of its feed and the alarm that it needs a login.
 
     Receives `FrameReceived`, `Subscribed` and `Unsubscribed` from the readers (the one tell that may wait),
     `InstrumentsLoaded` and `NewestWanted`. Tells one `TicksPublished` a frame to hub and sinks, the same
-    object to all; `FeedStatusChanged` to the hub; `SnapshotMissing` to a connection whose partial
-    quotes have no base. A fresh one starts a new epoch. Its hooks run in its own thread.
+    object to all; `FeedStatusChanged` and `AlarmChanged` to the hub; `SnapshotMissing` to a connection whose
+    partial quotes have no base. How the connections stand it reads off their `Line`, each second. A fresh
+    one starts a new epoch. Its hooks run in its own thread.
     """
 
     def __init__(
@@ -56,7 +61,7 @@ class Normalizer(Actor):
         sinks: Sequence[Address],
         connections: Mapping[str, Address],
         calendar: Calendar,
-        shut: Callable[[], bool] = lambda: False,
+        lines: Sequence[Line],
         stale_seconds: float = 10.0,
         delayed_seconds: float = 3.0,
     ) -> None:
@@ -66,19 +71,28 @@ class Normalizer(Actor):
         self._receivers = (hub, *sinks)
         self._connections = connections
         self._calendar = calendar
-        self._shut = shut
+        self._lines = lines
         now = self.clock.time_ns()
         self._today = calendar.date(now)
         self._health = FeedHealth(calendar, now, stale_seconds, delayed_seconds * self.clock.speed)
+        self._alarms = Alarms(self.clock, self.logger, lambda alarm: self.tell(hub, alarm))
+        self._said: dict[str, str] = {}
         self._numbering = Numbering(adapter.name, now // 1_000_000, table().broker_instruments(adapter.name))
+        self._classes = TradingClasses(self._numbering.instrument, table().underlyings())
         self._counts = dict.fromkeys(("frames", "ticks", "bad", "without_base", "notices"), 0)
         self._asked: dict[BrokerToken, float] = {}
-        self._lines = 0
+        self._logged = 0
         self._debugs = self.logger.isEnabledFor(logging.DEBUG)
 
     def on_start(self) -> None:
-        """Begin the beat; runs in the actor's thread."""
+        """Say how the feed is and begin the beat; runs in the actor's thread."""
+        self._judge()
+        self._tell_status()
         self.after(BEAT_SECONDS, Beat())
+
+    def on_failure(self, *_exception: object) -> None:
+        """A successor raises anew what is still so; runs in the actor's thread."""
+        self._alarms.clear_all()
 
     @handles(FrameReceived)
     def normalize(self, frame: FrameReceived) -> None:
@@ -88,14 +102,14 @@ class Normalizer(Actor):
         if decoded.bad:
             self._report_bad(frame.connection, decoded.bad)
         if decoded.notice:
-            self._counts["notices"] += 1
-            self._log(logging.WARNING, "%s says: %.300s", self._adapter.name, decoded.notice)
+            self._note(frame, decoded.notice)
         if decoded.market_status:
             self._health.said(decoded.market_status)
         if not decoded.quotes:
             return
         ticks = self._numbering.number(decoded.quotes, frame.received_ns)
-        self._health.heard(frame.received_ns, self._numbering.newest_time)
+        if ticks or self._numbering.without_base:  # quotes of nothing that is known are no sign of life
+            self._health.heard(self.clock.monotonic(), frame.received_ns, self._numbering.newest_time)
         if self._numbering.without_base:
             self._ask_snapshots(frame.connection)
         if ticks:
@@ -105,6 +119,13 @@ class Normalizer(Actor):
             published = TicksPublished(ticks)
             for receiver in self._receivers:
                 self.tell(receiver, published)
+
+    def _note(self, frame: FrameReceived, notice: str) -> None:
+        """Log what the broker says to a person, and keep the newest of it."""
+        self._counts["notices"] += 1
+        self._log(logging.WARNING, "%s says: %.300s", self._adapter.name, notice)
+        time = ist.iso(frame.received_ns // 1_000_000)
+        self._said = {"time": time, "connection": frame.connection, "text": notice}
 
     def _ask_snapshots(self, connection: str) -> None:
         lacking = self._numbering.without_base
@@ -126,8 +147,8 @@ class Normalizer(Actor):
 
     def _log(self, level: int, text: str, *values: object) -> None:
         """Log what a broker may cause at any rate: so many lines a beat, then a count."""
-        self._lines += 1
-        if self._lines <= LINES_A_BEAT:
+        self._logged += 1
+        if self._logged <= LINES_A_BEAT:
             self.logger.log(level, text, *values)
 
     @handles(Subscribed)
@@ -144,26 +165,41 @@ class Normalizer(Actor):
     def take_instruments(self, message: InstrumentsLoaded) -> None:
         """Number by the new table from now on."""
         self._numbering.use(message.table.broker_instruments(self._adapter.name))
+        self._classes.use(message.table.underlyings())
 
     @handles(NewestWanted)
     def send_newest(self, _message: NewestWanted) -> None:
         """Give a fresh hub its table."""
         self.tell(self._hub, NewestKnown(self._numbering.newest()))
+        self._judge()
         self._tell_status()
 
     @handles(Beat)
     def beat(self, _message: Beat) -> None:
         """Tell a changed status; drop every base when the day rolls."""
         self.after(BEAT_SECONDS, Beat())
-        if self._lines > LINES_A_BEAT:
-            self.logger.error("%d more bad packets or notices in a second", self._lines - LINES_A_BEAT)
-        self._lines = 0
-        now = self.clock.time_ns()
-        if self._health.judge(now, self._numbering.segments(), shut=self._shut()):
+        if self._logged > LINES_A_BEAT:
+            self.logger.error("%d more bad packets or notices in a second", self._logged - LINES_A_BEAT)
+        self._logged = 0
+        if self._judge():
             self._tell_status()
-        if (today := self._calendar.date(now)) != self._today:
+        if (today := self._calendar.date(self.clock.time_ns())) != self._today:
             self._today = today
             self._numbering.drop_bases()
+            self._classes.forget()
+
+    def _judge(self) -> bool:
+        """Find the feed's word, and whether a login is needed; whether the word changed."""
+        upkeep = Upkeep.of(self._lines)
+        subscribed = self._classes.of([line.wanted for line in self._lines])
+        self._alarms.show(f"login-{self._adapter.name}", self._login_texts(upkeep))
+        return self._health.judge(self.clock.monotonic(), self.clock.time_ns(), subscribed, upkeep)
+
+    def _login_texts(self, upkeep: Upkeep) -> Sequence[str]:
+        if not upkeep.login:
+            return ()
+        address = self._adapter.login_address()
+        return [f"{upkeep.login}; the login page is {address}" if address else upkeep.login]
 
     def _tell_status(self) -> None:
         health = self._health
@@ -181,5 +217,7 @@ class Normalizer(Actor):
             "detail": self._health.detail,
             "open": self._health.is_open,
             "market": dict(self._health.market_status),
+            "said": self._said,
+            "alarms": self._alarms.active(),
             **self._counts,
         }

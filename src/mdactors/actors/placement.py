@@ -11,7 +11,7 @@ import msgspec
 from mdactors.adapter import BrokerAdapter, BrokerToken, Mode
 from mdactors.market.instruments import InstrumentTable, Kind, counts_by_type
 from mdactors.market.interest import Filter, Slot, allocate
-from mdactors.market.quote import richer
+from mdactors.market.quote import richer, serving
 from mdactors.runtime import Address, Clock
 
 EVERYTHING = Filter()
@@ -110,9 +110,23 @@ class Placement:
         held = self._wanted.get(token)
         return token not in self.placed or held is None or held != richer(held, self.upstream_mode(mode))
 
-    def why_not(self, token: int, mode: Mode) -> str:
-        """Why it does not stream in this mode; empty where it does."""
-        return self.refused.get(token, "not streamed in this mode") if self.lacks(token, mode) else ""
+    def refusals(self, wanted: Mapping[int, Mode]) -> dict[int, str]:
+        """Why each of these that does not stream in its mode, does not."""
+        return {
+            token: self.refused.get(token, "not streamed in this mode")
+            for token, mode in wanted.items()
+            if self.lacks(token, mode)
+        }
+
+    def lesser(self, wanted: Mapping[int, Mode]) -> dict[int, Mode]:
+        """In which mode that is streamed whose broker has not the one in which it is wanted."""
+        lesser: dict[int, Mode] = {}
+        for token, mode in wanted.items():
+            if (name := self.placed.get(token)) is not None:
+                served = serving(self._upstreams[name].adapter.modes, mode)
+                if richer(mode, served) != served:
+                    lesser[token] = served
+        return lesser
 
     @property
     def lingers(self) -> bool:
@@ -126,7 +140,7 @@ class Placement:
             adapter = self._upstreams[name].adapter
             broker_token = self._table.broker_tokens(adapter.name).get(token)
             if broker_token is not None:
-                wanted[name][broker_token] = adapter.modes[self._wanted[token]]
+                wanted[name][broker_token] = serving(adapter.modes, self._wanted[token])
         return wanted
 
     def by_type(self, everything: Filter = EVERYTHING) -> dict[str, dict[str, int]]:

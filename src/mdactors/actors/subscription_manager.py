@@ -132,12 +132,12 @@ class SubscriptionManager(Actor):
         fresh = asked.tokens.items() | asked.behind.items() - before.behind.items()
         if any(self._placement.lacks(token, mode) for token, mode in fresh):
             self._place()
-        reasons = {token: self._placement.why_not(token, mode) for token, mode in asked.tokens.items()}
-        refused = {token: reason for token, reason in reasons.items() if reason}
+        refused = self._placement.refusals(asked.tokens)
         self._rejected[session] = refused | echoed
         if refused:
             self._interests[session] = _settled(asked, before, refused)
-        answer = request_answer(message.request, refused) if message.request else {}
+        lesser = self._placement.lesser(asked.tokens)
+        answer = request_answer(message.request, refused, lesser) if message.request else {}
         gone = frozenset(refused) - self._interests[session].tokens.keys()
         self.tell(self._hub, RouteSet(session, self._routed(session), answer, gone, self._streams(asked)))
         self._schedule()
@@ -265,8 +265,7 @@ class SubscriptionManager(Actor):
         with self._rerouting():
             self._pinboard.pin(message.tokens, message.sectors)
         self._place()
-        reasons = ((token, self._placement.why_not(token, PINNED_MODE)) for token in self._pinboard.tokens)
-        return {token: reason for token, reason in reasons if reason}
+        return self._placement.refusals(dict.fromkeys(self._pinboard.tokens, PINNED_MODE))
 
     @handles(UnpinAsked)
     def unpin(self, message: UnpinAsked) -> None:

@@ -8,15 +8,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mdactors.cli.arguments import add_env_file
+from mdactors.cli.lacking import lacking
 from mdactors.cli.run import read_settings
 from mdactors.errors import ConfigError
 
 if TYPE_CHECKING:
+    from mdactors.adapter import BrokerAdapter
     from mdactors.config import Settings
     from mdactors.market.sectors import Sectors
 
 
-HELP = "Name every problem of a configuration by its path; exit 1 if there are any. Nothing is started."
+HELP = (
+    "Name every problem of a configuration by its path, exit 1 if there are any; warn of what a start would"
+    " lack, such as a token. Nothing is started."
+)
 
 
 def describe(parser: argparse.ArgumentParser) -> None:
@@ -29,17 +34,19 @@ def execute(arguments: argparse.Namespace) -> int:
     """Run the command; its exit code."""
     try:
         settings = read_settings(arguments.file, arguments.env_file)
-        _try_parts(settings)
+        adapters = _try_parts(settings)
     except ConfigError as error:
         print(*error.problems, sep="\n")
         return 1
     print(f"{arguments.file}: OK")
     print(_summary(settings))
+    for lack in lacking(settings, adapters):
+        print(f"warning: {lack}")
     return 0
 
 
-def _try_parts(settings: Settings) -> None:
-    """Make of the settings what can be made without the outside.
+def _try_parts(settings: Settings) -> dict[str, BrokerAdapter]:
+    """Make of the settings what can be made without the outside; the adapters.
 
     Raises:
         ConfigError: with the problems of every part.
@@ -47,8 +54,9 @@ def _try_parts(settings: Settings) -> None:
     from mdactors.config import load_calendar
     from mdactors.plugins import make_adapters
 
+    adapters: dict[str, BrokerAdapter] = {}
     parts: list[Callable[[], object]] = [
-        lambda: make_adapters(settings),
+        lambda: adapters.update(make_adapters(settings)),
         lambda: load_calendar(settings.calendar),
         lambda: _name_groups(settings),
         lambda: _reach_store(settings),
@@ -61,6 +69,7 @@ def _try_parts(settings: Settings) -> None:
             problems += error.problems
     if problems:
         raise ConfigError(problems)
+    return adapters
 
 
 def _name_groups(settings: Settings) -> None:

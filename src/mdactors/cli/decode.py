@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mdactors.errors import MdactorsError
+from mdactors.text_file import decode_text
 
 if TYPE_CHECKING:
     from mdactors.adapter import BrokerAdapter, Decoded, Quote
@@ -50,7 +51,7 @@ def _read(file: str) -> bytes:
 def _frame(data: bytes, *, is_hex: bool) -> bytes | str:
     if is_hex:
         try:
-            data = bytes.fromhex(data.decode("ascii").strip().removeprefix("0x"))
+            data = bytes.fromhex(decode_text(data).strip().removeprefix("0x"))
         except ValueError as error:
             raise MdactorsError(f"not hexadecimal text: {error}") from error
     # Brokers' text frames are JSON objects; no broker's binary frame begins like one.

@@ -33,7 +33,7 @@ def read_settings(path: Path, env_file: Path | None) -> Settings:
     from mdactors.config import load, read_env_file
     from mdactors.plugins import load_adapter
 
-    environ = {**(read_env_file(env_file) if env_file else {}), **os.environ}
+    environ = {**(read_env_file(env_file, os.environ) if env_file else {}), **os.environ}
     return load(path, environ, lambda broker: load_adapter(broker).settings)
 
 

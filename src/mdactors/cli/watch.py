@@ -222,7 +222,8 @@ def _event_text(event: str, message: Message) -> str:
             unknown = [f"{name} (unknown)" for name in message.get("unknown", ())]
             return f"not streamed: {', '.join(unknown + refused)}" if unknown or refused else ""
         case "status":
-            return f"{said['source']} is {said['status']}"
+            word = "needs a login" if said["status"] == "needs_login" else f"is {said['status']}"
+            return f"{said['source']} {word}"
         case "gap":
             return f"{said['source']}: updates between {said['from']} and {said['to']} are missing"
         case "alarm":

@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
-import difflib
-import re
 from collections.abc import Mapping, Sequence
+from itertools import repeat
 from pathlib import Path
-from types import NoneType, UnionType
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin
+from types import NoneType
+from typing import Annotated, Any, TypeVar, get_args, get_origin
 
 import msgspec
 import yaml
 
 from mdactors.adapter import Secret
-from mdactors.config.environment import FromEnvironment
+from mdactors.config.complaints import at, complaint, kind_name, not_a, suggestion
+from mdactors.config.words import meaning, parts_of
+from mdactors.config.yaml_text import parse_yaml
 from mdactors.errors import ConfigError
+from mdactors.text_file import NotUtf8, read_text
 
 Section = TypeVar("Section", bound=msgspec.Struct)
 
-_AT = re.compile(r"^(?P<what>.*?)(?: - at `\$(?P<where>[^`]*)`)?$", re.DOTALL)
+_LISTS = (list, tuple, set, frozenset)
 
 
 def decode_section(raw: Mapping[str, Any], kind: type[Section], path: str) -> Section:
     """Turn one mapping into a struct; ``path`` leads to it from the top of the file.
 
-    A field of type `Secret` may be given as ``name`` or as ``name_file``, a file that holds it.
+    A text is read as the field's type wants it: ``off`` is false to one and a word to another, with quotes or
+    without. A field of type `Secret` may be given as ``name`` or as ``name_file``, a file that holds it.
 
     Raises:
         ConfigError: with every problem below ``path``.
@@ -41,10 +44,10 @@ def decode(raw: Any, kind: type[Section], path: str, problems: list[str]) -> Sec
     if raw is None:
         raw = {}
     if not isinstance(raw, Mapping):
-        problems.append(_at(path, f"expected a section of settings, got {_kind_name(raw)}"))
+        problems.append(not_a("a section of settings", raw, path))
         return None
     before = len(problems)
-    fields = {field.name: field for field in msgspec.structs.fields(kind)}
+    fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
     files = {f"{name}_file": name for name, field in fields.items() if field.type is Secret}
     for name in fields:
         files.pop(name, None)  # an adapter that declares the file itself also reads it itself
@@ -52,17 +55,18 @@ def decode(raw: Any, kind: type[Section], path: str, problems: list[str]) -> Sec
     for key, value in raw.items():
         where = f"{path}.{key}" if path else str(key)
         if key in fields:
-            values[key] = _value(value, fields[key].type, where, problems)
+            if value is not None or not _is_left_out(fields[key].type):
+                values[fields[key].name] = _value(value, fields[key].type, where, problems)
         elif key in files:
             if files[key] in raw:
                 problems.append(f"{where}: give this or {files[key]}, not both")
-            values[files[key]] = _read_secret(value, where, problems)
+            values[fields[files[key]].name] = _read_secret(value, where, problems)
         else:
-            problems.append(f"{where}: unknown setting{_suggestion(str(key), [*fields, *files])}")
+            problems.append(f"{where}: unknown setting{suggestion(str(key), [*fields, *files])}")
     problems.extend(
         f"{path}.{name}: is required" if path else f"{name}: is required"
         for name, field in fields.items()
-        if field.required and name not in values
+        if field.required and field.name not in values
     )
     if len(problems) > before:
         return None
@@ -70,22 +74,50 @@ def decode(raw: Any, kind: type[Section], path: str, problems: list[str]) -> Sec
         return kind(**values)
     except (TypeError, ValueError) as error:
         # What fits one by one may not fit together: the type's own last check.
-        problems.append(_at(path, str(error)))
+        problems.append(at(path, str(error)))
         return None
+
+
+def _is_left_out(kind: Any) -> bool:
+    """Whether a setting with nothing behind its name has its default: a section, a list."""
+    return all(_is_section(part) or get_origin(part) in (dict, *_LISTS) for part in parts_of(kind))
+
+
+def _is_section(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, msgspec.Struct)
 
 
 def _value(value: Any, kind: Any, path: str, problems: list[str]) -> Any:
-    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
-        return decode(value, kind, path, problems)
-    if get_origin(kind) is dict:
-        return _named(value, get_args(kind)[1], path, problems)
-    if get_origin(kind) is list and isinstance(get_args(kind)[0], UnionType):
-        return _listed(value, get_args(get_args(kind)[0]), path, problems)
-    try:
-        return _convert(value, kind)
-    except msgspec.ValidationError as error:
-        problems.append(_problem(error, value, kind, path))
+    """One setting, read as its type wants it."""
+    parts = [part for part in parts_of(kind) if part is not NoneType]
+    if value is None and len(parts) < len(parts_of(kind)):
         return None
+    sections = [part for part in parts if _is_section(part)]
+    if sections and (isinstance(value, Mapping) or len(sections) == len(parts)):
+        return _section(value, sections, path, problems)
+    lists = [part for part in parts if get_origin(part) in _LISTS]
+    if lists and (isinstance(value, list | tuple) or len(lists) == len(parts)):
+        return _items(value, lists[0], kind, path, problems)
+    if get_origin(parts[0]) is dict:
+        return _named(value, get_args(parts[0])[1], path, problems)
+    return _word(value, kind, path, problems)
+
+
+def _section(value: Any, kinds: Sequence[type[msgspec.Struct]], path: str, problems: list[str]) -> Any:
+    """A section of the one kind, or of the one whose first setting it has."""
+    if len(kinds) == 1:
+        return decode(value, kinds[0], path, problems)
+    if not isinstance(value, Mapping):
+        problems.append(not_a("a section of settings", value, path))
+        return None
+    marks = {kind.__struct_encode_fields__[0]: kind for kind in kinds}
+    given = [mark for mark in marks if mark in value]
+    if len(given) == 1:
+        return decode(value, marks[given[0]], path, problems)
+    got = f"got {' and '.join(given or map(str, value)) or 'nothing'}"
+    near = "".join(suggestion(str(key), list(marks)) for key in value) if not given else ""
+    problems.append(f"{path}: expected exactly one of {', '.join(marks)}, {got}{near}")
+    return None
 
 
 def _named(raw: Any, kind: Any, path: str, problems: list[str]) -> dict[str, Any]:
@@ -93,55 +125,68 @@ def _named(raw: Any, kind: Any, path: str, problems: list[str]) -> dict[str, Any
     if raw is None:
         raw = {}
     if not isinstance(raw, Mapping):
-        problems.append(_at(path, f"expected a section of settings, got {_kind_name(raw)}"))
+        problems.append(not_a("a section of settings", raw, path))
         return {}
-    problems.extend(
-        f"{path}.{key}: expected a name, got {_kind_name(key)}: put it in quotes"
-        for key in raw
-        if not isinstance(key, str)
-    )
-    return {
-        key: _value(value, kind, f"{path}.{key}", problems)
-        for key, value in raw.items()
-        if isinstance(key, str)
-    }
+    return {key: _value(value, kind, f"{path}.{key}", problems) for key, value in raw.items()}
 
 
-def _listed(raw: Any, kinds: Sequence[type[msgspec.Struct]], path: str, problems: list[str]) -> list[Any]:
-    """Sections in a list, each of the one kind whose first setting it has; nothing at all is an empty one."""
-    if raw is None:
-        raw = []
-    if not isinstance(raw, list):
-        problems.append(f"{path}: expected a list, got {_kind_name(raw)}")
-        return []
-    marks = {kind.__struct_fields__[0]: kind for kind in kinds}
-    found = []
-    for number, item in enumerate(raw):
-        where = f"{path}[{number}]"
-        given = [mark for mark in marks if isinstance(item, Mapping) and mark in item]
-        if not isinstance(item, Mapping):
-            problems.append(f"{where}: expected a section of settings, got {_kind_name(item)}")
-        elif len(given) == 1:
-            found.append(decode(item, marks[given[0]], where, problems))
-        else:
-            got = f"got {' and '.join(given or map(str, item)) or 'nothing'}"
-            near = "".join(_suggestion(str(key), list(marks)) for key in item) if not given else ""
-            problems.append(f"{where}: expected exactly one of {', '.join(marks)}, {got}{near}")
-    return found
+def _items(raw: Any, shape: Any, kind: Any, path: str, problems: list[str]) -> Any:
+    """A list in the shape that the setting's type wants; one variable may hold all of it, as YAML."""
+    listed = _read_list(raw) if isinstance(raw, str) else raw
+    if listed is None:
+        return None if NoneType in parts_of(kind) else get_origin(shape)()
+    if not isinstance(listed, list | tuple):
+        problems.append(not_a("a list", raw, path))
+        return None
+    kinds = get_args(shape)
+    fixed = get_origin(shape) is tuple and kinds[-1] is not Ellipsis
+    if fixed and len(kinds) != len(listed):
+        problems.append(f"{path}: expected a list of {len(kinds)}, got {len(listed)}")
+        return None
+    before = len(problems)
+    paired = zip(listed, kinds if fixed else repeat(kinds[0]), strict=False)
+    items = [_value(item, each, f"{path}[{n}]", problems) for n, (item, each) in enumerate(paired)]
+    if len(problems) > before:
+        return None
+    bounds = [each for each in getattr(kind, "__metadata__", ()) if isinstance(each, msgspec.Meta)]
+    if bounds and _word(items, Annotated[(list, *bounds)], path, problems) is None:
+        return None
+    return get_origin(shape)(items)
 
 
-def _convert(value: Any, kind: Any) -> Any:
+def _read_list(text: str) -> Any:
     try:
-        return msgspec.convert(value, kind, dec_hook=_secret)
+        return parse_yaml(text)
+    except yaml.YAMLError:
+        return text
+
+
+def _word(value: Any, kind: Any, path: str, problems: list[str]) -> Any:
+    if isinstance(value, str) and not _is_text(value):
+        problems.append(f"{path}: holds signs that are no text")
+        return None
+    meant = meaning(value, kind) if isinstance(value, str) and not _fits(value, kind) else value
+    try:
+        return msgspec.convert(meant, kind, dec_hook=_secret)
+    except msgspec.ValidationError as error:
+        problems.append(complaint(error, meant, kind, path))
+        return None
+
+
+def _fits(value: str, kind: Any) -> bool:
+    try:
+        msgspec.convert(value, kind, dec_hook=_secret)
     except msgspec.ValidationError:
-        if not isinstance(value, FromEnvironment):
-            raise
-        # A variable's text is no number yet: let YAML read it as if it stood in the file.
-        try:
-            read = yaml.safe_load(value)
-        except (yaml.YAMLError, ValueError, RecursionError):
-            read = str(value)
-        return msgspec.convert(read, kind, dec_hook=_secret)
+        return False
+    return True
+
+
+def _is_text(value: str) -> bool:
+    """Whether it can be sent to another program: bytes of an environment that are not UTF-8 cannot."""
+    try:
+        return b"\0" not in value.encode()
+    except UnicodeEncodeError:
+        return False
 
 
 def _secret(kind: type, value: Any) -> Any:
@@ -149,7 +194,7 @@ def _secret(kind: type, value: Any) -> Any:
         return Secret(value)
     if kind is Secret:
         hint = ": put it in quotes" if isinstance(value, int | float) else ""
-        raise ValueError(f"Expected `str`, got `{_kind_name(value)}`{hint}")
+        raise ValueError(f"Expected `str`, got `{kind_name(value)}`{hint}")
     raise NotImplementedError(f"settings of type {kind.__name__} cannot be read from YAML")
 
 
@@ -158,60 +203,9 @@ def _read_secret(value: Any, path: str, problems: list[str]) -> Secret:
         problems.append(f"{path}: expected the path of a file")
         return Secret()
     try:
-        return Secret(Path(value).read_text(encoding="utf-8").strip())
+        return Secret(read_text(Path(value).expanduser()).strip())
     except OSError as error:
         problems.append(f"{path}: cannot read {value}: {error.strerror}")
-    except UnicodeDecodeError:
-        problems.append(f"{path}: {value} is not UTF-8 text")
+    except NotUtf8 as error:
+        problems.append(f"{path}: {value} {error}")
     return Secret()
-
-
-def _problem(error: msgspec.ValidationError, value: Any, kind: Any, path: str) -> str:
-    found = _AT.match(str(error))
-    what, where = (found["what"], found["where"] or "") if found else (str(error), "")
-    if ("matching regex" in what or "enum value" in what) and (described := _description(kind)):
-        what = f"expected {described}"  # a person reads words, not patterns
-    if where:
-        return f"{path}{where}: {_lowered(what)}"
-    choices = _choices(kind)
-    if choices and isinstance(value, str):
-        return f"{path}: expected one of {', '.join(choices)}{_suggestion(value, choices)}"
-    if "got" not in what and isinstance(value, int | float):
-        what += f", got {value}"
-    return f"{path}: {_lowered(what)}"
-
-
-def _choices(kind: Any) -> tuple[str, ...]:
-    """The texts of which a setting must be one, if it must and is there at all."""
-    if get_origin(kind) in (Union, UnionType):
-        parts = [part for part in get_args(kind) if part is not NoneType]
-        kind = parts[0] if len(parts) == 1 else kind
-    return get_args(kind) if get_origin(kind) is Literal else ()
-
-
-def _description(kind: Any) -> str:
-    """What the type of a setting, or of its items, says of itself."""
-    for part in get_args(kind):
-        if isinstance(part, msgspec.Meta) and part.description:
-            return part.description
-        if said := _description(part):
-            return said
-    return ""
-
-
-def _lowered(text: str) -> str:
-    return text[:1].lower() + text[1:].replace("`", "")
-
-
-def _suggestion(word: str, known: Sequence[str]) -> str:
-    folded = {name.lower(): name for name in known}
-    close = difflib.get_close_matches(word.lower(), folded, n=1)
-    return f" (did you mean {folded[close[0]]}?)" if close else ""
-
-
-def _kind_name(value: Any) -> str:
-    return "nothing" if value is None else type(value).__name__
-
-
-def _at(path: str, what: str) -> str:
-    return f"{path}: {what}" if path else what

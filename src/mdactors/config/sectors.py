@@ -11,6 +11,7 @@ from mdactors.errors import ConfigError
 from mdactors.market import indices
 from mdactors.market.constituents import Constituent, rows_of
 from mdactors.market.sectors import Sector
+from mdactors.text_file import NotUtf8, read_text
 
 SHIPPED = Path(__file__).with_name("sectors.csv")
 """What is used where the settings name no file; in the repository also ``config/sectors.csv``."""
@@ -31,15 +32,15 @@ def load_definition(settings: SectorSettings) -> list[Sector]:
     found: dict[str, Sector] = {}
     problems: list[str] = []
     try:
-        for number, row in rows_of(path.read_text(encoding="utf-8"), _COLUMNS):
+        for number, row in rows_of(read_text(path), _COLUMNS):
             sector = _sector(row)
             wrong = [*_problems(sector), *(["is given twice"] if sector.code in found else [])]
             problems += [f", line {number}: {sector.code or 'a sector'}: {problem}" for problem in wrong]
             found[sector.code] = sector
     except OSError as error:
         problems.append(f": cannot be read: {error.strerror}")
-    except UnicodeDecodeError:
-        problems.append(": is not UTF-8 text")
+    except NotUtf8 as error:
+        problems.append(f": {error}")
     except ValueError as error:
         problems.append(f": {error}")
     if problems:
@@ -71,7 +72,7 @@ def _problems(sector: Sector) -> Iterable[str]:
 def shipped_lists() -> dict[str, list[Constituent]]:
     """What mdactors knows by itself: all its shares under no name, and the members of each index."""
     lists: dict[str, list[Constituent]] = {"": []}
-    for _, row in rows_of(MEMBERS.read_text(encoding="utf-8"), ("symbol", "industry", "indices")):
+    for _, row in rows_of(read_text(MEMBERS), ("symbol", "industry", "indices")):
         share = Constituent(row["symbol"], row["industry"])
         for name in ("", *_parts(row["indices"])):
             lists.setdefault(name, []).append(share)

@@ -11,8 +11,8 @@ from typing import Literal, get_args
 import msgspec
 
 from mdactors.config.decoding import decode
-from mdactors.config.loading import read_yaml
 from mdactors.config.settings import CalendarSettings
+from mdactors.config.yaml_text import read_yaml
 from mdactors.errors import ConfigError
 from mdactors.market.calendar import ALWAYS, CASH, Calendar, Holiday, Hours, Span, Timetable
 
@@ -26,6 +26,8 @@ class _Hours(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     open: str
     pre_open: str = ""
     closing: str = ""
+    orders: str = ""
+    auction: str = ""
 
 
 class _DatedHours(_Hours, frozen=True, rename={"valid_from": "from"}):
@@ -142,15 +144,24 @@ class _Reader:
 
     def _hours(self, row: _Hours, path: str) -> Hours:
         opens = self._span(row.open, f"{path}.open")
-        before = self._span(row.pre_open, f"{path}.pre_open") if row.pre_open else None
-        after = self._span(row.closing, f"{path}.closing") if row.closing else None
+        before = self._optional(row.pre_open, f"{path}.pre_open")
+        after = self._optional(row.closing, f"{path}.closing")
+        orders = self._optional(row.orders, f"{path}.orders")
+        auction = self._optional(row.auction, f"{path}.auction")
         if opens is None:
             return Hours(Span(0, 0))
         if before is not None and before.end > opens.begin:
             self._problems.append(f"{path}.pre_open: must end before open begins")
         if after is not None and after.begin < opens.end:
             self._problems.append(f"{path}.closing: must begin after open ends")
-        return Hours(opens, before, after)
+        if orders is not None and not _within(orders, before):
+            self._problems.append(f"{path}.orders: must be a part of pre_open")
+        if auction is not None and not _within(auction, opens):
+            self._problems.append(f"{path}.auction: must be a part of open")
+        return Hours(opens, before, after, orders, auction)
+
+    def _optional(self, text: str, path: str) -> Span | None:
+        return self._span(text, path) if text else None
 
     def _span(self, text: str, path: str) -> Span | None:
         try:
@@ -158,3 +169,7 @@ class _Reader:
         except ValueError as error:
             self._problems.append(f"{path}: {error}")
             return None
+
+
+def _within(part: Span, whole: Span | None) -> bool:
+    return whole is not None and whole.begin <= part.begin and part.end <= whole.end

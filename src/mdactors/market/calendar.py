@@ -49,6 +49,10 @@ class Span(msgspec.Struct, frozen=True):
             raise ValueError(f"{text} ends before it begins")
         return cls(begin, end)
 
+    def holds(self, second: int) -> bool:
+        """Whether a second of the day is within."""
+        return self.begin <= second < self.end
+
 
 class Hours(msgspec.Struct, frozen=True):
     """A group's trading day: the continuous session, and what may come before and after."""
@@ -56,6 +60,10 @@ class Hours(msgspec.Struct, frozen=True):
     open: Span
     pre_open: Span | None = None
     closing: Span | None = None
+    orders: Span | None = None
+    """The part of ``pre_open`` in which orders come in; behind it they are matched, and nothing moves."""
+    auction: Span | None = None
+    """The part of ``open`` in which shares that have derivatives are auctioned: they have no last price."""
 
 
 class Holiday(msgspec.Struct, frozen=True):
@@ -78,8 +86,9 @@ class Timetable(msgspec.Struct, frozen=True):
     holidays: Mapping[dt.date, Holiday] = {}
 
 
-def _always(opens: str, pre_open: str = "") -> Sequence[tuple[dt.date, Hours]]:
-    return [(ALWAYS, Hours(Span.read(opens), Span.read(pre_open) if pre_open else None))]
+def _always(opens: str, **others: str) -> Sequence[tuple[dt.date, Hours]]:
+    spans = {name: Span.read(span) for name, span in others.items()}
+    return [(ALWAYS, Hours(Span.read(opens), **spans))]
 
 
 ORDINARY = Timetable(
@@ -93,13 +102,21 @@ ORDINARY = Timetable(
         "NSE_COM": "commodities",
     },
     hours={
-        CASH: _always("09:15-15:30", "09:00-09:15"),
-        "derivatives": _always("09:15-15:40", "09:00-09:15"),
+        CASH: _always("09:15-15:30", pre_open="09:00-09:15", orders="09:00-09:08", auction="15:15-15:30"),
+        "derivatives": _always("09:15-15:40", pre_open="09:00-09:15"),
         "currencies": _always("09:00-17:00"),
         "commodities": _always("09:00-23:55"),
     },
 )
 """The ordinary week of late 2026, for those who have no file of sessions: no holidays, no history."""
+
+
+class TradingClass(msgspec.Struct, frozen=True):
+    """What trades at the same times."""
+
+    segment: str
+    has_derivatives: bool = False
+    """Whether it is a share on which contracts are written: the closing auction is of these."""
 
 
 class Session(msgspec.Struct, frozen=True, gc=False):
@@ -126,7 +143,7 @@ class Calendar:
         self._days: dict[tuple[str, int], _Day] = {}
 
     def is_open(self, segment: str, at_ns: int) -> bool:
-        """Whether a feed of the segment is to be expected: in pre-open and the continuous session."""
+        """Whether the segment is in pre-open or in the continuous session."""
         return self.phase(segment, at_ns) in ("pre_open", "open")
 
     def phase(self, segment: str, at_ns: int) -> Phase:
@@ -135,6 +152,23 @@ class Calendar:
             if span.open_ns <= at_ns < span.close_ns:
                 return phase
         return "closed"
+
+    def moves(self, traded: TradingClass, at_ns: int) -> bool:
+        """Whether prices of the class can move at that time, so that a feed of it has something to say.
+
+        In the continuous session, but for the auction of those that are in it, and in pre-open as long as
+        orders come in.
+        """
+        if self._always_open:
+            return True
+        number = ist.day_number(at_ns)
+        hours = self._hours(traded.segment, number)
+        if hours is None:
+            return False
+        second = (at_ns - _midnight(number)) // ist.SECOND_NS
+        if traded.has_derivatives and hours.auction is not None and hours.auction.holds(second):
+            return False
+        return hours.open.holds(second) or (hours.orders is not None and hours.orders.holds(second))
 
     def session(self, segment: str, at_ns: int) -> Session | None:
         """The continuous session of the trading date of that time; None where the segment is closed then."""
@@ -173,7 +207,7 @@ class Calendar:
         return day
 
     def _find(self, segment: str, number: int) -> _Day:
-        midnight = number * _DAY_NS - ist.OFFSET_SECONDS * ist.SECOND_NS
+        midnight = _midnight(number)
         if self._always_open:
             return (("open", Session(midnight, midnight + _DAY_NS)),)
         hours = self._hours(segment, number)
@@ -203,3 +237,8 @@ class Calendar:
             return None
         valid = [hours for since, hours in self._timetable.hours[group] if since <= date]
         return valid[-1] if valid else None
+
+
+def _midnight(number: int) -> int:
+    """When a day begins in India, in epoch nanoseconds; days are counted from 1970."""
+    return number * _DAY_NS - ist.OFFSET_SECONDS * ist.SECOND_NS

@@ -37,7 +37,7 @@ def rows_of(text: str, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, 
         ValueError: a column is missing, or a row has not as many fields as the header.
     """
     header: list[str] = []
-    for number, line in enumerate(text.removeprefix("\ufeff").splitlines(), 1):
+    for number, line in enumerate(text.splitlines(), 1):
         if not line.strip(" \t,") or line.startswith("#"):
             continue
         # Line by line, so that a quote left open does not swallow the rows behind it.

@@ -10,7 +10,7 @@ import msgspec
 
 from mdactors.market.candle import Interval
 from mdactors.market.instrument import Instrument, InstrumentType
-from mdactors.market.quote import Mode
+from mdactors.market.quote import MODES, Mode, richer, serving
 
 Shape = Literal["tick", "flat"]
 
@@ -87,39 +87,40 @@ class Slot(msgspec.Struct, frozen=True):
     serves: Callable[[int], bool]
     """Whether the broker lists an instrument token."""
     modes: Mapping[Mode, Mode]
-    """Wanted mode -> the broker's mode that serves it; a mode that is absent cannot be had."""
+    """Wanted mode -> the broker's mode that holds all of it, see `serving`."""
 
 
 class _Load:
     """What one connection holds while instruments are being placed."""
 
     def __init__(self, slot: Slot) -> None:
-        self.slot = slot
+        self.name = slot.name
+        self.serves = slot.serves
+        self._fits = slot.fits
+        self._served = {mode: serving(slot.modes, mode) for mode in MODES}
+        self.has = {mode for mode, served in self._served.items() if richer(mode, served) == served}
+        """The modes that the broker has; of the others it serves the richest below."""
         self._counts: dict[Mode, int] = {}
         self._full: set[Mode] = set()
-
-    def can(self, token: int, mode: Mode) -> bool:
-        """Whether it could hold it, if there were room."""
-        return mode in self.slot.modes and self.slot.serves(token)
 
     def take_all(self, wanted: Mapping[int, Mode]) -> bool:
         """Hold all of these, or none: one question instead of thousands."""
         counts: dict[Mode, int] = {}
         for mode in wanted.values():
-            served = self.slot.modes[mode]
+            served = self._served[mode]
             counts[served] = counts.get(served, 0) + 1
-        if self.slot.fits(counts):
+        if self._fits(counts):
             self._counts = counts
             return True
         return False
 
     def take(self, mode: Mode) -> bool:
         """Hold one more, if it fits."""
-        served = self.slot.modes[mode]
+        served = self._served[mode]
         if served in self._full:
             return False
         more = {**self._counts, served: self._counts.get(served, 0) + 1}
-        if not self.slot.fits(more):
+        if not self._fits(more):
             self._full.add(served)
             return False
         if served not in self._counts:
@@ -133,17 +134,19 @@ def allocate(
 ) -> tuple[dict[int, str], dict[int, str]]:
     """Place every wanted instrument on the first connection that serves it and has room.
 
-    What is placed stays where it is, in whichever mode it is wanted now, as long as it fits there; it
-    moves before anything new is placed.
+    Those whose broker has not the mode come last, and serve the richest that it has. What is placed stays
+    where it is, in whichever mode it is wanted now, as long as it fits there and nobody else has more of
+    that mode; it moves before anything new is placed.
 
     Returns:
         Where each instrument is placed, and why each of the others is not.
     """
     loads = {slot.name: _Load(slot) for slot in connections}
+    order = {mode: sorted(loads.values(), key=lambda load: mode not in load.has) for mode in MODES}
     kept: dict[str, dict[int, Mode]] = {name: {} for name in loads}
     for token, name in placed.items():
         mode = wanted.get(token)
-        if mode is not None and name in loads and loads[name].can(token, mode):
+        if mode is not None and name in loads and _may_stay(loads[name], token, mode, order[mode]):
             kept[name][token] = mode
     result: dict[int, str] = {}
     for name, held in kept.items():
@@ -155,17 +158,18 @@ def allocate(
         if token in result:
             continue
         mode = wanted[token]
-        able = [load for load in loads.values() if load.can(token, mode)]
+        able = [load for load in order[mode] if load.serves(token)]
         for load in able:
             if load.take(mode):
-                result[token] = load.slot.name
+                result[token] = load.name
                 break
         else:
-            refused[token] = "no capacity" if able else _why_unserved(token, mode, connections)
+            refused[token] = "no capacity" if able else "no broker lists it"
     return result, refused
 
 
-def _why_unserved(token: int, mode: Mode, connections: Sequence[Slot]) -> str:
-    if any(slot.serves(token) for slot in connections):
-        return f"no broker has the mode {mode}"
-    return "no broker lists it"
+def _may_stay(load: _Load, token: int, mode: Mode, order: Sequence[_Load]) -> bool:
+    """Whether the connection serves it, and has the mode or nobody has."""
+    if not load.serves(token):
+        return False
+    return mode in load.has or not any(mode in each.has and each.serves(token) for each in order)

@@ -121,9 +121,10 @@ class Numbering:
         """Every instrument's newest tick."""
         return [track.newest for track in self._tracks.values() if track.newest is not None]
 
-    def segments(self) -> set[str]:
-        """The segments of what streams."""
-        return {track.instrument.segment for track in self._tracks.values()}
+    def instrument(self, token: BrokerToken) -> Instrument | None:
+        """What a token means, sooner found where it has ticked; None where nothing has it."""
+        track = self._tracks.get(token)
+        return self._instruments.get(token) if track is None else track.instrument
 
     def __len__(self) -> int:
         return len(self._tracks)

@@ -7,6 +7,7 @@ between zero and absent. Prices are rupees, times are epoch milliseconds, quanti
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
 import msgspec
@@ -23,6 +24,19 @@ BrokerToken = int | str
 def richer(one: Mode, other: Mode) -> Mode:
     """The mode of the two that holds more."""
     return one if MODES.index(one) >= MODES.index(other) else other
+
+
+def serving(modes: Mapping[Mode, Mode], mode: Mode) -> Mode:
+    """The broker's mode in which a wish is served: the poorest that holds all of it, else the richest.
+
+    Args:
+        modes: wanted mode -> the broker's mode that holds all of it, see `BrokerAdapter.modes`.
+        mode: what is wanted.
+    """
+    if mode in modes:
+        return modes[mode]
+    enough = [each for each in MODES[MODES.index(mode) :] if each in modes]
+    return modes[enough[0]] if enough else max(modes.values(), key=MODES.index)
 
 
 class Level(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):

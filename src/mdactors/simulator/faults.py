@@ -6,8 +6,9 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
+from mdactors.simulator.routes import Reply
 from mdactors.simulator.simulator import Simulator
-from mdactors.simulator.switchboard import Switchboard
+from mdactors.simulator.switchboard import Door, Switchboard
 
 Result = TypeVar("Result")
 
@@ -23,8 +24,9 @@ class Faults:
     """The switches of one running server; callable from any thread, each takes effect before it returns.
 
     Over REST, from loopback only, as ``POST /simulator/<method>`` with the arguments in the query:
-    ``drop?connection=3``, ``stall?seconds=5``, ``refuse?status=403&count=2``, ``expire``,
-    ``accept?token=…``, ``silence?seconds=30``, ``raw`` with the frame's hex as body.
+    ``drop?connection=3``, ``stall?seconds=5``, ``refuse?status=403&count=2&door=rest`` with what the answer
+    says as body, ``expire``, ``accept?token=…``, ``silence?seconds=30&heartbeats=0``, ``raw`` with the
+    frame's hex as body, ``say`` with a text.
     """
 
     def __init__(self, switchboard: Switchboard, simulator: Simulator, on_loop: OnLoop) -> None:
@@ -64,9 +66,14 @@ class Faults:
 
         return self._on_loop(act)
 
-    def refuse(self, status: int = 403, count: int = 1) -> None:
-        """Refuse the next ``count`` handshakes with this status; a count of 0 ends it."""
-        self._on_loop(lambda: self._switchboard.refuse(status, count))
+    def refuse(self, status: int = 403, count: int = 1, body: bytes = b"", door: Door = "socket") -> None:
+        """Answer the next ``count`` handshakes, or requests of REST, with this; a count of 0 ends it.
+
+        Without a body it is a bare status; with one it is the broker's own JSON, or a gateway's page.
+        """
+        kind = "application/json" if body.lstrip().startswith(b"{") else "text/html"
+        reply = Reply(status, body, {"Content-Type": kind})
+        self._on_loop(lambda: self._switchboard.refuse(door, reply, count))
 
     def expire(self) -> None:
         """The access token dies: handshakes and REST refuse it, open sockets live on."""
@@ -76,20 +83,27 @@ class Faults:
         """Accept this access token from now on, and no other."""
         self._on_loop(lambda: self._simulator.accept_token(token))
 
-    def silence(self, seconds: float) -> None:
-        """No instrument changes for so long, heartbeats go on; 0 ends it at once."""
+    def silence(self, seconds: float, *, heartbeats: bool = True) -> None:
+        """No instrument changes for so long, while heartbeats go on; 0 ends it at once.
+
+        Without heartbeats no connection says or hears anything, also those that are opened meanwhile.
+        """
 
         def speak() -> None:
-            self._switchboard.silent = False
+            self._switchboard.silent = self._switchboard.mute = False
+            for peer in self._switchboard.peers.values():
+                peer.resume()
 
         def act() -> None:
-            self._switchboard.silent = True
+            self._switchboard.silent, self._switchboard.mute = True, not heartbeats
+            for peer in self._switchboard.peers.values() if not heartbeats else ():
+                peer.stall()
             self._end("silence", seconds, speak)
 
         self._on_loop(act)
 
-    def raw(self, frame: bytes) -> int:
-        """Send this binary frame, whatever it is, to every open connection; to how many."""
+    def raw(self, frame: bytes | str) -> int:
+        """Send this frame, whatever it is, to every open connection, binary or as text; to how many."""
 
         def act() -> int:
             for peer in self._switchboard.peers.values():

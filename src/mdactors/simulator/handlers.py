@@ -13,7 +13,7 @@ from tornado.web import Application, RequestHandler
 from tornado.websocket import WebSocketHandler
 
 from mdactors.simulator.peer import SocketPeer
-from mdactors.simulator.routes import Reply, Request, Route, SocketRoute
+from mdactors.simulator.routes import CONTROL, Reply, Request, Route, SocketRoute
 from mdactors.simulator.switchboard import Switchboard
 
 _logger = logging.getLogger(__name__)
@@ -29,7 +29,10 @@ def application(routes: Sequence[Route | SocketRoute], switchboard: Switchboard)
             rules.append((_pattern(route.path), _Socket, {"route": route, "switchboard": switchboard}))
         else:
             rest.setdefault(route.path, {})[route.method.upper()] = route.handler
-    rules += [(_pattern(path), _Rest, {"handlers": handlers}) for path, handlers in rest.items()]
+    rules += [
+        (_pattern(path), _Rest, {"handlers": handlers, "switchboard": switchboard})
+        for path, handlers in rest.items()
+    ]
     return Application(rules, log_function=_log_request)
 
 
@@ -79,11 +82,19 @@ class _Quiet(RequestHandler):
 class _Rest(_Quiet):
     """One REST path with a handler per method."""
 
-    def initialize(self, handlers: Mapping[str, Callable[[Request], Reply]]) -> None:
+    def initialize(
+        self, handlers: Mapping[str, Callable[[Request], Reply]], switchboard: Switchboard
+    ) -> None:
         """Take what the route says."""
         self._handlers = handlers
+        self._switchboard = switchboard
 
     def _serve(self, **parameters: str) -> None:
+        """Refuse as ordered, but for what gives the orders; else have the route answer."""
+        is_order = self.request.path.startswith(CONTROL)
+        if not is_order and (ordered := self._switchboard.refusal("rest")):
+            self.answer(ordered)
+            return
         handler = self._handlers.get(self.request.method or "")
         self.answer(handler(_request(self, parameters)) if handler else Reply(405))
 
@@ -101,7 +112,7 @@ class _Socket(_Quiet, WebSocketHandler):
 
     async def get(self, *args: Any, **parameters: Any) -> None:
         """Refuse the handshake as ordered or as the factory says; else shake hands."""
-        answer = self._switchboard.refusal()
+        answer = self._switchboard.refusal("socket")
         if answer is None:
             peer = self._switchboard.greet(self)
             made = self._route.factory(_request(self, parameters), peer)

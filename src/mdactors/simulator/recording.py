@@ -72,8 +72,8 @@ def read_recording(path: Path) -> tuple[list[Event | Tick], dict[str, str]]:
 
 def _open(path: Path) -> IO[str]:
     if path.suffix == ".gz":
-        return gzip.open(path, "rt", encoding="utf-8", newline="")
-    return path.open(encoding="utf-8", newline="")
+        return gzip.open(path, "rt", encoding="utf-8-sig", newline="")
+    return path.open(encoding="utf-8-sig", newline="")
 
 
 def _reader(columns: set[str], path: Path) -> Callable[[_Row], Iterator[Event | Tick]]:

@@ -10,6 +10,9 @@ import msgspec
 
 from mdactors.simulator.state import PriceState
 
+CONTROL = "/simulator/"
+"""Where the paths of faults and of the judge's log begin: no broker's, and never refused."""
+
 
 class Request(msgspec.Struct, frozen=True):
     """One HTTP request, a websocket's handshake included."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Literal
 
 from tornado.websocket import WebSocketHandler
 
@@ -12,6 +13,9 @@ from mdactors.simulator.routes import Reply
 from mdactors.simulator.sent_log import SentLog
 from mdactors.simulator.state import PriceState
 
+Door = Literal["socket", "rest"]
+"""What a client comes for: a websocket's handshake, or an answer of REST."""
+
 
 class Switchboard:
     """Owns every open connection; lives on the loop's thread."""
@@ -20,18 +24,21 @@ class Switchboard:
         self.peers: dict[int, SocketPeer] = {}
         self.silent = False
         """Whether the market's changes are withheld."""
+        self.mute = False
+        """Whether nothing at all is said or heard, also on what is opened meanwhile."""
         self._log = log
         self._clock = clock
         self._last_number = 0
-        self._refusals: list[int] = []
+        self._refusals: dict[Door, list[Reply]] = {}
 
-    def refuse(self, status: int, count: int) -> None:
-        """Refuse the next handshakes with a status; a count of 0 forgets earlier orders."""
-        self._refusals = [status] * count
+    def refuse(self, door: Door, reply: Reply, count: int) -> None:
+        """Answer so the next that comes to a door; a count of 0 forgets earlier orders."""
+        self._refusals[door] = [reply] * count
 
-    def refusal(self) -> Reply | None:
-        """The ordered refusal of the handshake at hand."""
-        return Reply(self._refusals.pop()) if self._refusals else None
+    def refusal(self, door: Door) -> Reply | None:
+        """The ordered answer to what is at the door."""
+        ordered = self._refusals.get(door)
+        return ordered.pop() if ordered else None
 
     def greet(self, handler: WebSocketHandler) -> SocketPeer:
         """A peer for a handshake that is being answered; not open yet."""
@@ -41,6 +48,8 @@ class Switchboard:
     def opened(self, peer: SocketPeer) -> None:
         """The handshake is done."""
         self.peers[peer.id] = peer
+        if self.mute:
+            peer.stall()
         peer.opened()
 
     def closed(self, peer: SocketPeer) -> None:

@@ -102,7 +102,7 @@ _WORDS: msgspec.msgpack.Decoder[Word] = msgspec.msgpack.Decoder(Word)
 
 def encode(word: Order | Word) -> bytes:
     """A word as it travels, secrets in the clear: only ever through a pipe."""
-    return msgspec.msgpack.encode(word, enc_hook=Secret.plain)
+    return msgspec.msgpack.encode(word, enc_hook=Secret.reveal)
 
 
 def load(

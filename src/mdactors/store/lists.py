@@ -13,6 +13,7 @@ from mdactors.market import indices
 from mdactors.market.constituents import Constituent, read_constituents
 from mdactors.market.sectors import Sectors
 from mdactors.replacing import replacing
+from mdactors.text_file import read_text
 
 logger = logging.getLogger(__name__)
 
@@ -53,11 +54,9 @@ def read_list(path: Path) -> list[Constituent]:
         StoreError: it cannot be read, or is no such list; says which line is wrong.
     """
     try:
-        return read_constituents(path.read_bytes().decode())
+        return read_constituents(read_text(path))
     except OSError as error:
         raise StoreError(f"{path}: cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise StoreError(f"{path}: is not UTF-8 text") from None
     except ValueError as error:
         raise StoreError(f"{path}: {error}") from None
 

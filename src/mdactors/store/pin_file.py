@@ -9,6 +9,7 @@ import msgspec
 from mdactors.errors import StoreError
 from mdactors.market.pins import Pins
 from mdactors.replacing import replacing
+from mdactors.text_file import NotUtf8, read_text
 
 _pins = msgspec.json.Decoder(Pins).decode
 
@@ -26,12 +27,12 @@ class PinFile:
             StoreError: the file cannot be read, or it is damaged.
         """
         try:
-            return _pins(self._path.read_bytes())
+            return _pins(read_text(self._path))
         except FileNotFoundError:
             return Pins()
         except OSError as error:
             raise StoreError(f"{self._path}: cannot be read: {error.strerror}") from None
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, NotUtf8):
             raise StoreError(f"{self._path}: the file is damaged") from None
 
     def save(self, pins: Pins) -> None:

@@ -24,10 +24,11 @@ TYPES = {"index": "indices", "equity": "stocks", "futures": "futures", "options"
 
 
 class _Feed(msgspec.Struct):
-    """One broker's feed: the state of the connection that says most."""
+    """One broker's feed: the state of the connection that says most, and the word for what comes."""
 
     state: str
     detail: str
+    status: str = ""
 
 
 async def _feeds(handler: Handler) -> dict[str, _Feed]:
@@ -44,6 +45,8 @@ async def _body(handler: Handler, feeds: Mapping[str, _Feed]) -> dict[str, Any]:
     gateway = handler.parts.gateway
     placed = await handler.ask(gateway.subscriptions, Describe())
     hub = await handler.ask(gateway.hub, Describe())
+    for broker, feed in feeds.items():
+        feed.status = hub["statuses"].get(broker, "")
     states = [feed.state for feed in feeds.values()]
     return {
         "service_running": any(state != "disconnected" for state in states),

@@ -92,15 +92,15 @@ def test_a_token_file_that_is_missing_or_empty_and_nothing_else_requires_a_login
     with pytest.raises(LoginRequired, match="write one to"):
         kite.endpoint()
     file.write_bytes(b"\xff\xfe")
-    with pytest.raises(LoginRequired, match="not a text file"):
+    with pytest.raises(LoginRequired, match="it is UTF-16 text: save it as UTF-8"):
         kite.endpoint()
 
 
 @pytest.mark.parametrize(
     ("status", "error"),
     [
-        (403, LoginRequired),
-        (400, LoginRequired),
+        (403, BrokerRefused),
+        (400, BrokerRefused),
         (429, BrokerRefused),
         (404, BrokerRefused),
         (301, BrokerRefused),
@@ -115,6 +115,81 @@ def test_a_refused_handshake_is_the_error_that_its_status_stands_for(status, err
     assert str(status) in str(refusal)
     assert "\n" not in str(refusal)
     assert TOKEN not in str(refusal)
+
+
+OWN = '{"status":"error","message":"%s","data":null,"error_type":"%s"}'
+WRONG = "Incorrect `api_key` or `access_token`."
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (403, OWN % (WRONG, "TokenException")),
+        (401, OWN % ("Session expired.", "TokenException")),
+        (400, OWN % (WRONG, "TokenException")),
+        (400, OWN % ("Invalid `api_key` or `access_token`.", "InputException")),
+        (403, '{"error_type":"TokenException"}'),
+        (403, '{"error_type":"TokenException","message":null}'),
+    ],
+)
+def test_only_kites_own_word_on_the_token_is_a_login_that_is_needed(status, body):
+    refusal = adapter().refusal(status, body.encode())
+    assert type(refusal) is LoginRequired
+    assert "log in again" in str(refusal)
+
+
+GATEWAYS = [
+    b"<html><body>Request blocked</body></html>",
+    b"",
+    b"Forbidden",
+    b"\xff\xfe\x00",
+    b"error code: 1010",
+    b'{"message":"Forbidden"}',
+    b'{"message":"TokenException"}',
+    b'{"error_type":null,"message":"no"}',
+    b'{"error_type":{"TokenException":1}}',
+    b'["TokenException"]',
+    b'"TokenException"',
+    b"{" * 100_000,
+    b"<html>TokenException: Incorrect `api_key` or `access_token`.</html>",
+    (OWN % ("app lacks the permission", "PermissionException")).encode(),
+    (OWN % ("Invalid `mode`.", "InputException")).encode(),
+    (OWN % ("no", "UserException")).encode(),
+]
+
+
+@pytest.mark.parametrize("body", GATEWAYS, ids=range(len(GATEWAYS)))
+@pytest.mark.parametrize("status", [400, 401, 403])
+def test_whatever_else_is_refused_leaves_the_login_in_doubt_and_is_tried_again_slowly(status, body):
+    refusal = adapter().refusal(status, body)
+    assert type(refusal) is BrokerRefused
+    assert refusal.login_in_doubt
+    assert refusal.retry_after >= 5
+    assert len(str(refusal)) < 300
+
+
+@pytest.mark.parametrize("status", [200, 301, 404, 405, 410, 418, 429])
+def test_other_refusals_are_not_about_the_login(status):
+    assert not adapter().refusal(status, b"<html>").login_in_doubt
+
+
+def test_a_dead_service_is_away_whatever_it_says():
+    assert type(adapter().refusal(503, (OWN % (WRONG, "TokenException")).encode())) is BrokerUnavailable
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b"<html><body>Request blocked</body></html>", "Request blocked"),
+        (b"<head><title>no</title></head><p>Sorry,\n <b>blocked</b> &amp; gone", "Sorry, blocked & gone"),
+        (b"<script>var a = 1;</script>away\x1b[31m", "away [31m"),
+        (b"", "without a word"),
+        (f"<p>/?access_token={TOKEN}</p>".encode(), "/?access_token=***"),
+        ((OWN % ("app\\n lacks", "PermissionException")).encode(), "PermissionException app lacks"),
+    ],
+)
+def test_the_words_of_a_refusal_are_kept_for_a_person(body, words):
+    assert str(adapter().refusal(403, body)).endswith(words)
 
 
 def test_after_too_many_connections_the_wait_is_at_least_five_seconds():

@@ -193,7 +193,11 @@ def envelope(error_type, message):
     ("status", "answer", "error"),
     [
         (403, envelope("TokenException", f"Incorrect `api_key` or\n `access_token` {TOKEN}."), LoginRequired),
-        (403, envelope("PermissionException", "no"), LoginRequired),
+        (401, envelope("TokenException", "Session expired."), LoginRequired),
+        (400, envelope("InputException", "Invalid `api_key` or `access_token`."), LoginRequired),
+        (403, envelope("PermissionException", "no"), BrokerRefused),
+        (403, {"message": "Forbidden"}, BrokerRefused),
+        (403, {"data": [], "status": "success"}, BrokerRefused),
         (400, envelope("InputException", "no"), BrokerRefused),
         (429, envelope("NetworkException", "Too many requests"), BrokerRefused),
         (500, envelope("GeneralException", "no"), BrokerUnavailable),
@@ -232,6 +236,26 @@ def test_an_answer_that_is_no_dump_means_that_kite_is_not_available(kite, answer
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 300
     assert TOKEN not in str(caught.value)
+
+
+@pytest.mark.parametrize("status", [400, 401, 403])
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("text/html", f"<html><body>Request {TOKEN} blocked</body></html>"),
+        ("application/json", "{broken"),
+        ("application/json", ""),
+        ("text/csv", "Request blocked"),
+        ("", "Request blocked"),
+    ],
+)
+def test_a_gateways_page_instead_of_the_dump_is_waited_out(kite, status, kind, body):
+    kite.get(URL, body=body, status=status, content_type=kind)
+    with pytest.raises(BrokerRefused, match=f"refused \\({status}\\)") as caught:
+        listed(access_token=Secret(TOKEN))
+    assert caught.value.login_in_doubt
+    assert TOKEN not in str(caught.value)
+    assert "<" not in str(caught.value)
 
 
 def test_fetching_leaves_the_process_with_the_warnings_that_it_had(kite):

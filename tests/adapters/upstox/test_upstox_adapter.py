@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from mdactors.adapter import Secret
+from mdactors.adapter import Secret, serving
 from mdactors.errors import BrokerRefused, BrokerUnavailable, LoginRequired
 from mdactors_upstox.adapter import UpstoxAdapter, UpstoxSettings
 
@@ -98,7 +98,7 @@ def test_a_token_file_is_read_anew_and_preferred(tmp_path):
     with pytest.raises(LoginRequired, match="is empty"):
         ours.endpoint()
     path.write_bytes(b"\xff\xfe")
-    with pytest.raises(LoginRequired, match="not a text file"):
+    with pytest.raises(LoginRequired, match="it is UTF-16 text: save it as UTF-8"):
         ours.endpoint()
 
 
@@ -126,6 +126,26 @@ def test_a_refused_handshake_is_never_about_the_token_which_authorize_has_just_p
     assert str(status) in str(error)
     if isinstance(error, BrokerRefused):
         assert error.retry_after >= 5
+
+
+def test_a_handshake_that_is_refused_on_and_on_puts_the_login_in_doubt_and_a_spent_address_does_not():
+    assert adapter().refusal(403, b"").login_in_doubt
+    assert not adapter().refusal(401, b"").login_in_doubt
+
+
+def test_the_words_of_a_refused_handshake_are_kept_without_the_token():
+    ours = adapter(access_token=Secret("s3cret-token"))
+    assert "(403, blocked: ***)" in str(ours.refusal(403, b"<p>blocked: s3cret-token</p>"))
+    assert "(403, without a word)" in str(ours.refusal(403, b" "))
+
+
+def test_a_mode_that_upstox_has_not_is_asked_as_the_richest_that_the_plan_has():
+    modes = ("ltp", "quote", "full", "depth30")
+    served = {
+        plan: [serving(adapter(plan=plan).modes, mode) for mode in modes] for plan in ("normal", "plus")
+    }
+    assert served["normal"] == ["ltp", "full", "full", "full"]
+    assert served["plus"] == ["ltp", "full", "full", "depth30"]
 
 
 def test_nothing_printable_holds_a_secret():

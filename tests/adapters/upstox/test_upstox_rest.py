@@ -62,6 +62,11 @@ def test_the_address_is_asked_for_with_the_token_and_a_user_agent(
         (403, trouble("UDAPI100073"), LoginRequired),
         (403, trouble("UDAPI100074"), BrokerRefused),
         (403, "error code: 1010", BrokerRefused),
+        (401, {"status": "error", "message": "blocked"}, BrokerRefused),
+        (403, {"status": "error", "errors": [{"message": "blocked"}]}, BrokerRefused),
+        (401, {"message": "Unauthorized"}, BrokerRefused),
+        (400, "<html>bad request</html>", BrokerRefused),
+        (403, "", BrokerRefused),
         (401, "who are you", BrokerRefused),
         (400, trouble("UDAPI10000"), BrokerRefused),
         (429, trouble("UDAPI10005"), BrokerRefused),
@@ -82,6 +87,34 @@ def test_a_refusal_is_sorted_by_its_status_and_its_envelope(upstox, adapter, sta
     assert "http" not in str(raised.value)
     if isinstance(raised.value, BrokerRefused):
         assert raised.value.retry_after >= (30 if status == 429 else 5)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "in_doubt"),
+    [
+        (400, "<html>bad request</html>", True),
+        (401, {"message": "Unauthorized"}, True),
+        (403, "<html>blocked</html>", True),
+        (403, "", True),
+        (403, trouble("UDAPI100074"), False),
+        (400, trouble("UDAPI10000"), False),
+        (404, "<html>", False),
+        (429, "slow down", False),
+    ],
+)
+def test_only_a_gateways_refusal_leaves_the_login_in_doubt(upstox, adapter, status, body, in_doubt):
+    upstox.get(AUTHORIZE, body=body if isinstance(body, str) else json.dumps(body), status=status)
+    with pytest.raises(BrokerRefused) as raised:
+        adapter.endpoint()
+    assert raised.value.login_in_doubt is in_doubt
+    assert "<" not in str(raised.value)
+
+
+@pytest.mark.parametrize("status", [400, 401, 403])
+def test_a_gateways_page_instead_of_the_list_is_waited_out(upstox, adapter, status):
+    upstox.get(INSTRUMENTS, body="<html><body>Request blocked</body></html>", status=status)
+    with pytest.raises(BrokerRefused, match="Request blocked"):
+        adapter.download()
 
 
 @pytest.mark.parametrize("error", [requests.ConnectionError, requests.Timeout, requests.exceptions.SSLError])
