@@ -163,7 +163,7 @@ def test_a_cold_cache_is_warm_again_and_live_ticks_come_behind(
 
 def test_it_has_settled_once_what_was_before_is_back(run: Run, market: Market, wait_until: WaitUntil) -> None:
     market.publish(1000, ago_seconds=60)
-    cache, go_on = MemoryCache(60), threading.Event()
+    cache, go_on = MemoryCache(60, clock=market.clock), threading.Event()
     held: list[int] = []
 
     def recent(from_ns: int, to_ns: int) -> Iterator[Sequence[Tick]]:
@@ -180,14 +180,14 @@ def test_it_has_settled_once_what_was_before_is_back(run: Run, market: Market, w
 
 
 def test_it_has_settled_when_the_cache_is_away_or_nothing_can_be_read(
-    run: Run, server: Redis, cache: RedisCache, wait_until: WaitUntil
+    run: Run, server: Redis, cache: RedisCache, clock: Clock, wait_until: WaitUntil
 ) -> None:
     def unreadable(_from_ns: int, _to_ns: int) -> Iterator[Sequence[Tick]]:
         raise StoreError("away")
         yield ()
 
     calls: list[str] = []
-    run(MemoryCache(60), unreadable, settled=lambda: calls.append("unreadable"))
+    run(MemoryCache(60, clock=clock), unreadable, settled=lambda: calls.append("unreadable"))
     wait_until(lambda: calls == ["unreadable"])
     server.stop()
     run(cache, settled=lambda: calls.append("away"))
