@@ -58,7 +58,7 @@ class NewestWanted(Message, frozen=True):
     """The hub (of a Normalizer) or the MarketViews (of the hub) started afresh: every newest tick, please."""
 
 
-# --- Normalizer, SubscriptionManager, MarketViews ------------------------------------------------------
+# --- Normalizer, SessionHub, SubscriptionManager, MarketViews ------------------------------------------
 
 
 class InstrumentsLoaded(Message, frozen=True):

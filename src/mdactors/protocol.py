@@ -40,7 +40,8 @@ class Request(msgspec.Struct, frozen=True):
 
     action: Literal["SUBSCRIBE", "UNSUBSCRIBE"]
     type: InstrumentType | None = None
-    symbols: list[str] | None = None
+    symbols: list[str | int] | None = None
+    """A number is an instrument token."""
     mode: Mode = "quote"
     id: Any = None
     """Any JSON; echoed."""
@@ -61,7 +62,7 @@ class Request(msgspec.Struct, frozen=True):
 EXPECTED = {
     "action": "SUBSCRIBE or UNSUBSCRIBE",
     "type": "INDEX, STOCK, FUTURE or OPTION",
-    "symbols": "a list of names",
+    "symbols": "a list of names or instrument tokens",
     "mode": "ltp, quote, full or depth30",
     "keys": "a list of instrument keys",
     "sector": "the code, name or industry of a sector, as text",
@@ -140,6 +141,8 @@ def request_answer(
     if request.get("id") is not None:
         answer["id"] = request["id"]
     answer["symbols"] = {name: symbol for name, symbol in symbols.items() if tokens[name] not in refused}
+    if request["event"] == "subscribed":
+        answer["instrumentTokens"] = {name: tokens[name] for name in answer["symbols"]}
     answer["unknown"] = list(request["unknown"])
     answer["rejected"] = [
         {"symbol": symbol, "asked": name, "reason": refused[tokens[name]]}
@@ -215,7 +218,7 @@ def candle_event(bar: Bar) -> bytes:
     instrument = bar.instrument
     event = {
         "event": "candle",
-        "symbol": instrument.symbol,
+        "symbol": instrument.answered,
         "instrumentToken": instrument.token,
         "exchange": instrument.exchange,
         "interval": bar.interval,

@@ -127,7 +127,14 @@ def test_a_wish_is_routed_answered_and_streamed_in_the_upstream_mode(
     wait_until(lambda: rig.streamed()[0] == {token(1)})
     assert rig.connections[0].of(SetInterest)[-1].wanted == {token(1): "full"}
     assert rig.answers() == [
-        {"event": "subscribed", "id": 5, "symbols": {"SHARE1": "SHARE1"}, "unknown": [], "rejected": []}
+        {
+            "event": "subscribed",
+            "id": 5,
+            "symbols": {"SHARE1": "SHARE1"},
+            "instrumentTokens": {"SHARE1": token(1)},
+            "unknown": [],
+            "rejected": [],
+        }
     ]
 
 

@@ -24,6 +24,7 @@ def test_a_channel_is_asked_for_by_its_name_alone_and_answered(stage, ask):
         "event": "subscribed",
         "id": 3,
         "symbols": {},
+        "instrumentTokens": {},
         "unknown": [],
         "rejected": [],
         "channels": ["candles"],

@@ -320,7 +320,7 @@ class SubscriptionManager(Actor):
         for rejected in self._rejected.values():
             reasons.update(rejected)
         refused = [
-            {"symbol": names[token].symbol if token in names else str(token), "reason": reason}
+            {"symbol": names[token].answered if token in names else str(token), "reason": reason}
             for token, reason in list(reasons.items())[:100]
         ]
         return {

@@ -107,7 +107,7 @@ def tokens(settings: Settings, names: list[str]) -> dict[int, str]:
     for name in names:
         instrument = table.resolve(name)
         if instrument is not None:
-            found[instrument.token] = instrument.symbol
+            found[instrument.token] = instrument.answered
         elif name.isdecimal():
             found[int(name)] = name
         else:

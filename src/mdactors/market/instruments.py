@@ -12,8 +12,9 @@ import os
 import pathlib
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
+from typing import TypeVar
 
 import msgspec
 
@@ -21,15 +22,18 @@ from mdactors.errors import StoreError
 from mdactors.market.broker_tokens import BrokerInstruments, BrokerTokens, StoredTokens, index_tokens
 from mdactors.market.instrument import Instrument, InstrumentRow, InstrumentType
 from mdactors.market.merging import Listed, merge
-from mdactors.market.names import Names, StoredNames, index_names
+from mdactors.market.names import Names, StoredNames
+from mdactors.market.naming import InForce, name
 from mdactors.market.quote import BrokerToken
 from mdactors.market.sorted_bytes import Packed, Pieces, numbers, pack, read_numbers
+from mdactors.market.tick import Tick
 from mdactors.replacing import replacing
 
 FILE = "instruments.msgpack"
 """Its name in ``data_dir``."""
-VERSION = 3
+VERSION = 4
 """Of the file that `InstrumentTable.save` writes."""
+AnyInstrument = TypeVar("AnyInstrument", bound=Instrument)
 COUNTED = {"INDEX": "indices", "STOCK": "stocks", "FUTURE": "futures", "OPTION": "options"}
 
 
@@ -64,6 +68,8 @@ class Stored(msgspec.Struct, frozen=True):
     """Underlying -> where its contracts begin and end in there."""
     brokers: dict[str, StoredTokens]
     kinds: tuple[Counted, ...]
+    day: str
+    """The date in India for which the names were given, ISO 8601; empty where nobody said it."""
 
 
 class _Head(msgspec.Struct):
@@ -136,19 +142,33 @@ class InstrumentTable:
         }
 
     @classmethod
-    def build(cls, listings: Mapping[str, Listed]) -> InstrumentTable:
-        """Merge what each broker lists as (instrument, the broker's token), see `merge`."""
+    def build(
+        cls, listings: Mapping[str, Listed], day: str = "", before: InstrumentTable | None = None
+    ) -> InstrumentTable:
+        """Merge what each broker lists as (instrument, the broker's token), see `merge` and `of`."""
         merged = merge(listings)
-        return cls.of(merged.by_token.values(), merged.tokens)
+        return cls.of(merged.by_token.values(), merged.tokens, day, before)
 
     @classmethod
     def of(
-        cls, rows: Iterable[Instrument], tokens: Mapping[str, Mapping[int, BrokerToken]]
+        cls,
+        rows: Iterable[Instrument],
+        tokens: Mapping[str, Mapping[int, BrokerToken]],
+        day: str = "",
+        before: InstrumentTable | None = None,
     ) -> InstrumentTable:
-        """The table of merged rows; ``tokens`` leads from ours to each broker's."""
-        held = sorted(
-            (row.hot() if isinstance(row, InstrumentRow) else row for row in rows), key=lambda row: row.token
-        )
+        """The table of merged rows.
+
+        Args:
+            rows: one for each instrument.
+            tokens: from ours to each broker's.
+            day: the date in India; for so long names stay as they are.
+            before: the table that this one takes the place of: where it is of the same day, it says who is
+                called what.
+        """
+        hot = (row.hot() if isinstance(row, InstrumentRow) else row for row in rows)
+        in_force = before.in_force() if before is not None and before.day == day else None
+        held, names = name(hot, in_force)
         encode = msgspec.msgpack.Encoder().encode
         places = {row.token: place for place, row in enumerate(held)}
         contracts, chains = _chains(held)
@@ -158,13 +178,37 @@ class InstrumentTable:
             Instrument.__struct_fields__,
             pack(map(encode, held)),
             numbers(places, "q"),
-            index_names(held),
+            names,
             contracts,
             chains,
             {broker: index_tokens(known, places) for broker, known in tokens.items()},
             tuple(Counted(kind, brokers, count) for (kind, brokers), count in kinds.items()),
+            day,
         )
         return cls(stored)
+
+    @property
+    def day(self) -> str:
+        """The date in India for which its names were given; empty where nobody said it."""
+        return self._stored.day
+
+    def in_force(self) -> InForce:
+        """Who is called what, for the table that comes next."""
+        listed = {each.token: each for each in map(self.by_token.at, range(len(self)))}
+        held = self._stored.names.held
+        return InForce(listed, {token: name for name, token in held.items() if token not in listed})
+
+    def named(self, instrument: AnyInstrument) -> AnyInstrument:
+        """The same instrument under its name of this table; as it is where that lists it no more."""
+        now = self.by_token.get(instrument.token)
+        if now is None or now.terms != instrument.terms or now.answered == instrument.answered:
+            return instrument
+        return msgspec.structs.replace(instrument, symbol=now.symbol, answered=now.answered)
+
+    def renamed(self, tick: Tick) -> Tick:
+        """The same tick, of its instrument under the name of this table."""
+        instrument = self.named(tick.instrument)
+        return tick if instrument is tick.instrument else msgspec.structs.replace(tick, instrument=instrument)
 
     def resolve(self, name: str) -> Instrument | None:
         """The instrument that a person means by a name, see `Names`."""
@@ -269,7 +313,7 @@ def counts_by_type(kinds: Mapping[Kind, int]) -> dict[str, int]:
     return counts
 
 
-def _chains(rows: list[Instrument]) -> tuple[memoryview, dict[str, tuple[int, int]]]:
+def _chains(rows: Sequence[Instrument]) -> tuple[memoryview, dict[str, tuple[int, int]]]:
     def terms(place: int) -> tuple[str, str, float, str]:
         row = rows[place]
         return row.underlying, row.expiry, row.strike, row.option_type

@@ -18,7 +18,7 @@ from mdactors.store.instrument_words import facet, spoken
 
 FILE = "instruments.db"
 """Its name in ``data_dir``."""
-VERSION = 2
+VERSION = 3
 """``PRAGMA user_version`` of the file."""
 COLUMNS = InstrumentRow.__struct_fields__
 MOST_WORDS = 8
@@ -182,6 +182,9 @@ def _wanted(text: str) -> Iterator[str]:
     symbols = [text] if index is None else [index.symbol, text]
     for symbol in symbols:
         yield f"facets : {facet('symbol', symbol)}"
+    exchange, mark, symbol = text.partition(":")
+    if mark and symbol.strip():
+        yield f"facets : {facet('symbol', symbol)} AND facets : {facet('exchange', exchange)}"
     if len(said) == len(said[0]) == 1:
         # Nearly every contract has a word that begins with a 2: too many to look where it stands.
         yield f"facets : {facet('sign', said[0])}"

@@ -15,6 +15,8 @@ from mdactors.market.tick import Tick
 
 SNAPSHOT, REPEAT, LATE, EXCHANGE_TIMED, ETF = 1, 2, 4, 8, 16
 """The bits of ``flags``; the fourth says that ``tick_timestamp`` is the exchange's, not the receipt."""
+NAME_SHIFT, NAMES = 5, 7
+"""Behind them stand three that say which of `Instrument.forms` was sent as ``symbol``: 0 is the bare one."""
 NS_PER_MS = 1_000_000
 QuoteClass: TypeAlias = type[Quote]
 
@@ -60,6 +62,8 @@ class StoredTick(msgspec.Struct, frozen=True, gc=False):
             self.instrument_token, self.tradingsymbol, self.exchange, segment, self.type,
             self.instrument_key, etf=bool(self.flags & ETF),
         )  # fmt: skip
+        if form := self.flags >> NAME_SHIFT & NAMES:
+            instrument = msgspec.structs.replace(instrument, answered=instrument.forms[form])
         said = quote(
             self.instrument_token, "full", self.last_price, self.last_quantity, self.last_trade_time,
             self.volume, self.average_price, self.open, self.high, self.low, self.previous_close,
@@ -206,6 +210,8 @@ def row_of(tick: Tick, *, raw: bool = True, zero_ms: int = 0, per_ms: int = 1) -
         flags |= EXCHANGE_TIMED
     if traded is not None:
         traded = (traded - zero_ms) * per_ms
+    if instrument.answered != instrument.symbol:
+        flags |= instrument.form << NAME_SHIFT
     # Book and sensitivities as the broker packed them: to build and pack them anew would cost more
     # than all the rest.
     return (

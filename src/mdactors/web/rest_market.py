@@ -25,7 +25,7 @@ class MarketSnapshot(Handler):
         instrument = await self.instrument(name, "instrument")
         ticks = await self.ask(self.parts.gateway.hub, SnapshotAsked((instrument.token,)))
         if not ticks:
-            raise Failure(404, "no_tick", f"{instrument.symbol} has had no tick yet", field="instrument")
+            raise Failure(404, "no_tick", f"{instrument.answered} has had no tick yet", field="instrument")
         self.answer_bytes(encode(ticks[0], FLAT))
 
 

@@ -70,10 +70,10 @@ class MarketSubscribe(_PinHandler):
         found = wish.found.items()
         self.answer(
             {
-                "subscribed": {name: each.symbol for name, each in found if each.token not in reasons},
+                "subscribed": {name: each.answered for name, each in found if each.token not in reasons},
                 "unknown": wish.unknown,
                 "notStreamed": [
-                    {"symbol": each.symbol, "asked": name, "reason": reasons[each.token]}
+                    {"symbol": each.answered, "asked": name, "reason": reasons[each.token]}
                     for name, each in found
                     if each.token in reasons
                 ],
@@ -88,5 +88,5 @@ class MarketUnsubscribe(_PinHandler):
         """End what `MarketSubscribe` began, for the same body."""
         wish = self.wish()
         await self.ask(self.parts.gateway.subscriptions, UnpinAsked(wish.tokens, wish.sectors))
-        symbols = {name: each.symbol for name, each in wish.found.items()}
+        symbols = {name: each.answered for name, each in wish.found.items()}
         self.answer({"unsubscribed": symbols, "unknown": wish.unknown})

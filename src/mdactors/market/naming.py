@@ -1,0 +1,121 @@
+"""Under which name each instrument is answered: the shortest that means just it, fixed for a trading day."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
+from typing import NamedTuple
+
+import msgspec
+
+from mdactors.market.instrument import Instrument
+from mdactors.market.names import SHARE_SERIES, Names, StoredNames, index_names, names_of
+
+
+class InForce(NamedTuple):
+    """The names that were given on the same day before."""
+
+    listed: Mapping[int, Instrument] = {}
+    """By token: what the table before has, each under its name."""
+    gone: Mapping[int, str] = {}
+    """Token -> the name, in capitals, of what was listed earlier today and is not in that table."""
+
+
+class Named(NamedTuple):
+    """Instruments under their names, and how they are found."""
+
+    rows: Sequence[Instrument]
+    """By token."""
+    names: StoredNames
+
+
+def name(rows: Iterable[Instrument], in_force: InForce | None = None) -> Named:
+    """Give each instrument the name under which it is answered.
+
+    Who has a name today keeps it, and nobody else is called so today, even while it is not listed. What is
+    new takes the shortest of its forms that means nobody else.
+    """
+    return _Naming(rows, in_force or InForce()).named()
+
+
+class _Naming:
+    def __init__(self, rows: Iterable[Instrument], in_force: InForce) -> None:
+        self._in_force = in_force
+        self._listed = sorted(rows, key=lambda row: row.token)
+        self._rows = [self._under_symbol_of_today(row) for row in self._listed]
+        self._by_token = {row.token: row for row in self._rows}
+        self._sole = _sole(self._rows)
+        self._use(index_names(self._rows))
+        self._claims = self._claimed()
+        self._use(msgspec.structs.replace(self._index, held=self._held()))
+
+    def _use(self, index: StoredNames) -> None:
+        self._index = index
+        self._names = Names(index, self._by_token, self._rows.__getitem__)
+
+    def named(self) -> Named:
+        return Named([self._under_name(row) for row in self._rows], self._index)
+
+    # --- what is called so already
+
+    def _under_symbol_of_today(self, row: Instrument) -> Instrument:
+        """A row, under the symbol of the table before: a new one counts from tomorrow on."""
+        before = self._in_force.listed.get(row.token)
+        if before is None or before.symbol == row.symbol or before.terms != row.terms:
+            return row
+        return msgspec.structs.replace(row, symbol=before.symbol)
+
+    def _claimed(self) -> dict[int, str]:
+        """Token -> the name, in capitals, of what has one today and did not give its token away."""
+        claims = dict(self._in_force.gone)
+        for token, before in self._in_force.listed.items():
+            row = self._by_token.get(token)
+            if not self._is_succeeded(before) if row is None else before.terms == row.terms:
+                claims[token] = before.answered.upper()
+        return claims
+
+    def _is_succeeded(self, gone: Instrument) -> bool:
+        """Whether the same share is listed in another series now: then its name leads there."""
+        found = self._names.resolve(gone.symbol_without_series)
+        return (
+            found is not None
+            and found.segment == gone.segment
+            and found.symbol_without_series == gone.symbol_without_series
+            and {found.series, gone.series} <= set(SHARE_SERIES)
+        )
+
+    def _held(self) -> dict[str, int]:
+        """The names of today that would not lead by themselves to who is called so."""
+        renamed = (
+            (form.upper(), row.token)
+            for listed, row in zip(self._listed, self._rows, strict=True)
+            if listed is not row  # it is found by its new symbol, too
+            for form in listed.forms[:3]
+        )
+        held = {name: token for name, token in renamed if self._names.resolve(name) is None}
+        return held | {claim: token for token, claim in self._claims.items() if not self._leads(claim, token)}
+
+    # --- what is new
+
+    def _under_name(self, row: Instrument) -> Instrument:
+        claim = self._claims.get(row.token)
+        given = (form for form in row.forms if form.upper() == claim)
+        free = (form for form in row.forms if self._leads(form.upper(), row.token))
+        form = next(chain(given, free))
+        return row if form == row.answered else msgspec.structs.replace(row, answered=form)
+
+    def _leads(self, name: str, token: int) -> bool:
+        """Whether a name, in capitals, means the instrument with this token."""
+        if self._sole.get(name) == token and name not in self._index.held:
+            return True  # as `Names` would find, and there are a hundred thousand
+        found = self._names.resolve(name)
+        return found is not None and found.token == token
+
+
+def _sole(rows: Iterable[Instrument]) -> dict[str, int]:
+    """Every name that only one instrument has -> its token; without those that `Names` reads otherwise."""
+    found: dict[str, int] = {}
+    for row in rows:
+        for each in names_of(row):
+            found[each] = -1 if each in found or each.isdecimal() or each != each.strip() else row.token
+    return found
