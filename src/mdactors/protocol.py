@@ -40,8 +40,7 @@ class Request(msgspec.Struct, frozen=True):
 
     action: Literal["SUBSCRIBE", "UNSUBSCRIBE"]
     type: InstrumentType | None = None
-    symbols: list[str | int] | None = None
-    """A number is an instrument token."""
+    symbols: list[str] | None = None
     mode: Mode = "quote"
     id: Any = None
     """Any JSON; echoed."""
@@ -62,7 +61,7 @@ class Request(msgspec.Struct, frozen=True):
 EXPECTED = {
     "action": "SUBSCRIBE or UNSUBSCRIBE",
     "type": "INDEX, STOCK, FUTURE or OPTION",
-    "symbols": "a list of names or instrument tokens",
+    "symbols": "a list of names",
     "mode": "ltp, quote, full or depth30",
     "keys": "a list of instrument keys",
     "sector": "the code, name or industry of a sector, as text",
@@ -110,6 +109,9 @@ def parse_request(data: bytes | str) -> Request:
         raise BadRequest(ErrorCode.INVALID_JSON, "a request is one JSON object, this is another value")
     if raw.get("mode") is None:
         raw.pop("mode", None)
+    if raw.get("action") == "UNSUBSCRIBE" and isinstance(symbols := raw.get("symbols"), list):
+        # As `subscribed` said the tokens.
+        raw["symbols"] = [str(each) if type(each) is int else each for each in symbols]
     try:
         return msgspec.convert(raw, Request)
     except msgspec.ValidationError as error:

@@ -11,6 +11,7 @@ import pytest
 from mdactors.actors.session_hub import SessionHub
 from mdactors.market.candle import Bar, Interval
 from mdactors.market.instrument import Instrument
+from mdactors.market.instruments import InstrumentTable
 from mdactors.market.interest import BarChannel, Filter, Interest
 from mdactors.market.quote import Quote
 from mdactors.market.tick import Tick
@@ -19,6 +20,7 @@ from mdactors.messages import (
     BarsPublished,
     FeedStatusChanged,
     GapFound,
+    InstrumentsLoaded,
     NewestKnown,
     NewestWanted,
     RouteDropped,
@@ -105,6 +107,16 @@ def test_a_session_gets_only_what_it_asked_for(rig: Rig) -> None:
     rig.route("b", Interest({INFY.token: "quote"}))
     rig.publish(tick(RELIANCE, 1), tick(INFY, 1), tick(NIFTY, 1))
     assert (rig.names("a"), rig.names("b")) == (["RELIANCE"], ["INFY"])
+
+
+def test_a_snapshot_has_the_name_of_the_newest_table(rig: Rig) -> None:
+    bse = Instrument(128083204, "RELIANCE", "BSE", "BSE_EQ", "STOCK", "BSE_EQ|INE002A01018")
+    rig.publish(tick(bse, 1), tick(INFY, 1))
+    for day in ("2026-11-19", "2026-11-20"):
+        rig.address.tell(InstrumentsLoaded(InstrumentTable.of([RELIANCE, bse], {}, day)))
+    rig.route("a", Interest({bse.token: "quote", INFY.token: "quote"}))
+    rig.settle()
+    assert rig.names("a") == ["BSE:RELIANCE", "INFY"]
 
 
 def test_a_filter_gets_everything_that_it_admits(rig: Rig) -> None:

@@ -55,6 +55,7 @@ def test_a_subscription_is_answered_with_the_symbol_of_each_asked_name_and_what_
         "event": "subscribed",
         "id": 7,
         "symbols": {"NIFTY": "NIFTY 50", "SENSEX": "SENSEX", "nifty 50": "NIFTY 50"},
+        "instrumentTokens": {"NIFTY": 256265, "SENSEX": 265, "nifty 50": 256265},
         "unknown": ["NOPE"],
         "rejected": [],
     }
@@ -84,6 +85,25 @@ def test_what_expired_since_can_still_be_unsubscribed(stage, ask):
         "nifty26novfut": "NIFTY26NOVFUT"
     }
     assert stage.told[-1].interest.tokens == {}
+
+
+@pytest.mark.parametrize("name", ["BSE_EQ|INE002A01018", "bse:reliance", "128083204", 128083204])
+def test_unsubscribe_takes_what_was_asked_the_symbol_or_the_token(stage, ask, name):
+    stage.start()
+    client = stage.connect("/ws/stocks")
+    answer = ask(client, action="SUBSCRIBE", symbols=["BSE_EQ|INE002A01018", "RELIANCE"])
+    assert answer["symbols"] == {"BSE_EQ|INE002A01018": "BSE:RELIANCE", "RELIANCE": "RELIANCE"}
+    assert answer["instrumentTokens"] == {"BSE_EQ|INE002A01018": 128083204, "RELIANCE": 738561}
+    ended = ask(client, action="UNSUBSCRIBE", symbols=[name])
+    assert (ended["symbols"], ended["unknown"]) == ({str(name): "BSE:RELIANCE"}, [])
+    assert stage.told[-1].interest.tokens == {738561: "quote"}
+
+
+def test_every_session_is_listed_with_the_names_that_mean_just_what_it_has(stage, ask):
+    stage.start()
+    ask(stage.connect("/ws/market"), action="SUBSCRIBE", symbols=["BSE:RELIANCE", "RELIANCE", "SENSEX"])
+    (session,) = stage.get("/api/ticks/subscriptions")[1].values()
+    assert session["subscribedSymbols"] == ["BSE:RELIANCE", "RELIANCE", "SENSEX"]
 
 
 def test_a_bare_symbol_means_nse_and_an_exchange_can_be_said_outright(stage, ask):
@@ -117,7 +137,7 @@ def test_the_market_path_takes_any_mix_and_keys(stage, ask):
     assert answer["symbols"] == {
         "NIFTY": "NIFTY 50",
         "NIFTY26NOVFUT": "NIFTY26NOVFUT",
-        "BSE_EQ|INE002A01018": "RELIANCE",
+        "BSE_EQ|INE002A01018": "BSE:RELIANCE",
     }
 
 

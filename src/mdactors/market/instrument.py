@@ -21,7 +21,7 @@ class Instrument(msgspec.Struct, frozen=True, gc=False, array_like=True):
     ``token`` is the exchange token shifted left by eight bits, or'ed with the segment's code (Kite's
     numbers; indices by table). ``key`` is Upstox's instrument key where known, else
     ``SEGMENT|SYMBOL``. ``symbol`` is Kite's trading symbol, which others may have as well: clients are
-    told ``answered``. Prices are rupees, ``expiry`` is an ISO date.
+    told what is `answered`. Prices are rupees, ``expiry`` is an ISO date.
     The order of the fields is the journal's format: new ones go last.
     """
 
@@ -38,27 +38,22 @@ class Instrument(msgspec.Struct, frozen=True, gc=False, array_like=True):
     strike: float = 0.0
     option_type: Literal["", "CE", "PE"] = ""
     underlying: str = ""
-    answered: str = ""
-    """The name that means just this instrument, one of `forms`; given by the table, see `naming`."""
+    own_name: str = ""
+    """What it is called where its symbol means another: one of `forms`, given by the table, see `naming`."""
 
-    def __post_init__(self) -> None:
-        # No table has named it yet, or it is out of a journal of before there were such names.
-        if not self.answered:
-            msgspec.structs.force_setattr(self, "answered", self.symbol)
+    @property
+    def answered(self) -> str:
+        """The ``symbol`` that clients are told: it means just this instrument."""
+        return self.own_name or self.symbol
 
     @property
     def forms(self) -> tuple[str, ...]:
-        """All that it can be ``answered`` as, the shortest first; the last one means nothing else for sure.
+        """All that it can be called, the shortest first; the last one means nothing else for sure.
 
         The order is a format of the stores: new ones go last.
         """
         symbol = self.symbol
         return symbol, f"{self.exchange}:{symbol}", f"{self.segment}|{symbol}", self.key, str(self.token)
-
-    @property
-    def form(self) -> int:
-        """Which of `forms` it is answered as."""
-        return self.forms.index(self.answered)
 
     @property
     def terms(self) -> tuple[str, str, float, str]:

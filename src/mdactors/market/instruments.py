@@ -203,7 +203,7 @@ class InstrumentTable:
         now = self.by_token.get(instrument.token)
         if now is None or now.terms != instrument.terms or now.answered == instrument.answered:
             return instrument
-        return msgspec.structs.replace(instrument, symbol=now.symbol, answered=now.answered)
+        return msgspec.structs.replace(instrument, symbol=now.symbol, own_name=now.own_name)
 
     def renamed(self, tick: Tick) -> Tick:
         """The same tick, of its instrument under the name of this table."""

@@ -93,7 +93,11 @@ class _Naming:
             for form in listed.forms[:3]
         )
         held = {name: token for name, token in renamed if self._names.resolve(name) is None}
-        return held | {claim: token for token, claim in self._claims.items() if not self._leads(claim, token)}
+        return held | {
+            claim: token
+            for token, claim in self._claims.items()
+            if token not in self._by_token or not self._leads(claim, token)
+        }
 
     # --- what is new
 
@@ -102,10 +106,13 @@ class _Naming:
         given = (form for form in row.forms if form.upper() == claim)
         free = (form for form in row.forms if self._leads(form.upper(), row.token))
         form = next(chain(given, free))
-        return row if form == row.answered else msgspec.structs.replace(row, answered=form)
+        own = "" if form == row.symbol else form
+        return row if own == row.own_name else msgspec.structs.replace(row, own_name=own)
 
     def _leads(self, name: str, token: int) -> bool:
-        """Whether a name, in capitals, means the instrument with this token."""
+        """Whether a name, in capitals, means the instrument with this token; figures are tokens."""
+        if name.isdecimal():
+            return name == str(token)
         if self._sole.get(name) == token and name not in self._index.held:
             return True  # as `Names` would find, and there are a hundred thousand
         found = self._names.resolve(name)
@@ -113,9 +120,9 @@ class _Naming:
 
 
 def _sole(rows: Iterable[Instrument]) -> dict[str, int]:
-    """Every name that only one instrument has -> its token; without those that `Names` reads otherwise."""
+    """Every name that only one instrument has -> its token."""
     found: dict[str, int] = {}
     for row in rows:
         for each in names_of(row):
-            found[each] = -1 if each in found or each.isdecimal() or each != each.strip() else row.token
+            found[each] = -1 if each in found or each != each.strip() else row.token
     return found

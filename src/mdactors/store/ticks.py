@@ -63,7 +63,7 @@ class StoredTick(msgspec.Struct, frozen=True, gc=False):
             self.instrument_key, etf=bool(self.flags & ETF),
         )  # fmt: skip
         if form := self.flags >> NAME_SHIFT & NAMES:
-            instrument = msgspec.structs.replace(instrument, answered=instrument.forms[form])
+            instrument = msgspec.structs.replace(instrument, own_name=instrument.forms[form])
         said = quote(
             self.instrument_token, "full", self.last_price, self.last_quantity, self.last_trade_time,
             self.volume, self.average_price, self.open, self.high, self.low, self.previous_close,
@@ -210,8 +210,8 @@ def row_of(tick: Tick, *, raw: bool = True, zero_ms: int = 0, per_ms: int = 1) -
         flags |= EXCHANGE_TIMED
     if traded is not None:
         traded = (traded - zero_ms) * per_ms
-    if instrument.answered != instrument.symbol:
-        flags |= instrument.form << NAME_SHIFT
+    if instrument.own_name:
+        flags |= _form(instrument) << NAME_SHIFT
     # Book and sensitivities as the broker packed them: to build and pack them anew would cost more
     # than all the rest.
     return (
@@ -222,3 +222,8 @@ def row_of(tick: Tick, *, raw: bool = True, zero_ms: int = 0, per_ms: int = 1) -
         quote.book, quote.sensitivities, quote.iv, traded, tick.source, flags,
         instrument.key,
     )  # fmt: skip
+
+
+def _form(instrument: Instrument) -> int:
+    """Which of its forms it is called; 0 where it is none of them, which no table gives."""
+    return next((place for place, form in enumerate(instrument.forms) if form == instrument.own_name), 0)

@@ -49,7 +49,7 @@ class Listed(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     def of(cls, instrument: Instrument) -> Listed:
         """The instrument, with as much as its class holds."""
         fields = msgspec.structs.asdict(instrument)
-        fields["symbol"] = fields.pop("answered")
+        fields["symbol"] = fields.pop("own_name") or instrument.symbol
         known = {name: value for name, value in fields.items() if value or name == "tradable"}
         if instrument.type == "INDEX":  # which nobody buys
             known |= {"lot_size": None, "tick_size": None}

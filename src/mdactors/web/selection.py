@@ -256,7 +256,7 @@ class Selection:
             )
             message = f"symbols must be a list of names{hint}"
             raise request.refusal(ErrorCode.INVALID_FIELD, message, "symbols")
-        names = [*map(str, request.symbols or ()), *(keys or ())]
+        names = [*(request.symbols or ()), *(keys or ())]
         field = "symbols" if request.symbols else "keys" if keys else "channels"
         self._counted(len(names) + len(request.channels or ()), request, field)
         if (names or groups) and not len(table):
