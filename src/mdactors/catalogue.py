@@ -25,6 +25,7 @@ from mdactors.market.instrument import InstrumentRow
 from mdactors.market.instruments import FILE as TABLE
 from mdactors.market.instruments import InstrumentTable
 from mdactors.market.merging import Merged
+from mdactors.market.naming import name
 from mdactors.market.quote import BrokerToken
 from mdactors.market.sectors import Sector
 from mdactors.plugins import make_adapters
@@ -116,9 +117,9 @@ def _write(
     folder = Path(order.folder)
     sectors = load_sectors(order.sectors, folder)
     known = [sector for code in sectors.codes() if (sector := sectors.find(code))]
-    rows = list(merged.rows(order.instruments.series, sectors.sector_of))
-    table = InstrumentTable.of(rows, merged.tokens, today, before)
-    rows = [table.named(row) for row in rows]
+    rows: Sequence[InstrumentRow] = list(merged.rows(order.instruments.series, sectors.sector_of))
+    named = name(rows, before.in_force(today) if before is not None else None)
+    rows, table = named.rows, InstrumentTable.of_named(named, merged.tokens, today)
     instruments_sqlite.write(folder / instruments.FILE, rows, known)
     table.save(folder / TABLE)
     strangers = [each for found in merged.strangers.values() for each in found]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Literal
+from typing import Literal, TypeVar
 
 import msgspec
 
@@ -92,6 +92,9 @@ class InstrumentRow(Instrument, frozen=True, gc=False, array_like=True):
     def hot(self) -> Instrument:
         """The part that every tick carries."""
         return Instrument(*msgspec.structs.astuple(self)[: len(Instrument.__struct_fields__)])
+
+
+AnyInstrument = TypeVar("AnyInstrument", bound=Instrument)
 
 
 def is_share(instrument: Instrument, series: Collection[str] = NSE_SHARES) -> bool:

@@ -14,16 +14,15 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
-from typing import TypeVar
 
 import msgspec
 
 from mdactors.errors import StoreError
 from mdactors.market.broker_tokens import BrokerInstruments, BrokerTokens, StoredTokens, index_tokens
-from mdactors.market.instrument import Instrument, InstrumentRow, InstrumentType
+from mdactors.market.instrument import AnyInstrument, Instrument, InstrumentRow, InstrumentType
 from mdactors.market.merging import Listed, merge
 from mdactors.market.names import Names, StoredNames
-from mdactors.market.naming import InForce, name
+from mdactors.market.naming import InForce, Named, name
 from mdactors.market.quote import BrokerToken
 from mdactors.market.sorted_bytes import Packed, Pieces, numbers, pack, read_numbers
 from mdactors.market.tick import Tick
@@ -33,7 +32,6 @@ FILE = "instruments.msgpack"
 """Its name in ``data_dir``."""
 VERSION = 4
 """Of the file that `InstrumentTable.save` writes."""
-AnyInstrument = TypeVar("AnyInstrument", bound=Instrument)
 COUNTED = {"INDEX": "indices", "STOCK": "stocks", "FUTURE": "futures", "OPTION": "options"}
 
 
@@ -157,18 +155,22 @@ class InstrumentTable:
         day: str = "",
         before: InstrumentTable | None = None,
     ) -> InstrumentTable:
-        """The table of merged rows.
+        """Name merged rows and make the table of them.
 
         Args:
             rows: one for each instrument.
             tokens: from ours to each broker's.
             day: the date in India; for so long names stay as they are.
-            before: the table that this one takes the place of: where it is of the same day, it says who is
-                called what.
+            before: the table that this one takes the place of.
         """
-        hot = (row.hot() if isinstance(row, InstrumentRow) else row for row in rows)
-        in_force = before.in_force() if before is not None and before.day == day else None
-        held, names = name(hot, in_force)
+        return cls.of_named(name(rows, before.in_force(day) if before is not None else None), tokens, day)
+
+    @classmethod
+    def of_named(
+        cls, named: Named[AnyInstrument], tokens: Mapping[str, Mapping[int, BrokerToken]], day: str = ""
+    ) -> InstrumentTable:
+        """The table of instruments that were named for a day."""
+        held = [row.hot() if isinstance(row, InstrumentRow) else row for row in named.rows]
         encode = msgspec.msgpack.Encoder().encode
         places = {row.token: place for place, row in enumerate(held)}
         contracts, chains = _chains(held)
@@ -178,7 +180,7 @@ class InstrumentTable:
             Instrument.__struct_fields__,
             pack(map(encode, held)),
             numbers(places, "q"),
-            names,
+            named.names,
             contracts,
             chains,
             {broker: index_tokens(known, places) for broker, known in tokens.items()},
@@ -192,11 +194,13 @@ class InstrumentTable:
         """The date in India for which its names were given; empty where nobody said it."""
         return self._stored.day
 
-    def in_force(self) -> InForce:
-        """Who is called what, for the table that comes next."""
-        listed = {each.token: each for each in map(self.by_token.at, range(len(self)))}
+    def in_force(self, day: str) -> InForce | None:
+        """Who is called what, for the table that comes next; None on another day."""
+        if day != self.day:
+            return None
         held = self._stored.names.held
-        return InForce(listed, {token: name for name, token in held.items() if token not in listed})
+        gone = {token: name for name, token in held.items() if token not in self.by_token}
+        return InForce(self.by_token, gone)
 
     def named(self, instrument: AnyInstrument) -> AnyInstrument:
         """The same instrument under its name of this table; as it is where that lists it no more."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
-from typing import NamedTuple
+from typing import Generic, NamedTuple
 
 import msgspec
 
-from mdactors.market.instrument import Instrument
+from mdactors.market.instrument import AnyInstrument, Instrument
 from mdactors.market.names import SHARE_SERIES, Names, StoredNames, index_names, names_of
 
 
@@ -21,15 +21,15 @@ class InForce(NamedTuple):
     """Token -> the name, in capitals, of what was listed earlier today and is not in that table."""
 
 
-class Named(NamedTuple):
+class Named(NamedTuple, Generic[AnyInstrument]):
     """Instruments under their names, and how they are found."""
 
-    rows: Sequence[Instrument]
+    rows: Sequence[AnyInstrument]
     """By token."""
     names: StoredNames
 
 
-def name(rows: Iterable[Instrument], in_force: InForce | None = None) -> Named:
+def name(rows: Iterable[AnyInstrument], in_force: InForce | None = None) -> Named[AnyInstrument]:
     """Give each instrument the name under which it is answered.
 
     Who has a name today keeps it, and nobody else is called so today, even while it is not listed. What is
@@ -38,8 +38,8 @@ def name(rows: Iterable[Instrument], in_force: InForce | None = None) -> Named:
     return _Naming(rows, in_force or InForce()).named()
 
 
-class _Naming:
-    def __init__(self, rows: Iterable[Instrument], in_force: InForce) -> None:
+class _Naming(Generic[AnyInstrument]):
+    def __init__(self, rows: Iterable[AnyInstrument], in_force: InForce) -> None:
         self._in_force = in_force
         self._listed = sorted(rows, key=lambda row: row.token)
         self._rows = [self._under_symbol_of_today(row) for row in self._listed]
@@ -53,12 +53,12 @@ class _Naming:
         self._index = index
         self._names = Names(index, self._by_token, self._rows.__getitem__)
 
-    def named(self) -> Named:
+    def named(self) -> Named[AnyInstrument]:
         return Named([self._under_name(row) for row in self._rows], self._index)
 
     # --- what is called so already
 
-    def _under_symbol_of_today(self, row: Instrument) -> Instrument:
+    def _under_symbol_of_today(self, row: AnyInstrument) -> AnyInstrument:
         """A row, under the symbol of the table before: a new one counts from tomorrow on."""
         before = self._in_force.listed.get(row.token)
         if before is None or before.symbol == row.symbol or before.terms != row.terms:
@@ -66,12 +66,17 @@ class _Naming:
         return msgspec.structs.replace(row, symbol=before.symbol)
 
     def _claimed(self) -> dict[int, str]:
-        """Token -> the name, in capitals, of what has one today and did not give its token away."""
+        """Token -> the name, in capitals, of what has one today that it would not get by itself."""
         claims = dict(self._in_force.gone)
         for token, before in self._in_force.listed.items():
-            row = self._by_token.get(token)
-            if not self._is_succeeded(before) if row is None else before.terms == row.terms:
-                claims[token] = before.answered.upper()
+            name, row = before.answered.upper(), self._by_token.get(token)
+            if row is None:
+                claimed = not self._is_succeeded(before)
+            else:
+                by_itself = not before.own_name and self._leads(name, token)
+                claimed = before.terms == row.terms and not by_itself
+            if claimed:
+                claims[token] = name
         return claims
 
     def _is_succeeded(self, gone: Instrument) -> bool:
@@ -101,8 +106,10 @@ class _Naming:
 
     # --- what is new
 
-    def _under_name(self, row: Instrument) -> Instrument:
+    def _under_name(self, row: AnyInstrument) -> AnyInstrument:
         claim = self._claims.get(row.token)
+        if claim is None and not row.own_name and self._leads(row.symbol.upper(), row.token):
+            return row  # nearly all
         given = (form for form in row.forms if form.upper() == claim)
         free = (form for form in row.forms if self._leads(form.upper(), row.token))
         form = next(chain(given, free))
