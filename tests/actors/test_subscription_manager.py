@@ -153,6 +153,14 @@ def test_what_does_not_fit_on_one_connection_goes_to_the_next(
     wait_until(lambda: rig.streamed() == [{token(1), token(2)}, {token(3)}])
 
 
+def test_what_is_refused_is_listed_under_its_own_name(rig: Rig, wait_until: Callable[..., None]) -> None:
+    twin = Instrument(1 << 8 | 4, "SHARE1", "BSE", "BSE_EQ", "STOCK", "BSE_EQ|SHARE1")
+    every = [*SHARES.values(), twin]
+    rig.address.tell(InstrumentsLoaded(InstrumentTable.of(every, {"kite": {token(1): token(1)}})))
+    rig.report("a", Interest({twin.token: "quote"}))
+    wait_until(lambda: [each["symbol"] for each in rig.status()["refused"]] == ["BSE:SHARE1"])
+
+
 def test_what_fits_nowhere_is_rejected_listed_and_taken_out_of_the_routes(
     rig: Rig, wait_until: Callable[..., None]
 ) -> None:

@@ -161,6 +161,12 @@ def test_an_instrument_whose_key_is_known_later_keeps_its_name():
     assert names(again)[known.token] == str(known.token), "the old name is none of its forms any more"
 
 
+def test_an_instrument_of_an_older_journal_is_called_by_its_symbol():
+    old = msgspec.msgpack.encode(msgspec.structs.astuple(BSE)[:12])
+    assert msgspec.msgpack.decode(old, type=Instrument) == BSE
+    assert BSE.answered == "RELIANCE"
+
+
 def test_names_of_the_day_come_back_from_disk(tmp_path: Path):
     path = tmp_path / "instruments.msgpack"
     table([BSE, INFY], table([NSE, BSE])).save(path)
