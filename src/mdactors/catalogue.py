@@ -20,12 +20,11 @@ from mdactors import service
 from mdactors.adapter import BrokerAdapter, Download, Secret
 from mdactors.config import SQL_SOURCE, Settings
 from mdactors.errors import BrokerError, BrokerUnavailable, MdactorsError, StoreError
-from mdactors.market import ist
+from mdactors.market import ist, naming
 from mdactors.market.instrument import InstrumentRow
 from mdactors.market.instruments import FILE as TABLE
 from mdactors.market.instruments import InstrumentTable
 from mdactors.market.merging import Merged
-from mdactors.market.naming import name
 from mdactors.market.quote import BrokerToken
 from mdactors.market.sectors import Sector
 from mdactors.plugins import make_adapters
@@ -118,7 +117,7 @@ def _write(
     sectors = load_sectors(order.sectors, folder)
     known = [sector for code in sectors.codes() if (sector := sectors.find(code))]
     rows: Sequence[InstrumentRow] = list(merged.rows(order.instruments.series, sectors.sector_of))
-    named = name(rows, before.in_force(today) if before is not None else None)
+    named = naming.name(rows, before.in_force(today) if before is not None else None)
     rows, table = named.rows, InstrumentTable.of_named(named, merged.tokens, today)
     instruments_sqlite.write(folder / instruments.FILE, rows, known)
     table.save(folder / TABLE)
