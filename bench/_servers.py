@@ -77,6 +77,7 @@ class Postgres(Server):
     def __init__(self, folder: Path, port: int, primary: Postgres | None = None) -> None:
         binaries = postgres_binaries()
         user = _unprivileged()
+        self.dsn: str = f"postgresql://postgres@127.0.0.1:{port}/postgres"
         data = folder / "data"
         data.mkdir(mode=0o700)
         if user is not None:
@@ -84,9 +85,9 @@ class Postgres(Server):
             os.chown(data, user, -1)
         if primary is None:
             options = ["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "-N"]
-            making = [binaries / "initdb", "-D", data, *options]
+            making = [str(binaries / "initdb"), "-D", str(data), *options]
         else:
-            making = [binaries / "pg_basebackup", "-D", data, "-d", primary.dsn, "-R", "-c", "fast"]
+            making = [str(binaries / "pg_basebackup"), "-D", str(data), "-d", primary.dsn, "-R", "-c", "fast"]
         subprocess.run(
             making,
             check=True,
@@ -95,7 +96,6 @@ class Postgres(Server):
             extra_groups=None if user is None else [],
             cwd=data,
         )
-        self.dsn = f"postgresql://postgres@127.0.0.1:{port}/postgres"
         running = {
             "listen_addresses": "127.0.0.1",
             "unix_socket_directories": "",
