@@ -10,7 +10,7 @@ import msgspec
 from mdactors.actors.alarms import Alarms
 from mdactors.actors.times_of_day import TimesOfDay
 from mdactors.actors.waiting_bars import WaitingBars
-from mdactors.errors import PositionMoved, StoreError
+from mdactors.errors import PositionMoved, StoreError, TableFault
 from mdactors.market import ist
 from mdactors.market.calendar import Calendar
 from mdactors.market.position import Position
@@ -103,6 +103,7 @@ class BatchPersister(Actor):
         self._alarms = Alarms(self.clock, self.logger, lambda alarm: self.tell(hub, alarm))
         self._damage: dict[str, None] = {}  # a carrier that ends forgets what it said of the journal
         self._persisted = self._refused = 0
+        self._is_table = False  # at fault, as the store said last
 
     def on_start(self) -> None:
         """Ask the store and the journal writer how far they are; runs in the actor's thread."""
@@ -301,8 +302,13 @@ class BatchPersister(Actor):
     # --- What is wrong
 
     def _store_failed(self, error: StoreError) -> None:
+        is_table = isinstance(error, TableFault)
+        if is_table != self._is_table:
+            self._alarms.clear("store")  # another trouble than before
+            self._is_table = is_table
         self._alarms.raise_alarm("store", f"ticks cannot be stored: {error}")
-        self._part = max(self._part // 4, 1)
+        # Among many it shows whether a table refuses some rows or all of them.
+        self._part = self._largest_part if is_table else max(self._part // 4, 1)
         self._pause()
 
     def _pause(self) -> None:

@@ -16,7 +16,8 @@ from mdactors.market.tick import Tick
 from mdactors.store import timescale
 from mdactors.store.postgres import PostgresDatabase
 from mdactors.store.postgres_connection import EPOCH_MS, Connection
-from mdactors.store.refusal import NotFiniteError, insert_sparing, log_refused, packed, rows_of
+from mdactors.store.refusal import NotFiniteError, Table, insert_sparing, log_refused, packed, rows_of
+from mdactors.store.soundness import is_sound_tick
 from mdactors.store.ticks import (
     COLUMNS,
     NS_PER_MS,
@@ -32,8 +33,11 @@ LAST_MS = 253_402_300_799_999
 FAULTS = (
     NotFiniteError, OverflowError, UnicodeError,
     psycopg.DataError, psycopg.IntegrityError, errors.ProgramLimitExceeded,
+    # What a trigger, a rule or a policy of somebody's says.
+    errors.RaiseException, errors.AssertFailure, errors.WithCheckOptionViolation,
+    errors.InsufficientPrivilege,
 )  # fmt: skip
-"""What is said of a row that can never be kept; all else is the server's trouble and may pass."""
+"""What is said of a row, whoever is at fault; all else is the server's trouble and may pass."""
 _NAMES = ", ".join(COLUMNS)
 _COPY = f"COPY ticks ({_NAMES}) FROM STDIN (FORMAT BINARY)"
 # A timestamptz travels as an int8, microseconds since 2000: no datetime needs to be made of it.
@@ -107,7 +111,11 @@ class PostgresTicks(TickStore):
                 raise PositionMoved(
                     f"{self._database.where}: journal {upto.journal} is not stored up to {after}"
                 )
-            refused = insert_sparing(ticks, partial(self._copy, connection), connection.transaction, FAULTS)
+            table = Table(
+                self._database.where, partial(self._copy, connection), connection.transaction, FAULTS,
+                is_sound_tick, is_at_fault,
+            )  # fmt: skip
+            refused = insert_sparing(ticks, table)
             _set_aside(connection, refused, upto)
         log_refused(_logger, self._database.where, refused, len(ticks))
         return len(refused)
@@ -163,6 +171,11 @@ class PostgresTicks(TickStore):
     def close(self) -> None:
         """Close the database."""
         self._database.close()
+
+
+def is_at_fault(error: Exception) -> bool:
+    """Whether no row can be blamed: a constraint without a name is that of a partition that is not there."""
+    return isinstance(error, errors.CheckViolation) and error.diag.constraint_name is None
 
 
 def _advance(connection: Connection, after: Position | None, upto: Position) -> bool:

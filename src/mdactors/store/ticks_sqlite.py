@@ -14,8 +14,9 @@ from mdactors.errors import PositionMoved
 from mdactors.market import ist
 from mdactors.market.position import Position
 from mdactors.market.tick import Tick
-from mdactors.store.refusal import NotFiniteError, insert_sparing, log_refused, packed, rows_of
+from mdactors.store.refusal import NotFiniteError, Table, insert_sparing, log_refused, packed, rows_of
 from mdactors.store.retention_sqlite import forget
+from mdactors.store.soundness import is_sound_tick
 from mdactors.store.sqlite import FAULTS, SqliteDatabase, savepoint
 from mdactors.store.ticks import (
     COLUMNS,
@@ -94,10 +95,11 @@ class SqliteTicks(TickStore):
             stored = _position(connection, upto.journal)
             if stored != after:
                 raise PositionMoved(f"{self._database.path}: stored up to {stored}, not {after}")
-            refused = insert_sparing(
-                ticks, partial(self._insert, connection), partial(savepoint, connection),
-                (*FAULTS, NotFiniteError),
+            table = Table(
+                self._database.path, partial(self._insert, connection), partial(savepoint, connection),
+                (*FAULTS, NotFiniteError), is_sound_tick,
             )  # fmt: skip
+            refused = insert_sparing(ticks, table)
             place = (upto.journal, upto.segment, upto.offset)
             connection.executemany(
                 "INSERT INTO refused_ticks VALUES (?, ?, ?, ?, ?, ?)",
