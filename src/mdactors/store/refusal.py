@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import math
 import random
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from itertools import islice
@@ -33,7 +32,6 @@ _NUMBERS = (
     "last_price", "open", "high", "low", "previous_close", "average_price", "iv",
 )  # fmt: skip
 _PLACES = [(name, itemgetter(COLUMNS.index(name))) for name in _NUMBERS]
-_encode = msgspec.msgpack.Encoder().encode
 
 
 class NotFiniteError(ValueError):
@@ -112,26 +110,37 @@ def insert_sparing(items: Sequence[Item], table: Table[Item]) -> list[tuple[Item
         return []
     items = list(items)
     _judge(items, table)
-    return _halves(items, table)
+    refused = _halves(items, table)
+    for _, error in refused:
+        if table.is_at_fault(error):
+            raise _table_fault(table, error)
+    return [(item, _reason(error)) for item, error in refused]
+
+
+def insert_taken(items: Sequence[Item], table: Table[Item]) -> list[Item]:
+    """Insert all items that are taken; those that are not, whoever is at fault."""
+    if not items or table.refusal(items) is None:
+        return []
+    return [item for item, _ in _halves(items, table)]
 
 
 def _judge(items: Sequence[Item], table: Table[Item]) -> None:
     """Try some of the sound items, each by itself: a fault of the table shows at most of them."""
     sound = [item for item in items if table.is_sound(item)]
     tried = random.sample(sound, min(TRIED, len(sound)))
-    refusals = [error for item in tried if (error := table.refusal([item], _undo)) is not None]
-    if 2 * len(refusals) > len(tried):
-        reasons = Counter(map(_reason, refusals))
-        raise _table_fault(table, reasons.most_common(1)[0][0])
+    errors = [error for item in tried if (error := table.refusal([item], _undo)) is not None]
+    for error in errors:
+        if table.is_at_fault(error):
+            raise _table_fault(table, error)
+    if 2 * len(errors) > len(tried):
+        raise _table_fault(table, errors[0])
 
 
-def _halves(items: Sequence[Item], table: Table[Item]) -> list[tuple[Item, str]]:
-    """Insert each half, or what of it is taken."""
+def _halves(items: Sequence[Item], table: Table[Item]) -> list[tuple[Item, Exception]]:
+    """Insert each half, or what of it is taken; what is not, with the error."""
     if len(items) == 1:
         error = table.refusal(items)
-        if error is not None and table.is_sound(items[0]) and table.is_at_fault(error):
-            raise _table_fault(table, _reason(error))
-        return [] if error is None else [(items[0], _reason(error))]
+        return [] if error is None else [(items[0], error)]
     middle = len(items) // 2
     refused = []
     for half in (items[:middle], items[middle:]):
@@ -140,16 +149,8 @@ def _halves(items: Sequence[Item], table: Table[Item]) -> list[tuple[Item, str]]
     return refused
 
 
-def _table_fault(table: Table[Item], reason: str) -> TableFault:
-    return TableFault(f"{table.where}: a table refuses good rows and has to be mended: {reason}")
-
-
-def packed(tick: Tick) -> bytes:
-    """A refused tick for a person to look at: msgpack as in the journal, else what Python shows of it."""
-    try:
-        return _encode(tick)
-    except (OverflowError, TypeError, ValueError):
-        return repr(tick).encode("utf-8", "backslashreplace")
+def _table_fault(table: Table[Item], error: Exception) -> TableFault:
+    return TableFault(f"{table.where}: a table refuses good rows and has to be mended: {_reason(error)}")
 
 
 def log_refused(
