@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import psycopg
-from psycopg import sql
+from psycopg import errors, sql
 
 from mdactors.adapter import Secret
 from mdactors.errors import StoreError
@@ -30,6 +30,8 @@ _SETTINGS = {
     "idle_in_transaction_session_timeout": "60s",
 }
 """Of each transaction: a session may be another's behind a pooler."""
+_GONE = (errors.UndefinedTable, errors.UndefinedFunction, errors.InvalidSchemaName)
+"""Somebody has put another database in the place of ours: perhaps it has to be made ready first."""
 _NO_TRANSACTIONS = "statement pooling mode"
 """PgBouncer's words for a mode in which nothing can be stored exactly once."""
 
@@ -122,6 +124,8 @@ class PostgresDatabase:
         try:
             yield
         except psycopg.Error as error:
+            if isinstance(error, _GONE):
+                self._kind = None
             reason = str(error).partition("\n")[0] or type(error).__name__
             if _NO_TRANSACTIONS in reason:
                 reason += ": the pooler there must be in transaction or session mode"
