@@ -7,9 +7,8 @@ from collections.abc import Callable, Sequence
 
 from mdactors.actors.alarms import Alarms
 from mdactors.errors import StoreError
-from mdactors.market import ist
 from mdactors.runtime import Message
-from mdactors.store.gaps import Gap
+from mdactors.store.gaps import Gap, between
 from mdactors.store.refused import Reason
 from mdactors.store.ticks import TickStore
 
@@ -74,13 +73,6 @@ def _missing(gaps: Sequence[Gap]) -> list[str]:
     ticks = sum(gap.ticks for gap in gaps)
     return [
         f"{ticks} ticks of the journal are not known to be stored: they were in no segment any more when "
-        f"the database asked for them, received {period(gaps[0].after_ms, gaps[-1].before_ms)}; "
+        f"the database asked for them, received {between(gaps[0].after_ms, gaps[-1].before_ms)}; "
         "see mdactors missing list"
     ]
-
-
-def period(after_ms: int | None, before_ms: int | None) -> str:
-    """Between which times, for a person."""
-    begin = "" if after_ms is None else f"after {ist.iso(after_ms)}"
-    end = "" if before_ms is None else f"before {ist.iso(before_ms)}"
-    return " and ".join(filter(None, (begin, end))) or "at a time that nobody knows"

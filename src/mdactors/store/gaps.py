@@ -6,6 +6,8 @@ import abc
 
 import msgspec
 
+from mdactors.market import ist
+
 
 class Gap(msgspec.Struct, frozen=True):
     """Some ticks of a journal that one store has never got."""
@@ -16,6 +18,17 @@ class Gap(msgspec.Struct, frozen=True):
     """They were received after this; None where nobody knows."""
     before_ms: int | None
     """They were received before this."""
+
+    def period(self) -> str:
+        """Between which times they were received, for a person."""
+        return between(self.after_ms, self.before_ms)
+
+
+def between(after_ms: int | None, before_ms: int | None) -> str:
+    """Between which times, for a person."""
+    begin = "" if after_ms is None else f"after {ist.iso(after_ms)}"
+    end = "" if before_ms is None else f"before {ist.iso(before_ms)}"
+    return " and ".join(filter(None, (begin, end))) or "at a time that nobody knows"
 
 
 class Gaps(abc.ABC):
