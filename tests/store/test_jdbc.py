@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
+import re
+from pathlib import Path
 
 import pytest
 
 from mdactors.adapter import Secret
 from mdactors.errors import StoreError
+from mdactors.store import jdbc
 from mdactors.store.postgres import PostgresDatabase
 from mdactors.store.postgres_url import Way, way
 
@@ -113,3 +116,9 @@ def test_who_only_reads_has_a_schema_and_may_say_read_only() -> None:
     assert read("targetServerType=preferSecondary", writes=False).parameters["target_session_attrs"] == (
         "prefer-standby"
     )
+
+
+def test_the_document_has_every_word() -> None:
+    text = (Path(__file__).resolve().parents[2] / "docs" / "postgres.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`(\w+)(?:=[^`]*)?`", text))
+    assert {name for name in jdbc.NAMES if name not in named} == set()

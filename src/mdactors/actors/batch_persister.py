@@ -52,12 +52,11 @@ class MaintenanceDue(Message, frozen=True):
 class BatchPersister(Actor):
     """Owns the way from journal to store: its carrier, how far it is known to be stored, the bars that wait.
 
-    Receives `JournalSynced` and `BarsPublished`. Ticks are carried when ``batch_rows`` of
-    them are synced but not stored, when the oldest has waited ``batch_seconds``, at ``flush_at`` (India's
-    time, on trading days; empty: never) and at the end; the store commits each part with its position.
-    Tells the journal writer `PositionWanted` at its start and `TicksStored` after each commit, and the hub
-    its alarms: so is a lag of more than ``lag_limit``. A store that is away is a state: nothing is read
-    meanwhile. Its hooks run in its own thread, which a write blocks.
+    Receives `JournalSynced` and `BarsPublished`. Ticks are carried when ``batch_rows`` of them are synced but
+    not stored, when the oldest has waited ``batch_seconds``, at ``flush_at`` (India's time, on trading days;
+    empty: never) and at the end; the store commits each part with its position. Tells the journal writer
+    `PositionWanted` at its start and `TicksStored` after each commit, and the hub its alarms: so is a lag of
+    more than ``lag_limit``. A store that is away is a state: nothing is read meanwhile. A write blocks it.
     """
 
     def __init__(
@@ -276,8 +275,7 @@ class BatchPersister(Actor):
         self._refused += carried.refused
         self.logger.info("Persisted %d ticks in %dms", persisted, took * 1000)
         self._tell_stored()
-        if carried.refused or carried.missing:
-            self._unstored.look()
+        self._unstored.heed(carried)
         return True
 
     def _write_bars(self) -> bool:

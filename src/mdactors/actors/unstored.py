@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 
 from mdactors.actors.alarms import Alarms
 from mdactors.errors import StoreError
 from mdactors.runtime import Message
+from mdactors.store.carrier import Carried
 from mdactors.store.gaps import Gap, between
 from mdactors.store.refused import Reason
 from mdactors.store.ticks import TickStore
@@ -15,8 +15,6 @@ from mdactors.store.ticks import TickStore
 REFUSED, MISSING = "store-refused", "store-missing"
 LOOK_SECONDS = 30.0
 """How often to look while one is on: a command of an operator's may end it."""
-
-_logger = logging.getLogger(__name__)
 
 
 class LookDue(Message, frozen=True):
@@ -26,7 +24,7 @@ class LookDue(Message, frozen=True):
 class Unstored:
     """Shows what a store has set aside and what it lacks, as long as that is so.
 
-    ``after(seconds, message)`` has its actor call `look_again`. Both methods block.
+    ``after(seconds, message)`` has its actor call `look_again`. Every method may block.
     """
 
     def __init__(self, store: TickStore, alarms: Alarms, after: Callable[[float, Message], object]) -> None:
@@ -34,6 +32,11 @@ class Unstored:
         self._alarms = alarms
         self._after = after
         self._waits = False
+
+    def heed(self, carried: Carried) -> None:
+        """See what there is, if this part had any."""
+        if carried.refused or carried.missing:
+            self.look()
 
     def look(self) -> None:
         """See what there is, unless that is going to be seen anyway."""
@@ -45,7 +48,7 @@ class Unstored:
         try:
             self._waits = self._shown()
         except StoreError as error:
-            _logger.warning("cannot see which ticks are set aside or missing: %s", error)
+            self._alarms.show(REFUSED, [f"nobody can see which ticks are set aside or missing: {error}"])
             self._waits = True
         if self._waits:
             self._after(LOOK_SECONDS, LookDue())

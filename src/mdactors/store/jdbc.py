@@ -61,6 +61,8 @@ _HARMLESS = frozenset(
     }
 )  # fmt: skip
 """They change how a driver works, not what a database is or is asked."""
+NAMES = frozenset({*_RENAMED, *_REWORDED, *_HARMLESS, "currentSchema", "readOnly"})
+"""Those that are translated or passed over."""
 _NO_LIMIT = "0"
 
 
@@ -76,13 +78,8 @@ class Meaning(msgspec.Struct):
     """The names of those that say nothing to us."""
 
 
-def is_jdbc(name: str) -> bool:
-    """Whether a name is one of those that are translated or passed over."""
-    return name in _RENAMED or name in _REWORDED or name in _HARMLESS or name in {"currentSchema", "readOnly"}
-
-
 def meaning(said: dict[str, str]) -> Meaning:
-    """What these parameters say; each `is_jdbc`.
+    """What these parameters say; each is one of `NAMES`.
 
     Raises:
         StoreError: libpq has no such choice.

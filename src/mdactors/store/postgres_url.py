@@ -134,7 +134,7 @@ def _sorted(pairs: _Pairs, query: str) -> tuple[_Pairs, _Pairs]:
     for place, (name, value) in enumerate(pairs, 1):
         if name in _KNOWN:
             ours.append((name, value))
-        elif jdbc.is_jdbc(name):
+        elif name in jdbc.NAMES:
             theirs.append((name, value))
         else:
             secret = "@" in query or any(before == "password" for before, _ in pairs[:place])
