@@ -196,7 +196,7 @@ def test_of_several_servers_the_one_is_meant_that_takes_ticks_unless_the_address
     several = "postgresql://a,b/md"
     assert read(several).parameters["target_session_attrs"] == "read-write"
     assert read(several + "?target_session_attrs=any").parameters["target_session_attrs"] == "any"
-    assert "target_session_attrs" not in read("postgresql://a/md").parameters
+    assert read("postgresql://a/md").parameters["target_session_attrs"] == "read-write"
     assert "target_session_attrs" not in read(several, writes=False).parameters
 
 

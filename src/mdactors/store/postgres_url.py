@@ -80,7 +80,7 @@ def way(
     """The way that an address says, in libpq's form or JDBC's, each with words of the other.
 
     ``username`` and ``password`` take precedence where they are given. ``writes``: ticks are to be
-    written there, so that of several hosts the one is meant that takes them.
+    written there, so that of several servers the one is meant that takes them.
 
     Raises:
         StoreError: it is no address of a PostgreSQL, or says what cannot be done; names ``setting``.
@@ -98,7 +98,8 @@ def way(
     if meant.harmless:
         names = ", ".join(meant.harmless)
         _logger.info("%s: what only a JDBC driver needs says nothing here: %s", setting, names)
-    if writes and "," in said.get("host", "") + said.get("hostaddr", ""):
+    if writes:
+        # One name may stand for several servers, too.
         said.setdefault("target_session_attrs", "read-write")
     return Way(_DEFAULTS | said, meant.schema)
 
