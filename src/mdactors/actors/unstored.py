@@ -75,7 +75,7 @@ def _missing(gaps: Sequence[Gap]) -> list[str]:
         return []
     ticks = sum(gap.ticks for gap in gaps)
     return [
-        f"{ticks} ticks of the journal are not known to be stored: they were in no segment any more when "
-        f"the database asked for them, received {between(gaps[0].after_ms, gaps[-1].before_ms)}; "
+        f"{ticks} ticks of the journal are not known to be stored: it had let go of them, or cannot be read "
+        f"there; they were received {between(gaps[0].after_ms, gaps[-1].before_ms)}; "
         "see mdactors missing list"
     ]

@@ -25,7 +25,7 @@ class Carried(msgspec.Struct, frozen=True, tag=True):
     refused: int = 0
     """So many of them the store set aside."""
     missing: int = 0
-    """So many more lay there once, and are in no segment any more."""
+    """So many more lay there once, and are gone or cannot be read any more."""
     damage: list[str] = []
     """What of the journal was passed over since the carrier began, one text a range."""
 

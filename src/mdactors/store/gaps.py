@@ -1,4 +1,4 @@
-"""What a store lacks of a journal: ticks that were in no segment any more when it came to them."""
+"""What a store lacks of a journal: ticks that could not be read there any more when it came to them."""
 
 from __future__ import annotations
 
