@@ -12,6 +12,8 @@ from mdactors.market.instrument import Instrument, InstrumentType
 from mdactors.market.position import Position
 from mdactors.market.quote import Quote
 from mdactors.market.tick import Tick
+from mdactors.store.gaps import Gap, Gaps
+from mdactors.store.refused import RefusedTicks
 
 SNAPSHOT, REPEAT, LATE, EXCHANGE_TIMED, ETF = 1, 2, 4, 8, 16
 """The bits of ``flags``; the fourth says that ``tick_timestamp`` is the exchange's, not the receipt."""
@@ -86,6 +88,11 @@ class TickStore(abc.ABC):
     Safe to use from any thread; every method blocks.
     """
 
+    refused: RefusedTicks
+    """What was set aside."""
+    gaps: Gaps
+    """What the journal lacked."""
+
     @abc.abstractmethod
     def position(self, journal: str) -> Position | None:
         """How far this journal is stored; None where nothing of it is.
@@ -95,11 +102,13 @@ class TickStore(abc.ABC):
         """
 
     @abc.abstractmethod
-    def write(self, ticks: Sequence[Tick], after: Position | None, upto: Position) -> int:
+    def write(
+        self, ticks: Sequence[Tick], after: Position | None, upto: Position, gaps: Sequence[Gap] = ()
+    ) -> int:
         """Keep these ticks and ``upto`` in one transaction, if ``after`` is the position that is stored.
 
         A tick that can never be kept is set aside in the same transaction with the reason, so that it
-        does not hold up the rest.
+        does not hold up the rest. ``gaps``: what is missing between both positions.
 
         Returns:
             How many were set aside.
@@ -107,6 +116,7 @@ class TickStore(abc.ABC):
         Raises:
             PositionMoved: another position is stored: somebody else writes this journal; nothing was
                 written.
+            TableFault: a table refuses good ticks; nothing was written.
             StoreError: the store is away. Nothing was written, or, where the connection was lost while
                 committing, everything: read the position again.
         """
