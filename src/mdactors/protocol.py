@@ -307,3 +307,5 @@ class Delivery(msgspec.Struct):
     """Instrument tokens that cannot be streamed: the sessions take them out of their interest."""
     version: int = 0
     """Of the interest of which they are refused: what a session has asked for since is not meant."""
+    welcomes: bool = False
+    """Whether it begins with the session's welcome, before which no event comes."""

@@ -61,6 +61,7 @@ class _Tick(msgspec.Struct, omit_defaults=True, rename="camel", gc=False):
 
 class _Flat(msgspec.Struct, omit_defaults=True, rename="camel", gc=False):
     instrument_key: str
+    key: str
     symbol: str
     timestamp: int
     seq: int
@@ -149,7 +150,7 @@ def _flat(tick: Tick) -> _Flat:
     time = quote.exchange_time
     change, percent = change_since(quote.previous_close, quote.last_price)
     return _Flat(
-        instrument.key, instrument.symbol,
+        instrument.segment_key, instrument.key, instrument.symbol,
         tick.received_ns // NS_PER_MS if time is None else time,
         tick.seq, tick.source,
         quote.last_price, quote.open, quote.high, quote.low, quote.previous_close,

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
+import difflib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 from types import TracebackType
-from typing import Any, TypeVar, cast
+from typing import Any, ClassVar, TypeVar, cast
 
 import msgspec
 from pykka import ActorDeadError
@@ -29,9 +30,15 @@ from mdactors.web.sessions import Sessions
 
 Result = TypeVar("Result")
 
-_LOGGED_CHARACTERS = 100
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_SHOWN_CHARACTERS = 100
 _FIELD = re.compile(r"`\$\.(\w+)")
 _WHOLE = re.compile("[1-9][0-9]{0,14}")
+
+INCOMPLETE = "X-Complete"
+"""The header that says ``false`` where a part of an answer is out of reach."""
+EXPOSED = INCOMPLETE
+"""Which headers of ours a page of another origin may read."""
 
 ANSWER_SECONDS = 5.0
 """How long an actor may take to answer before the client hears that it does not."""
@@ -62,6 +69,9 @@ class Failure(HTTPError):
 class Handler(RequestHandler):
     """A handler that answers JSON, also when it fails, to the origins that are allowed."""
 
+    parameters: ClassVar[Sequence[str] | None] = ()
+    """Those that the path has behind its question mark, all others are refused; None: whatever comes."""
+
     @property
     def parts(self) -> Parts:
         """What the application was made with."""
@@ -81,15 +91,28 @@ class Handler(RequestHandler):
         origin = self.request.headers.get("Origin")
         if origin is not None and self._is_allowed(origin):
             self.set_header("Access-Control-Allow-Origin", origin)
+            self.set_header("Access-Control-Expose-Headers", EXPOSED)
 
     def prepare(self) -> None:
-        """Refuse what comes from a page of another origin."""
+        """Refuse what comes from a page of another origin, and parameters that nobody would look at."""
         origin = self.request.headers.get("Origin")
         if origin is not None and not self._is_allowed(origin):
-            shown, path = origin[:_LOGGED_CHARACTERS], self.request.path[:_LOGGED_CHARACTERS]
+            shown, path = origin[:_SHOWN_CHARACTERS], self.request.path[:_SHOWN_CHARACTERS]
             warning = "%s refused for origin %r: see server.origins"
             self.parts.warnings.warn(f"origin {shown}", warning, path, shown)
             raise Failure(403, "origin_refused", f"origin {origin} is not among server.origins")
+        if self.parameters is not None and self.request.method != "OPTIONS":
+            self._refuse_unknown(self.parameters)
+
+    def _refuse_unknown(self, known: Sequence[str]) -> None:
+        unknown = next((name for name in self.request.query_arguments if name not in known), None)
+        if unknown is None:
+            return
+        name = unknown[:_SHOWN_CHARACTERS]
+        suggestions = difflib.get_close_matches(name, known)
+        hint = f"did you mean {suggestions[0]}?" if suggestions else f"it has {', '.join(known) or 'none'}"
+        message = f"{self.request.path[:_SHOWN_CHARACTERS]} has no parameter {name!r}; {hint}"
+        raise Failure(400, "unknown_parameter", message, field=name, suggestions=suggestions)
 
     def _is_allowed(self, origin: str | None) -> bool:
         return self.parts.origins.allows(origin, self.request.host)
@@ -181,6 +204,11 @@ class Handler(RequestHandler):
             raise Failure(400, "invalid_parameter", message, field=name)
         return value
 
+    def flag(self, name: str) -> bool | None:
+        """A parameter that is true or false; None where it is not given, or empty."""
+        value = self.choice(name, ("true", "false"), "")
+        return value == "true" if value else None
+
     def date(self, name: str) -> str:
         """A parameter that is an ISO date; empty where it is not given."""
         text = self.get_query_argument(name, "", strip=False)
@@ -204,7 +232,7 @@ class Handler(RequestHandler):
     def body(self, read: Callable[[bytes], Result]) -> Result:
         """The request's JSON, as ``read`` makes it of bytes; a field that is wrong is named."""
         try:
-            return read(self.request.body)
+            return read(self.request.body.removeprefix(_BYTE_ORDER_MARK))
         except msgspec.ValidationError as error:
             found = _FIELD.search(str(error))
             field = {"field": found[1]} if found else {}
@@ -246,6 +274,8 @@ class Handler(RequestHandler):
 
 class UnknownPath(Handler):
     """Everything that there is not."""
+
+    parameters = None
 
     def prepare(self) -> None:
         """Say so."""

@@ -17,6 +17,10 @@ from mdactors.web.streamed import StreamedHandler
 class TicksOfHistory(StreamedHandler):
     """``GET /api/ticks/historical?symbol=&startTime=&endTime=``."""
 
+    parameters = (
+        "symbol", "instrumentToken", "exchange", "startTime", "endTime", "mode", "format", "fields", "limit",
+    )  # fmt: skip
+
     async def get(self) -> None:
         """Answer an instrument's stored ticks as on the websocket, oldest first."""
         from_ns, to_ns = self._range()

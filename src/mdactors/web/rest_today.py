@@ -27,6 +27,8 @@ _QUOTE = View("quote")
 class TicksOfToday(Handler):
     """``GET /api/ticks/today/{symbol}``."""
 
+    parameters = ("lastMinutes", "limit")
+
     async def get(self, symbol: str) -> None:
         """Answer today's ticks as on the websocket, in the order in which they came."""
         minutes = self.whole_number("lastMinutes")
