@@ -84,7 +84,7 @@ def test_the_ltp_view_has_neither_volume_nor_the_days_figures():
 
 def test_the_flat_shape_is_flat():
     assert read(tick(**WHOLE), shape="flat") == {
-        "instrumentKey": "NSE_EQ|INE002A01018", "ltp": 1421.05,
+        "instrumentKey": "NSE_EQ|RELIANCE", "key": "NSE_EQ|INE002A01018", "ltp": 1421.05,
         "open": 1400.0, "high": 1433.2, "low": 1399.95, "volume": 1234567,
         "timestamp": 1_790_653_501_012, "symbol": "RELIANCE",
         "close": 1411.3, "change": 9.75, "changePercent": 0.69, "seq": 3, "source": "kite",

@@ -246,10 +246,13 @@ class Stage:
         assert self.web is not None
         self._loop.call_soon_threadsafe(self.web.deliver, deliveries)
 
-    def send(self, sessions: list[str], *entries: tuple[int | str | None, dict[str, Any]]) -> None:
+    def send(
+        self, sessions: list[str], *entries: tuple[int | str | None, dict[str, Any]], welcomes: bool = False
+    ) -> None:
         """Deliver these payloads with their conflation keys."""
         frames = [frame_text(json.dumps(payload).encode()) for _, payload in entries]
-        self.deliver(Delivery(sessions, [key for key, _ in entries], frames, b"".join(frames)))
+        keys = [key for key, _ in entries]
+        self.deliver(Delivery(sessions, keys, frames, b"".join(frames), welcomes=welcomes))
 
     def stop_web(self) -> None:
         web, self.web = self.web, None

@@ -13,7 +13,7 @@ from mdactors.actors.placement import Placement, Upstream
 from mdactors.adapter import Mode
 from mdactors.market import ist
 from mdactors.market.instruments import COUNTED, InstrumentTable
-from mdactors.market.interest import Filter, Interest, View
+from mdactors.market.interest import Interest
 from mdactors.market.quote import richer
 from mdactors.market.sectors import Sectors
 from mdactors.market.universe import Prices, Selection, Universe
@@ -146,12 +146,7 @@ class SubscriptionManager(Actor):
 
     def _routed(self, session: str) -> Interest:
         """What the hub is told of a session: all that it wants, and what is pinned where it gets that."""
-        interest = self._interests[session]
-        if not interest.pinned or not (pinned := self._pinboard.tokens):
-            return interest
-        return msgspec.structs.replace(
-            interest, everything=Filter(tokens=pinned), everything_view=View(shape="flat")
-        )
+        return self._interests[session].with_pins(self._pinboard.tokens)
 
     def _streams(self, interest: Interest) -> Mapping[str, Mapping[str, int]]:
         """How many of how many stream, for whom everything is sent that does."""

@@ -71,6 +71,14 @@ class Interest(msgspec.Struct, frozen=True):
         """Token and mode of all that must stream for the session; one may come twice."""
         return chain(self.tokens.items(), self.behind.items())
 
+    def with_pins(self, pinned: frozenset[int]) -> Interest:
+        """This, and what is pinned where the session gets that."""
+        if not self.pinned or not pinned:
+            return self
+        return msgspec.structs.replace(
+            self, everything=Filter(tokens=pinned), everything_view=View(shape="flat")
+        )
+
 
 class Slot(msgspec.Struct, frozen=True):
     """One connection as far as placing is concerned."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import msgspec
 
-from mdactors.market.instrument import InstrumentType
+from mdactors.market.instrument import Instrument, InstrumentType
 from mdactors.market.interest import View
 from mdactors.market.ist import iso
-from mdactors.market.quote import Depth, Greeks, Mode
+from mdactors.market.moment import read_moment
+from mdactors.market.quote import Depth, Greeks, Mode, Quote
 from mdactors.market.tick import Tick
 
 FULL_RUNGS = 5
@@ -59,6 +60,9 @@ class _Tick(msgspec.Struct, omit_defaults=True, rename="camel", gc=False):
     iv: float | None = None
 
 
+_read = msgspec.json.Decoder(_Tick).decode
+
+
 class _Flat(msgspec.Struct, omit_defaults=True, rename="camel", gc=False):
     instrument_key: str
     key: str
@@ -84,6 +88,24 @@ def encode(tick: Tick, view: View) -> bytes:
     if view.mode in ("full", "depth30"):
         _add_book(written, tick, view.mode)
     return _encode(written)
+
+
+def read_quote(data: bytes, instrument: Instrument) -> Tick:
+    """The instrument's tick that `encode` wrote in the mode quote, as far as that shows it."""
+    written = _read(data)
+    ohlc = written.ohlc or _Ohlc()
+    exchange = written.timestamp_source == "exchange"
+    quote = Quote(
+        instrument.token, "quote", written.last_traded_price,
+        last_trade_time=None if written.last_trade_time is None else _epoch_ms(written.last_trade_time),
+        volume=written.volume, open=ohlc.open, high=ohlc.high, low=ohlc.low, previous_close=ohlc.close,
+        exchange_time=_epoch_ms(written.timestamp) if exchange else None,
+    )  # fmt: skip
+    received_ns = _epoch_ms(written.received_at) * NS_PER_MS
+    return Tick(
+        instrument, quote, written.source, written.epoch, written.seq, received_ns,
+        written.snapshot, written.repeat, written.late,
+    )  # fmt: skip
 
 
 def as_snapshot(tick: Tick) -> Tick:
@@ -143,6 +165,10 @@ def _add_book(written: _Tick, tick: Tick, mode: Mode) -> None:
     if depth is not None and mode == "full":
         depth = depth.best(FULL_RUNGS)
     written.depth = depth
+
+
+def _epoch_ms(text: str) -> int:
+    return read_moment(text) // NS_PER_MS
 
 
 def _flat(tick: Tick) -> _Flat:

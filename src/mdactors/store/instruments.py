@@ -44,10 +44,9 @@ class Filter(msgspec.Struct, frozen=True):
 
     def facets(self) -> list[str]:
         """The words that must all be in the facets of a row."""
-        asked = {
-            name: TRUE if value is True else value for name, value in msgspec.structs.asdict(self).items()
-        }
-        return [facet(name, value) for name, value in asked.items() if value and value.strip()]
+        asked = msgspec.structs.asdict(self).items()
+        said = [(name, TRUE if value is True else value) for name, value in asked if value]
+        return [facet(name, value) for name, value in said if value.strip()]
 
     def condition(self) -> str:
         """What SQL must look at beside the facets: what is not so, which no facet says."""

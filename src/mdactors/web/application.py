@@ -75,13 +75,14 @@ PING_SECONDS = 30
 """How often a websocket is pinged."""
 MONEY_SECONDS = 1.0
 """How often it is looked where the money is, while a session follows it."""
-SLACK = 16
+SLACK = 4
 """How many times the size of a request a message may have to be answered; a larger one closes the socket."""
 SILENT_SECONDS = 60.0
 """How long beyond ``server.outbox_seconds`` a client may take nothing before its connection is lost."""
 MOST_SILENT_MS = 2**31 - 1
 """The longest that the kernel takes."""
-MAX_BODY_BYTES = 1_048_576
+LEAST_BODY_BYTES = 1_048_576
+"""What a body of REST may have at least; as much as a request of a websocket, where that is more."""
 THREADS = 2
 
 
@@ -105,7 +106,8 @@ class WebServer:
             pool=self._pool,
             warnings=LimitedLog(logger),
         )
-        self._server = HTTPServer(_application(parts), max_body_size=MAX_BODY_BYTES)
+        body_bytes = max(LEAST_BODY_BYTES, settings.request_bytes)
+        self._server = HTTPServer(_application(parts), max_body_size=body_bytes)
         self._beats = (
             PeriodicCallback(self._sessions.beat, settings.heartbeat_seconds * 1000),
             PeriodicCallback(self._sessions.end_stalled, min(1.0, settings.outbox_seconds / 4) * 1000),
@@ -191,7 +193,7 @@ def _application(parts: Parts) -> Application:
         parts=parts,
         default_handler_class=UnknownPath,
         log_function=_log_access,
-        websocket_max_message_size=SLACK * parts.settings.max_request_bytes,
+        websocket_max_message_size=SLACK * parts.settings.request_bytes,
         websocket_ping_interval=PING_SECONDS,
         # A slow client's pong comes late, behind all that it reads; who is gone, the kernel tells.
         websocket_ping_timeout=0,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import codecs
 import contextlib
 import datetime as dt
 import difflib
@@ -30,15 +31,12 @@ from mdactors.web.sessions import Sessions
 
 Result = TypeVar("Result")
 
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _SHOWN_CHARACTERS = 100
 _FIELD = re.compile(r"`\$\.(\w+)")
 _WHOLE = re.compile("[1-9][0-9]{0,14}")
 
-INCOMPLETE = "X-Complete"
+COMPLETE = "X-Complete"
 """The header that says ``false`` where a part of an answer is out of reach."""
-EXPOSED = INCOMPLETE
-"""Which headers of ours a page of another origin may read."""
 
 ANSWER_SECONDS = 5.0
 """How long an actor may take to answer before the client hears that it does not."""
@@ -91,7 +89,7 @@ class Handler(RequestHandler):
         origin = self.request.headers.get("Origin")
         if origin is not None and self._is_allowed(origin):
             self.set_header("Access-Control-Allow-Origin", origin)
-            self.set_header("Access-Control-Expose-Headers", EXPOSED)
+            self.set_header("Access-Control-Expose-Headers", COMPLETE)
 
     def prepare(self) -> None:
         """Refuse what comes from a page of another origin, and parameters that nobody would look at."""
@@ -129,6 +127,10 @@ class Handler(RequestHandler):
         self.set_header("Access-Control-Allow-Headers", "Authorization, Content-Type")
         self.set_header("Access-Control-Max-Age", "600")
         self.set_status(204)
+
+    def mark_incomplete(self) -> None:
+        """Say that a part of what is answered is out of reach."""
+        self.set_header(COMPLETE, "false")
 
     def answer(self, value: Any, status: int = 200) -> None:
         """Answer with JSON."""
@@ -232,7 +234,7 @@ class Handler(RequestHandler):
     def body(self, read: Callable[[bytes], Result]) -> Result:
         """The request's JSON, as ``read`` makes it of bytes; a field that is wrong is named."""
         try:
-            return read(self.request.body.removeprefix(_BYTE_ORDER_MARK))
+            return read(self.request.body.removeprefix(codecs.BOM_UTF8))
         except msgspec.ValidationError as error:
             found = _FIELD.search(str(error))
             field = {"field": found[1]} if found else {}

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterable, Sequence
 from typing import cast
 
+import msgspec
+
+from mdactors.errors import StoreError
 from mdactors.market.columns import choose
 from mdactors.market.quote import MODES, Mode
+from mdactors.market.tick import Tick
 from mdactors.market.tick_formats import CONTENT_TYPES, format_ticks
+from mdactors.market.view import NS_PER_MS, read_quote
 from mdactors.store.pages import as_sent, ticks_between
 from mdactors.store.ticks import TickStore
+from mdactors.web.gateway import Gateway
 from mdactors.web.handler import Failure
+from mdactors.web.rest_today import AHEAD_NS
 from mdactors.web.streamed import StreamedHandler
+
+_OF_CACHE: tuple[Mode, ...] = ("ltp", "quote")
+"""Modes in which a cached tick is as it was sent."""
 
 
 class TicksOfHistory(StreamedHandler):
@@ -29,10 +40,14 @@ class TicksOfHistory(StreamedHandler):
         fields = self._fields(mode)
         limit = self.whole_number("limit")
         token = await self._token()
-        store = self._store()
-        pages = ticks_between(store, token, from_ns, to_ns, limit)
-        ticks = (as_sent(page, self.parts.gateway.quotes) for page in pages)
-        await self.stream(format_ticks(ticks, name, mode, fields), CONTENT_TYPES[name])
+        shelf = Shelf(self._store(), self.parts.gateway, token)
+        try:
+            found = await self.in_pool(shelf.find, from_ns, to_ns, limit, mode)
+        except StoreError as error:
+            raise Failure(503, "unavailable", str(error)) from error
+        if not found.complete:
+            self.mark_incomplete()
+        await self.stream(format_ticks(found.pages, name, mode, fields), CONTENT_TYPES[name])
 
     def _store(self) -> TickStore:
         store = self.parts.gateway.history
@@ -76,3 +91,64 @@ class TicksOfHistory(StreamedHandler):
         if exchange and (found is None or found.exchange != exchange):
             symbol = f"{exchange}:{symbol}"
         return (await self.instrument(symbol, "symbol")).token
+
+
+class Found(msgspec.Struct, frozen=True):
+    """Ticks by their time, oldest first."""
+
+    pages: Iterable[Sequence[Tick]]
+    """Read from the store while one goes through them, which blocks."""
+    complete: bool
+    """Whether no part of what was asked for is out of reach."""
+
+
+class Shelf:
+    """One instrument's ticks out of the store, or while that is away out of the cache; blocks."""
+
+    def __init__(self, store: TickStore, gateway: Gateway, token: int) -> None:
+        self._store = store
+        self._gateway = gateway
+        self._token = token
+
+    def find(self, from_ns: int, to_ns: int, limit: int | None, mode: Mode) -> Found:
+        """The first ``limit`` ticks between these times, both inclusive.
+
+        Raises:
+            StoreError: the store is away, and the cache knows nothing of that time.
+        """
+        pages = ticks_between(self._store, self._token, from_ns, to_ns, limit)
+        try:
+            first = list(itertools.islice(pages, 1))
+        except StoreError:
+            if (found := self._remembered(from_ns, to_ns, limit, mode)) is None:
+                raise
+            return found
+        rows = itertools.chain(first, pages)
+        return Found((as_sent(page, self._gateway.quotes) for page in rows), complete=True)
+
+    def _remembered(self, from_ns: int, to_ns: int, limit: int | None, mode: Mode) -> Found | None:
+        """What the cache has of that time, without books; None where it knows nothing of it."""
+        cache, instrument = self._gateway.cache, self._gateway.table().by_token.get(self._token)
+        if instrument is None:
+            return None
+        try:
+            covered_ns = cache.covered_from()
+            written = cache.today(instrument, max(0, from_ns - AHEAD_NS))
+        except StoreError:
+            return None
+        ticks = (read_quote(data, instrument) for data in written)
+        within = sorted((tick for tick in ticks if from_ns <= _time_ns(tick) <= to_ns), key=_place)
+        if not within and (covered_ns is None or covered_ns > to_ns):
+            return None
+        is_whole = mode in _OF_CACHE and covered_ns is not None and covered_ns <= from_ns - AHEAD_NS
+        return Found([within[:limit]] if within else [], is_whole)
+
+
+def _time_ns(tick: Tick) -> int:
+    time = tick.quote.exchange_time
+    return tick.received_ns if time is None else time * NS_PER_MS
+
+
+def _place(tick: Tick) -> tuple[int, int, int, str]:
+    """As the store has them in order."""
+    return _time_ns(tick) // NS_PER_MS, tick.epoch, tick.seq, tick.source

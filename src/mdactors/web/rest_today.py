@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import msgspec
+
 from mdactors.errors import StoreError
 from mdactors.market import ist
 from mdactors.market.instrument import Instrument
@@ -36,11 +38,22 @@ class TicksOfToday(Handler):
         instrument = await self.instrument(symbol, "symbol")
         gateway = self.parts.gateway
         today = Today(gateway.cache, gateway.history, gateway.quotes)
+        since = since_ns(self.now_ns, minutes)
         try:
-            ticks = await self.in_pool(today.read, instrument, since_ns(self.now_ns, minutes), limit)
+            found = await self.in_pool(today.read, instrument, since, limit)
         except StoreError as error:
             raise Failure(503, "unavailable", str(error)) from error
-        self.answer_bytes(b"[" + b",".join(ticks) + b"]")
+        if not found.complete:
+            self.mark_incomplete()
+        self.answer_bytes(b"[" + b",".join(found.ticks) + b"]")
+
+
+class Found(msgspec.Struct, frozen=True):
+    """Ticks as JSON, in the order in which they came."""
+
+    ticks: list[bytes]
+    complete: bool
+    """Whether no part of what was asked for is out of reach."""
 
 
 class Today:
@@ -54,21 +67,37 @@ class Today:
         self._store = store
         self._quotes = quotes
 
-    def read(self, instrument: Instrument, since_ns: int, limit: int | None) -> list[bytes]:
-        """The newest ``limit`` ticks received since then as JSON, in the order in which they came.
+    def read(self, instrument: Instrument, since_ns: int, limit: int | None) -> Found:
+        """The newest ``limit`` ticks received since then.
 
         Raises:
-            StoreError: a part of them can be had nowhere at the moment.
+            StoreError: none of them can be had at the moment.
         """
         if self._store is None:
-            return self._cache.today(instrument, since_ns, limit)
+            ticks = self._cache.today(instrument, since_ns, limit)
+            return Found(ticks, self._cache.covered_from() is not None or not self._cache.keeps_today)
         covered_ns, cached = self._cached(instrument, since_ns, limit)
         if covered_ns <= since_ns or (limit is not None and len(cached) >= limit):
-            return cached
-        before = _received(self._store, instrument.token, since_ns, covered_ns - 1)
+            return Found(cached, complete=True)
+        try:
+            before = _received(self._store, instrument.token, since_ns, covered_ns - 1)
+        except StoreError:
+            cached = self._remains(instrument, since_ns, limit) or cached
+            if not cached and covered_ns == FARTHEST_NS:
+                raise
+            return Found(cached, complete=False)
         if limit is not None:
             before = before[len(cached) - limit :]
-        return [encode(tick, _QUOTE) for tick in as_sent(before, self._quotes)] + cached
+        stored = [encode(tick, _QUOTE) for tick in as_sent(before, self._quotes)]
+        # What is not stored yet is in the cache alone; one that is to keep nothing of today is not missed.
+        return Found(stored + cached, covered_ns < FARTHEST_NS or not self._cache.keeps_today)
+
+    def _remains(self, instrument: Instrument, since_ns: int, limit: int | None) -> list[bytes]:
+        """What the cache has, although that may not be everything; nothing where it is away."""
+        try:
+            return self._cache.today(instrument, since_ns, limit)
+        except StoreError:
+            return []
 
     def _cached(self, instrument: Instrument, since_ns: int, limit: int | None) -> tuple[int, list[bytes]]:
         """From when on the cache has everything, and that; when it is away, nothing, from the end of time."""

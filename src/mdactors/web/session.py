@@ -26,7 +26,7 @@ from mdactors.web.sessions import Session
 from mdactors.web.terms import Switch, Terms
 
 SILENCE_SECONDS = 0.5
-"""How long a session must have been silent before it gets what is pinned: who asks at once never sees that."""
+"""After how much silence a session gets what is pinned: who asks at once never sees that."""
 SWITCH = ("0", "1")
 
 logger = logging.getLogger(__name__)
@@ -123,7 +123,7 @@ class SessionSocket(Handler, WebSocketHandler):
         return None
 
     def _read(self, message: str | bytes) -> Request:
-        limit = self.parts.settings.max_request_bytes
+        limit = self.parts.settings.request_bytes
         size = len(message.encode(errors="replace") if isinstance(message, str) else message)
         if size > limit:
             text = f"a request of {size} bytes; {limit} are allowed: send several"
