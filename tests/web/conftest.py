@@ -280,7 +280,7 @@ class Stage:
         return self.web.port
 
     def http(
-        self, method: str, path: str, headers: dict[str, str] | None = None, body: str | None = None
+        self, method: str, path: str, headers: dict[str, str] | None = None, body: str | bytes | None = None
     ) -> tuple[int, dict[str, str], bytes]:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
         try:
@@ -296,7 +296,7 @@ class Stage:
 
     def post(self, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
         status, _, answer = self.http(
-            "POST", path, headers, body if isinstance(body, str) else json.dumps(body)
+            "POST", path, headers, body if isinstance(body, str | bytes) else json.dumps(body)
         )
         return status, json.loads(answer)
 

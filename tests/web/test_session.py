@@ -180,7 +180,7 @@ SYMBOLS = {"symbols": ["NIFTY"]}
 def test_a_bad_request_is_answered_with_an_error_that_names_the_field_and_changes_nothing(
     stage, wait_until, path, request_, code, field
 ):
-    stage.start(max_symbols_per_request=10)
+    stage.start(max_symbols_per_request=10, max_request_bytes=1700)
     client = stage.connect(path)
     wait_until(lambda: stage.told)
     if isinstance(request_, dict):
@@ -284,7 +284,7 @@ def test_a_client_may_be_silent_for_longer_than_the_kernel_counts(stage, ask):
 
 
 def test_a_message_far_too_large_closes_the_session(stage, wait_until):
-    stage.start(max_symbols_per_request=10)
+    stage.start(max_symbols_per_request=10, max_request_bytes=1700)
     client = stage.connect("/ws/stocks")
     wait_until(lambda: stage.told)
     client.send("x" * 20_000)

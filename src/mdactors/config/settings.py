@@ -42,6 +42,8 @@ NAME_BYTES = 64
 """What a name takes of a request: the longest have 36 letters, and quotes, comma and spaces beside."""
 REST_BYTES = 1024
 """What all else in a request takes."""
+LEAST_REQUEST_BYTES = 65_536
+"""A request may have so many where few names are allowed: it is told that it names too many."""
 SQL_SOURCE = "sql"
 """The source of instruments that is a table."""
 
@@ -72,7 +74,9 @@ class ServerSettings(msgspec.Struct, frozen=True):
     @property
     def request_bytes(self) -> int:
         """How many bytes a request may have."""
-        return self._bytes_of_names() if self.max_request_bytes is None else self.max_request_bytes
+        if self.max_request_bytes is None:
+            return max(LEAST_REQUEST_BYTES, self._bytes_of_names())
+        return self.max_request_bytes
 
     def _bytes_of_names(self) -> int:
         return REST_BYTES + NAME_BYTES * self.max_symbols_per_request
