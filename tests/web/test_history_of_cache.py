@@ -18,6 +18,7 @@ from mdactors.market.interest import View
 from mdactors.market.quote import Quote
 from mdactors.market.tick import Tick
 from mdactors.market.view import encode
+from mdactors.runtime import FakeClock
 from mdactors.store.cache import Cache
 from mdactors.store.cache_memory import MemoryCache
 from mdactors.store.cache_redis import RedisCache
@@ -53,14 +54,14 @@ def cache(request: pytest.FixtureRequest) -> Iterator[Cache]:
     """A cache that has held everything since midnight."""
     made: Cache
     if request.param == "memory":
-        made = MemoryCache(1440, now_ns=lambda: OPEN * MS)
+        made = MemoryCache(1440, clock=FakeClock(OPEN * MS))
     else:
         server: Redis = request.getfixturevalue("server")
         with client.Redis(port=server.port) as admin:
             admin.flushall()
         place = RedisSettings(port=server.port, timeout_seconds=5.0)
         settings = CacheSettings(kind="redis", today=request.param, redis=place)
-        made = RedisCache(settings, lambda: OPEN * MS)
+        made = RedisCache(settings, FakeClock(OPEN * MS))
     made.resume(0)
     made.write(TICKS)
     made.complete()
@@ -107,7 +108,7 @@ def test_books_are_in_no_cache_so_that_an_answer_with_them_is_not_whole(serve, c
 
 def partial(from_ns: int) -> MemoryCache:
     """A cache that has held everything since then."""
-    made = MemoryCache(1440)
+    made = MemoryCache(1440, clock=FakeClock(OPEN * MS))
     made.resume(from_ns)
     made.write([each for each in TICKS if each.received_ns >= from_ns])
     made.complete(from_ns)
