@@ -84,6 +84,7 @@ MOST_SILENT_MS = 2**31 - 1
 LEAST_BODY_BYTES = 1_048_576
 """What a body of REST may have at least; as much as a request of a websocket, where that is more."""
 THREADS = 2
+"""Of each pool."""
 
 
 class WebServer:
@@ -95,7 +96,7 @@ class WebServer:
         self._sessions = Sessions(
             gateway.subscriptions, settings.max_sessions, settings.outbox_seconds, gateway.clock
         )
-        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="web")
+        self._pools = [ThreadPoolExecutor(THREADS, thread_name_prefix=name) for name in ("web", "readers")]
         self._admin_is_open = not admin.token
         parts = Parts(
             settings=settings,
@@ -103,7 +104,8 @@ class WebServer:
             gateway=gateway,
             origins=Origins(settings.origins),
             sessions=self._sessions,
-            pool=self._pool,
+            pool=self._pools[0],
+            readers=self._pools[1],
             warnings=LimitedLog(logger),
         )
         body_bytes = max(LEAST_BODY_BYTES, settings.request_bytes)
@@ -157,7 +159,8 @@ class WebServer:
             beat.stop()
         await self._sessions.end_all(code)
         await self._server.close_all_connections()
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        for pool in self._pools:
+            pool.shutdown(wait=False, cancel_futures=True)
 
     def deliver(self, deliveries: Sequence[Delivery]) -> None:
         """Send what the hub has; called on the loop, once for a batch."""

@@ -19,6 +19,7 @@ from pykka import ActorDeadError
 from tornado.web import HTTPError, RequestHandler
 
 from mdactors.config import AdminSettings, ServerSettings
+from mdactors.errors import StoreError
 from mdactors.market.instrument import Instrument
 from mdactors.market.instruments import InstrumentTable
 from mdactors.market.moment import read_moment
@@ -51,7 +52,9 @@ class Parts(msgspec.Struct, frozen=True):
     origins: Origins
     sessions: Sessions
     pool: ThreadPoolExecutor
-    """For what blocks."""
+    """For what blocks a moment."""
+    readers: ThreadPoolExecutor
+    """For what waits for a store of ticks, which may hang."""
     warnings: LimitedLog
 
 
@@ -272,6 +275,20 @@ class Handler(RequestHandler):
     async def in_pool(self, function: Callable[..., Result], *arguments: Any) -> Result:
         """Call what blocks in a thread of the pool."""
         return await asyncio.get_running_loop().run_in_executor(self.parts.pool, function, *arguments)
+
+    async def in_store(
+        self, function: Callable[..., Result], *arguments: Any, seconds: float | None = None
+    ) -> Result:
+        """Call what reads a store of ticks, in a thread for such.
+
+        Raises:
+            StoreError: it cannot be read, or not within so many seconds.
+        """
+        call = asyncio.get_running_loop().run_in_executor(self.parts.readers, function, *arguments)
+        try:
+            return await asyncio.wait_for(call, seconds)
+        except TimeoutError:
+            raise StoreError("the store does not answer") from None
 
 
 class UnknownPath(Handler):

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Sequence
-from typing import cast
-
-import msgspec
+from typing import NamedTuple, cast
 
 from mdactors.errors import StoreError
 from mdactors.market.columns import choose
@@ -18,7 +16,7 @@ from mdactors.store.pages import as_sent, ticks_between
 from mdactors.store.ticks import TickStore
 from mdactors.web.gateway import Gateway
 from mdactors.web.handler import Failure
-from mdactors.web.rest_today import AHEAD_NS
+from mdactors.web.rest_today import AHEAD_NS, PATIENCE_SECONDS
 from mdactors.web.streamed import StreamedHandler
 
 _OF_CACHE: tuple[Mode, ...] = ("ltp", "quote")
@@ -40,14 +38,29 @@ class TicksOfHistory(StreamedHandler):
         fields = self._fields(mode)
         limit = self.whole_number("limit")
         token = await self._token()
-        shelf = Shelf(self._store(), self.parts.gateway, token)
+        shelf = Shelf(self._store(), self.parts.gateway, Asked(token, from_ns, to_ns, limit, mode))
         try:
-            found = await self.in_pool(shelf.find, from_ns, to_ns, limit, mode)
+            found = await self._find(shelf)
         except StoreError as error:
             raise Failure(503, "unavailable", str(error)) from error
         if not found.complete:
             self.mark_incomplete()
-        await self.stream(format_ticks(found.pages, name, mode, fields), CONTENT_TYPES[name])
+        parts = format_ticks(found.pages, name, mode, fields)
+        await self.stream(parts, CONTENT_TYPES[name], of_store=found.of_store)
+
+    async def _find(self, shelf: Shelf) -> Found:
+        """What the store has, or while it is away the cache.
+
+        Raises:
+            StoreError: the store is away, and the cache knows nothing of that time.
+        """
+        try:
+            return await self.in_store(shelf.stored, seconds=PATIENCE_SECONDS if shelf.is_cached() else None)
+        except StoreError:
+            remembered = await self.in_pool(shelf.remembered)
+            if remembered is None:
+                raise
+            return remembered
 
     def _store(self) -> TickStore:
         store = self.parts.gateway.history
@@ -93,55 +106,70 @@ class TicksOfHistory(StreamedHandler):
         return (await self.instrument(symbol, "symbol")).token
 
 
-class Found(msgspec.Struct, frozen=True):
+class Asked(NamedTuple):
+    """The first ``limit`` ticks of an instrument between two times, both inclusive."""
+
+    token: int
+    from_ns: int
+    to_ns: int
+    limit: int | None
+    mode: Mode
+
+
+class Found(NamedTuple):
     """Ticks by their time, oldest first."""
 
     pages: Iterable[Sequence[Tick]]
     """Read from the store while one goes through them, which blocks."""
     complete: bool
     """Whether no part of what was asked for is out of reach."""
+    of_store: bool
 
 
 class Shelf:
-    """One instrument's ticks out of the store, or while that is away out of the cache; blocks."""
+    """What was asked for, out of the store or out of the cache; blocks."""
 
-    def __init__(self, store: TickStore, gateway: Gateway, token: int) -> None:
+    def __init__(self, store: TickStore, gateway: Gateway, asked: Asked) -> None:
         self._store = store
         self._gateway = gateway
-        self._token = token
+        self._asked = asked
 
-    def find(self, from_ns: int, to_ns: int, limit: int | None, mode: Mode) -> Found:
-        """The first ``limit`` ticks between these times, both inclusive.
+    def stored(self) -> Found:
+        """What the store has, its first page read.
 
         Raises:
-            StoreError: the store is away, and the cache knows nothing of that time.
+            StoreError: it cannot be read.
         """
-        pages = ticks_between(self._store, self._token, from_ns, to_ns, limit)
-        try:
-            first = list(itertools.islice(pages, 1))
-        except StoreError:
-            if (found := self._remembered(from_ns, to_ns, limit, mode)) is None:
-                raise
-            return found
-        rows = itertools.chain(first, pages)
-        return Found((as_sent(page, self._gateway.quotes) for page in rows), complete=True)
+        asked = self._asked
+        pages = ticks_between(self._store, asked.token, asked.from_ns, asked.to_ns, asked.limit)
+        rows = itertools.chain(list(itertools.islice(pages, 1)), pages)
+        sent = (as_sent(page, self._gateway.quotes) for page in rows)
+        return Found(sent, complete=True, of_store=True)
 
-    def _remembered(self, from_ns: int, to_ns: int, limit: int | None, mode: Mode) -> Found | None:
-        """What the cache has of that time, without books; None where it knows nothing of it."""
-        cache, instrument = self._gateway.cache, self._gateway.table().by_token.get(self._token)
+    def is_cached(self) -> bool:
+        """Whether the cache knows of that time, or of its end; asks nobody."""
+        covered_ns = self._gateway.cache.covered_from()
+        return covered_ns is not None and covered_ns <= self._asked.to_ns
+
+    def remembered(self) -> Found | None:
+        """What the cache has, without books; None where it knows nothing of that time."""
+        asked, cache = self._asked, self._gateway.cache
+        instrument = self._gateway.table().by_token.get(asked.token)
         if instrument is None:
             return None
+        begin_ns = max(0, asked.from_ns - AHEAD_NS)
         try:
             covered_ns = cache.covered_from()
-            written = cache.today(instrument, max(0, from_ns - AHEAD_NS))
+            written = cache.today(instrument, begin_ns)
         except StoreError:
             return None
         ticks = (read_quote(data, instrument) for data in written)
-        within = sorted((tick for tick in ticks if from_ns <= _time_ns(tick) <= to_ns), key=_place)
-        if not within and (covered_ns is None or covered_ns > to_ns):
+        within = [tick for tick in ticks if asked.from_ns <= _time_ns(tick) <= asked.to_ns]
+        if not within and not self.is_cached():
             return None
-        is_whole = mode in _OF_CACHE and covered_ns is not None and covered_ns <= from_ns - AHEAD_NS
-        return Found([within[:limit]] if within else [], is_whole)
+        is_whole = asked.mode in _OF_CACHE and covered_ns is not None and covered_ns <= begin_ns
+        pages = [sorted(within, key=_place)[: asked.limit]] if within else []
+        return Found(pages, is_whole, of_store=False)
 
 
 def _time_ns(tick: Tick) -> int:
