@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from typing import Any
 
 import pytest
@@ -104,6 +105,20 @@ def test_a_bad_request_breaks_the_silence_and_changes_nothing_else(stage, wait_u
     later.send(said)
     assert json.loads(later.recv())["event"] == "error"
     assert interest(stage) == (False, True)
+
+
+def test_who_asks_while_the_loop_is_held_up_was_not_silent(stage, wait_until, silence):
+    silence(0.1)
+    stage.start()
+    client = stage.connect(MARKET)
+    wait_until(lambda: stage.told)
+    held, released = threading.Event(), threading.Event()
+    stage._loop.call_soon_threadsafe(lambda: (held.set(), released.wait(10)))
+    assert held.wait(10)
+    client.send(json.dumps(SUBSCRIBE))
+    threading.Timer(0.3, released.set).start()  # longer than the silence
+    assert json.loads(client.recv())["event"] == "subscribed"
+    assert [each.interest.pinned for each in stage.told] == [False, False]
 
 
 def test_a_socket_that_is_gone_is_silent_no_more(stage, wait_until, silence):

@@ -27,6 +27,8 @@ from mdactors.web.terms import Switch, Terms
 
 SILENCE_SECONDS = 0.5
 """After how much silence a session gets what is pinned: who asks at once never sees that."""
+LAST_SECONDS = 0.05
+"""The end of it: when the loop was held up, what the client has said meanwhile is heard first."""
 SWITCH = ("0", "1")
 
 logger = logging.getLogger(__name__)
@@ -87,7 +89,11 @@ class SessionSocket(Handler, WebSocketHandler):
         logger.info("session %s opens on %s from %s", session.name, self._path.name, self.request.remote_ip)
         self.parts.sessions.enter(session)
         if self._terms.pins_silent(self._path):
-            self._silence = asyncio.get_running_loop().call_later(SILENCE_SECONDS, self._show_pins, session)
+            loop = asyncio.get_running_loop()
+            self._silence = loop.call_later(SILENCE_SECONDS - LAST_SECONDS, self._wait_on, session)
+
+    def _wait_on(self, session: Session) -> None:
+        self._silence = asyncio.get_running_loop().call_later(LAST_SECONDS, self._show_pins, session)
 
     def _show_pins(self, session: Session) -> None:
         session.selection.show_pins()
