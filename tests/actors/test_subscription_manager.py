@@ -359,6 +359,17 @@ def test_who_gets_everything_is_told_how_much_of_it_streams(
     assert streams == [{}, {}, {"stocks": {"streamed": 1, "listed": 7}}]
 
 
+def test_the_first_interest_with_events_is_welcomed_and_no_other(
+    rig: Rig, wait_until: Callable[..., None]
+) -> None:
+    with_events = Interest({token(1): "ltp"}, events=True)
+    for interest in (wish(1), with_events, with_events):
+        rig.report("a", interest)
+    rig.report("b", with_events, request(1))
+    wait_until(lambda: len(rig.hub.of(RouteSet)) == 4)
+    assert [route.welcome for route in rig.hub.of(RouteSet)] == [False, True, False, True]
+
+
 def test_channels_ride_along_to_the_hub_and_into_the_answer(
     rig: Rig, wait_until: Callable[..., None]
 ) -> None:

@@ -115,7 +115,7 @@ def test_a_search_answers_the_likeliest_first_and_at_most_so_many(listed):
 def test_a_search_without_words_answers_all_and_an_empty_parameter_narrows_nothing(listed):
     every = found(listed)
     assert len(every) == len(listed.table)
-    narrowing = ("q", "type", "sector", "exchange", "underlying", "expiry")
+    narrowing = ("q", "type", "sector", "exchange", "underlying", "expiry", "mtf", "mis")
     assert found(listed, **dict.fromkeys(narrowing, "")) == every
 
 
@@ -131,6 +131,14 @@ def test_a_search_is_narrowed_by_type_exchange_underlying_and_expiry(listed):
     assert found(listed, expiry="2026-12-30") == []
 
 
+def test_a_search_is_narrowed_to_what_may_be_bought_on_margin_or_may_not(listed):
+    assert found(listed, mtf="true") == [("NSE", "RELIANCE")]
+    assert found(listed, mtf="true", mis="false") == []
+    assert found(listed, q="reliance", mtf="false") == [("BSE", "RELIANCE")]
+    assert found(listed, type="STOCK", mis="false") == [("NSE", "INFY"), ("BSE", "RELIANCE")]
+    assert len(found(listed, mtf="false")) == len(listed.table) - 1
+
+
 @pytest.mark.parametrize(
     ("wrong", "field"),
     [
@@ -139,6 +147,8 @@ def test_a_search_is_narrowed_by_type_exchange_underlying_and_expiry(listed):
         ("expiry=24-11-2026", "expiry"),
         ("expiry=2026-02-30", "expiry"),
         ("expiry=20261124", "expiry"),
+        ("mtf=yes", "mtf"),
+        ("mis=1", "mis"),
         ("limit=0", "limit"),
         ("limit=501", "limit"),
     ],

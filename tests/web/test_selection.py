@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from mdactors.market.instrument import Instrument
 from mdactors.market.instruments import InstrumentTable
-from mdactors.market.interest import Interest
 from mdactors.market.sectors import Sectors
 from mdactors.protocol import Request
 from mdactors.web.directory import Directory
 from mdactors.web.paths import PATHS
 from mdactors.web.selection import Selection
+from mdactors.web.terms import Terms
 
 SHARES = [
     Instrument((n << 8) | 1, name, "NSE", "NSE_EQ", "STOCK", f"NSE_EQ|{name}", series="EQ")
@@ -22,7 +22,7 @@ INFY, TCS = (share.token for share in SHARES)
 
 
 def selection() -> Selection:
-    return Selection(STOCKS, Interest(), 10)
+    return Selection(STOCKS, Terms(), 10)
 
 
 def subscribe(chosen: Selection, *names: str) -> int:

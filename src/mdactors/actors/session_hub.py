@@ -202,15 +202,16 @@ class SessionHub(Actor):
     def _answer(self, message: RouteSet, before: Interest | None) -> None:
         session = message.session
         self._routes.set(session, message.interest)
+        known = before or Interest()
+        welcome = message.welcome and not known.events
         keys: list[int | str | None] = []
         frames: list[bytes] = []
+        if welcome:
+            keys.append(None)
+            frames.append(frame_text(self._welcome(message.streams)))
         if message.answer:
             keys.append(None)
             frames.append(frame_text(json.dumps(message.answer).encode()))
-        elif before is None and message.interest.events:
-            keys.append(None)
-            frames.append(frame_text(self._welcome(message.streams)))
-        known = before or Interest()
         for tick, view in self._snapshot(known, message.interest):
             keys.append(tick.instrument.token)
             frames.append(frame_text(encode(as_snapshot(tick), view)))
@@ -220,7 +221,8 @@ class SessionHub(Actor):
         self._tell_watched()
         if frames or message.refused:
             version = message.interest.version
-            self._hand_over([Delivery((session,), keys, frames, b"".join(frames), message.refused, version)])
+            joined = b"".join(frames)
+            self._hand_over([Delivery((session,), keys, frames, joined, message.refused, version, welcome)])
 
     def _snapshot(self, known: Interest, interest: Interest) -> Iterable[tuple[Tick, View]]:
         for token, mode in interest.tokens.items():
@@ -228,10 +230,9 @@ class SessionHub(Actor):
                 yield tick, View(mode, interest.shape)
         everything, had = interest.everything, known.everything
         if everything is not None and everything != had:
-            view = View(interest.everything_mode, interest.shape)
             for tick in self._newest.values():
                 if everything.admits(tick.instrument) and not (had and had.admits(tick.instrument)):
-                    yield tick, view
+                    yield tick, interest.everything_view
 
     @handles(RouteDropped)
     def drop_routes(self, message: RouteDropped) -> None:

@@ -61,6 +61,11 @@ class Instrument(msgspec.Struct, frozen=True, gc=False, array_like=True):
         return self.type, self.expiry, self.strike, self.option_type
 
     @property
+    def segment_key(self) -> str:
+        """``NSE_EQ|RELIANCE``: what Redis and the flat shape call it."""
+        return f"{self.segment}|{self.symbol}"
+
+    @property
     def is_derivative(self) -> bool:
         """Whether it is a future or an option."""
         return self.type in ("FUTURE", "OPTION")

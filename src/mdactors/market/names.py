@@ -161,7 +161,7 @@ class Names:
 
 def has_own_key(instrument: Instrument) -> bool:
     """Whether its key says more than segment and symbol."""
-    return instrument.key != f"{instrument.segment}|{instrument.symbol}"
+    return instrument.key != instrument.segment_key
 
 
 def names_of(instrument: Instrument) -> Iterator[str]:

@@ -86,7 +86,7 @@ class Keys:
 
     def values(self, tick: Tick) -> Iterator[tuple[str, bytes]]:
         """The keys of newest values, and what they hold of a tick."""
-        name = f"{tick.instrument.segment}|{tick.instrument.symbol}"
+        name = tick.instrument.segment_key
         yield self._newest + name, encode(tick, _FLAT)
         if (depth := tick.quote.depth()) is not None:
             yield self._depth + name, _depth_json(depth)

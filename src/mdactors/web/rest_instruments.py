@@ -68,7 +68,9 @@ class _StoreHandler(Handler):
 
 
 class SearchedInstruments(_StoreHandler):
-    """``GET /api/instruments?q=&type=&sector=&exchange=&underlying=&expiry=&limit=``."""
+    """``GET /api/instruments?q=&type=&sector=&exchange=&underlying=&expiry=&mtf=&mis=&limit=``."""
+
+    parameters = ("q", "type", "sector", "exchange", "underlying", "expiry", "mtf", "mis", "limit")
 
     async def get(self) -> None:
         """Answer the instruments that are meant, the likeliest first."""
@@ -86,6 +88,8 @@ class SearchedInstruments(_StoreHandler):
             exchange=self.get_query_argument("exchange", ""),
             underlying=self.get_query_argument("underlying", ""),
             expiry=self.date("expiry"),
+            mtf=self.flag("mtf"),
+            mis=self.flag("mis"),
         )
 
     def _limit(self) -> int:

@@ -17,6 +17,8 @@ FLAT = View(shape="flat")
 class MarketSnapshot(Handler):
     """``GET /api/market/snapshot?instrument=``."""
 
+    parameters = ("instrument",)
+
     async def get(self) -> None:
         """Answer the newest tick of an instrument in the flat shape."""
         name = self.get_query_argument("instrument", "")
@@ -40,6 +42,8 @@ class MarketStatus(Handler):
 
 class MarketHolidays(Handler):
     """``GET /api/market/holidays?year=``."""
+
+    parameters = ("year",)
 
     def get(self) -> None:
         """Answer the days of a year on which segments are closed or trade at other hours."""

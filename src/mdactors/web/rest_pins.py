@@ -7,13 +7,14 @@ import msgspec
 from mdactors.market.instrument import Instrument
 from mdactors.market.sectors import share_of
 from mdactors.messages import PinAsked, UnpinAsked
+from mdactors.protocol import Listed
 from mdactors.web.handler import Failure, Handler
 
 
 class _Body(msgspec.Struct, rename="camel"):
     sector: str | None = None
     instrument_key: str | None = None
-    symbols: list[str] | None = None
+    symbols: Listed | None = None
 
 
 _read = msgspec.json.Decoder(_Body).decode

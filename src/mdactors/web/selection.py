@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from mdactors.market.instruments import InstrumentTable
-from mdactors.market.interest import BarChannel, Interest
+from mdactors.market.interest import BarChannel
 from mdactors.market.quote import Mode, richer
 from mdactors.protocol import ErrorCode, Request
 from mdactors.web.band import Band
@@ -16,6 +16,7 @@ from mdactors.web.channels import NOT_LOADED, Channel, made_of, read_channels
 from mdactors.web.directory import Directory
 from mdactors.web.groups import Asked, Group, Meant, asked_groups, read_group
 from mdactors.web.paths import MARKET, Path
+from mdactors.web.terms import Terms
 from mdactors.web.wishes import Wishes
 
 Named: TypeAlias = dict[str, tuple[int, str]]
@@ -27,9 +28,10 @@ Made: TypeAlias = dict[Channel, Mapping[int, Mode]]
 class Selection:
     """One session's whole interest; the truth of it."""
 
-    def __init__(self, path: Path, interest: Interest, max_symbols: int) -> None:
+    def __init__(self, path: Path, terms: Terms, max_symbols: int) -> None:
         self.path = path
-        self.interest = interest
+        self.interest = terms.first_interest(path)
+        self._terms = terms
         self._max_symbols = max_symbols
         self._wishes = Wishes()
         self._symbols: dict[int, str] = {}
@@ -75,7 +77,8 @@ class Selection:
             ended = {asked: self._held(asked, request, directory) for asked in groups}
             found = self._unsubscribe(request, found, ended, directory.table)
             self._unwatch(channels)
-        self._renew(pinned=False)
+        events, pinned = self._terms.asking(self.path)
+        self._renew(events=events, pinned=pinned)
         return {
             "event": f"{request.action.lower()}d",
             "id": request.id,
@@ -164,6 +167,10 @@ class Selection:
             self._made.pop(channel, None)
 
     # --- what happens without a request
+
+    def show_pins(self) -> None:
+        """Get what is pinned, until the first request."""
+        self._renew(pinned=True)
 
     def remove(self, tokens: Iterable[int], version: int) -> None:
         """Take out what cannot be streamed, as was found for a version of the interest.
