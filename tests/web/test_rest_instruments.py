@@ -134,8 +134,8 @@ def test_a_search_is_narrowed_by_type_exchange_underlying_and_expiry(listed):
 def test_a_search_is_narrowed_to_what_may_be_bought_on_margin_or_may_not(listed):
     assert found(listed, mtf="true") == [("NSE", "RELIANCE")]
     assert found(listed, mtf="true", mis="false") == []
-    assert found(listed, q="reliance", mtf="false") == [("BSE", "RELIANCE")]
-    assert found(listed, type="STOCK", mis="false") == [("NSE", "INFY"), ("BSE", "RELIANCE")]
+    assert found(listed, q="reliance", mtf="false") == [("BSE", "BSE:RELIANCE")]
+    assert found(listed, type="STOCK", mis="false") == [("NSE", "INFY"), ("BSE", "BSE:RELIANCE")]
     assert len(found(listed, mtf="false")) == len(listed.table) - 1
 
 
