@@ -1,6 +1,6 @@
-"""Real servers on loopback that end with their block: a PostgreSQL and a Redis-compatible one.
+"""Real servers on loopback that end with their block: PostgreSQLs, a pooler and a Redis-compatible one.
 
-Both are found on the machine (Debian's folders, PATH), else in the development packages that bring their
+They are found on the machine (Debian's folders, PATH), else in the development packages that bring their
 binaries. Nothing outside ``folder`` is written; a PostgreSQL is started as an unprivileged user, which it
 insists on.
 """
@@ -72,19 +72,27 @@ class Server:
 
 
 class Postgres(Server):
-    """A PostgreSQL with trust for everybody who comes over loopback; ``dsn`` is its superuser's."""
+    """A PostgreSQL with trust for everybody who comes over loopback; ``dsn`` is its superuser's.
 
-    def __init__(self, folder: Path, port: int) -> None:
+    ``primary``: it is a standby that follows this one, else it begins empty.
+    """
+
+    def __init__(self, folder: Path, port: int, primary: Postgres | None = None) -> None:
         binaries = postgres_binaries()
         user = _unprivileged()
+        self.dsn: str = f"postgresql://postgres@127.0.0.1:{port}/postgres"
         data = folder / "data"
-        data.mkdir()
+        data.mkdir(mode=0o700)
         if user is not None:
             _open_way(folder)
             os.chown(data, user, -1)
-        options = ["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "-N"]
+        if primary is None:
+            options = ["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "-N"]
+            making = [str(binaries / "initdb"), "-D", str(data), *options]
+        else:
+            making = [str(binaries / "pg_basebackup"), "-D", str(data), "-d", primary.dsn, "-R", "-c", "fast"]
         subprocess.run(
-            [binaries / "initdb", "-D", data, *options],
+            making,
             check=True,
             stdout=subprocess.DEVNULL,
             user=user,
@@ -92,7 +100,6 @@ class Postgres(Server):
             cwd=data,
             env=true_time(),
         )
-        self.dsn = f"postgresql://postgres@127.0.0.1:{port}/postgres"
         running = {
             "listen_addresses": "127.0.0.1",
             "unix_socket_directories": "",
@@ -102,16 +109,7 @@ class Postgres(Server):
         command = [str(binaries / "postgres"), "-D", str(data), "-p", str(port)]
         for name, value in running.items():
             command += ["-c", f"{name}={value}"]
-        super().__init__(command, port, self._answers, user)
-
-    def _answers(self) -> bool:
-        import psycopg
-
-        try:
-            psycopg.connect(self.dsn, connect_timeout=2).close()
-        except psycopg.OperationalError:
-            return False
-        return True
+        super().__init__(command, port, lambda: postgres_answers(self.dsn), user)
 
     def send(self, number: int) -> None:
         """Send a signal; one that hangs or wakes goes to those who serve the clients as well."""
@@ -125,6 +123,32 @@ class Postgres(Server):
     def stop(self, number: int = signal.SIGINT) -> None:
         """End it, by default without waiting for its clients."""
         super().stop(number)
+
+
+class Pgbouncer(Server):
+    """A pooler before a PostgreSQL, with one session to lend for each user; ``dsn`` is the superuser's.
+
+    ``mode``: session, transaction or statement.
+    """
+
+    def __init__(
+        self, folder: Path, port: int, server: Postgres, mode: str, users: Sequence[str] = ()
+    ) -> None:
+        binary = pgbouncer_binary()
+        assert binary is not None, "no pgbouncer on this machine"
+        names, settings = folder / "users.txt", folder / "pgbouncer.ini"
+        names.write_text("".join(f'"{name}" ""\n' for name in ("postgres", *users)))
+        settings.write_text(
+            f"[databases]\n* = host=127.0.0.1 port={server.port}\n"
+            f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n"
+            f"auth_type = trust\nauth_file = {names}\npool_mode = {mode}\n"
+            f"default_pool_size = {1 if mode != 'session' else 10}\n"
+        )
+        user = _unprivileged()
+        if user is not None:
+            _open_way(folder)
+        self.dsn = f"postgresql://postgres@127.0.0.1:{port}/postgres"
+        super().__init__([binary, str(settings)], port, lambda: postgres_answers(self.dsn), user)
 
 
 class Redis(Server):
@@ -155,6 +179,26 @@ def postgres(folder: Path) -> Iterator[Postgres]:
 
 
 @contextlib.contextmanager
+def standby(folder: Path, primary: Postgres) -> Iterator[Postgres]:
+    """A PostgreSQL below an empty folder that follows another and takes no writes."""
+    server = Postgres(folder, free_port(), primary)
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+@contextlib.contextmanager
+def pgbouncer(folder: Path, server: Postgres, mode: str, users: Sequence[str] = ()) -> Iterator[Pgbouncer]:
+    """A pooler before a PostgreSQL."""
+    pooler = Pgbouncer(folder, free_port(), server, mode, users)
+    try:
+        yield pooler
+    finally:
+        pooler.stop()
+
+
+@contextlib.contextmanager
 def redis(folder: Path, *options: str) -> Iterator[Redis]:
     """A fresh Redis-compatible server; ``options`` as on its command line."""
     server = Redis(folder, free_port(), *options)
@@ -181,6 +225,22 @@ def postgres_binaries() -> Path:
     assert spec.origin is not None
     packaged = sorted(Path(spec.origin).parent.glob("**/bin/postgres"))
     return packaged[-1].parent
+
+
+def postgres_answers(dsn: str) -> bool:
+    """Whether a PostgreSQL, or a pooler, takes connections."""
+    import psycopg
+
+    try:
+        psycopg.connect(dsn, connect_timeout=2).close()
+    except psycopg.OperationalError:
+        return False
+    return True
+
+
+def pgbouncer_binary() -> str | None:
+    """The pooler on PATH, or where Debian puts it; None where there is none."""
+    return shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")
 
 
 def redis_binary() -> str:

@@ -15,6 +15,7 @@ from bench._program import DATA
 
 _ROWS = "SELECT epoch, instrument_token, seq, raw_tick_data FROM ticks ORDER BY 1, 2, 3"
 _COUNT = "SELECT count(*) FROM ticks"
+_SAID = "SELECT (SELECT count(*) FROM refused_ticks) + (SELECT count(*) FROM journal_gaps)"
 _PAGE_ROWS = 5000
 
 
@@ -29,6 +30,9 @@ class Shelf(Protocol):
 
     def count(self) -> int:
         """How many rows; 0 while there is no table yet."""
+
+    def complaints(self) -> int:
+        """How many ticks it has set aside, and gaps it knows of."""
 
 
 class SqliteShelf:
@@ -53,6 +57,11 @@ class SqliteShelf:
             except sqlite3.OperationalError:
                 return 0
 
+    def complaints(self) -> int:
+        """How many ticks it has set aside, and gaps it knows of."""
+        with contextlib.closing(sqlite3.connect(self._path)) as database:
+            return int(database.execute(_SAID).fetchone()[0])
+
 
 class PostgresShelf:
     """A database of a running server."""
@@ -76,4 +85,10 @@ class PostgresShelf:
                 found = database.execute(_COUNT).fetchone()
             except psycopg.errors.UndefinedTable:
                 return 0
+        return int(found[0]) if found else 0
+
+    def complaints(self) -> int:
+        """How many ticks it has set aside, and gaps it knows of."""
+        with psycopg.connect(self._dsn) as database:
+            found = database.execute(_SAID).fetchone()
         return int(found[0]) if found else 0

@@ -103,6 +103,7 @@ def test_an_answer_sorts_what_was_asked_into_symbols_unknown_and_rejected():
         "event": "subscribed",
         "id": 0,
         "symbols": {"a": "A"},
+        "instrumentTokens": {"a": 1},
         "unknown": ["c"],
         "rejected": [{"symbol": "B", "asked": "b", "reason": "no capacity"}],
     }

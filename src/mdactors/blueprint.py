@@ -243,7 +243,7 @@ class Blueprint:
             "catalogue": self._catalogue,
             "path": self._archive.folder / instruments.FILE,
             "refresh_at": self._settings.instruments.refresh_at,
-            "readers": [*self.normalizers.values(), self.manager, self.views],
+            "readers": [*self.normalizers.values(), self.hub, self.manager, self.views],
             "hub": self.hub,
         }
         return ChildSpec(self.master, InstrumentMaster, arguments)

@@ -17,7 +17,7 @@ import msgspec
 
 from mdactors import service
 from mdactors.adapter import Secret
-from mdactors.errors import PositionMoved, StoreError
+from mdactors.errors import StoreError
 from mdactors.store.carrier import DirectCarrier
 from mdactors.store.carrier_process import Answer, Errand, Failed, Part, encode
 from mdactors.store.opening import open_stores
@@ -66,7 +66,7 @@ class _Carrying:
                 self._carrier = self._open()
             return self._carrier.carry(part.after, part.upto, part.limit)
         except StoreError as error:
-            return Failed(str(error), moved=isinstance(error, PositionMoved))
+            return Failed.of(error)
 
     def _open(self) -> DirectCarrier:
         store, _bars = open_stores(self._errand.store, Path(self._errand.folder))

@@ -20,7 +20,7 @@ from mdactors import service
 from mdactors.adapter import BrokerAdapter, Download, Secret
 from mdactors.config import SQL_SOURCE, Settings
 from mdactors.errors import BrokerError, BrokerUnavailable, MdactorsError, StoreError
-from mdactors.market import ist
+from mdactors.market import ist, naming
 from mdactors.market.instrument import InstrumentRow
 from mdactors.market.instruments import FILE as TABLE
 from mdactors.market.instruments import InstrumentTable
@@ -73,8 +73,8 @@ def _end_with(connection: Connection) -> None:
 def load(order: Order, tell: Tell) -> Loaded:
     """Download, read, merge and write all that is ordered.
 
-    A source that fails, or lists fewer than half of what it did, keeps the rows it had. Waits while another
-    process loads into the same folder.
+    A source that fails, or lists fewer than half of what it did, keeps the rows it had. Names that the
+    table before gave today stay. Waits while another process loads into the same folder.
 
     Raises:
         BrokerError: no source has any rows, or one whose rows were there has none any more; nothing is
@@ -84,33 +84,41 @@ def load(order: Order, tell: Tell) -> Loaded:
     downloads = Downloads(Path(order.folder) / FOLDER)
     with downloads.locked():
         settings = Settings(brokers=order.brokers, instruments=order.instruments)
-        fetching = _Fetching(order, make_adapters(settings), downloads, tell)
+        today = ist.date(clock_of(order.timeline).time_ns()).isoformat()
+        fetching = _Fetching(order, make_adapters(settings), downloads, tell, today)
         names = order.instruments.sources or list(order.brokers)
         listed = {name: fetching.rows(name) for name in names}
         merged = _merged(order, listed)
-        if not merged.by_token or _loses_a_broker(order, listed):
+        before = _table_before(order)
+        if not merged.by_token or (before and _loses_a_broker(order, listed, before)):
             raise BrokerError("; ".join(fetching.failures) or "no source of instruments is configured")
-        return _write(order, merged, fetching)
+        return _write(order, merged, fetching, before, today)
 
 
-def _loses_a_broker(order: Order, listed: Mapping[str, Rows]) -> bool:
+def _table_before(order: Order) -> InstrumentTable | None:
+    """The table that is there; None where there is none, or none that can be read."""
+    try:
+        return InstrumentTable.load(Path(order.folder) / TABLE)
+    except StoreError:
+        return None
+
+
+def _loses_a_broker(order: Order, listed: Mapping[str, Rows], before: InstrumentTable) -> bool:
     """Whether a source has no rows, and the table that is there has some of its broker's."""
     empty = [order.instruments.source(source) for source, rows in listed.items() if not rows]
-    adapters = [adapter for adapter, further in empty if not further]
-    try:
-        before = InstrumentTable.load(Path(order.folder) / TABLE) if adapters else None
-    except StoreError:
-        return False
-    return before is not None and any(before.broker_tokens(adapter) for adapter in adapters)
+    return any(before.broker_tokens(adapter) for adapter, further in empty if not further)
 
 
-def _write(order: Order, merged: Merged, fetching: _Fetching) -> Loaded:
+def _write(
+    order: Order, merged: Merged, fetching: _Fetching, before: InstrumentTable | None, today: str
+) -> Loaded:
     """Put the files in the place of those before, and fill what other programs read."""
     folder = Path(order.folder)
     sectors = load_sectors(order.sectors, folder)
     known = [sector for code in sectors.codes() if (sector := sectors.find(code))]
-    rows = list(merged.rows(order.instruments.series, sectors.sector_of))
-    table = InstrumentTable.of(rows, merged.tokens)
+    rows: Sequence[InstrumentRow] = list(merged.rows(order.instruments.series, sectors.sector_of))
+    named = naming.name(rows, before.in_force(today) if before is not None else None)
+    rows, table = named.rows, InstrumentTable.of_named(named, merged.tokens, today)
     instruments_sqlite.write(folder / instruments.FILE, rows, known)
     table.save(folder / TABLE)
     strangers = [each for found in merged.strangers.values() for each in found]
@@ -126,7 +134,12 @@ class _Fetching:
     """Gets the rows of each source, and remembers what went wrong."""
 
     def __init__(
-        self, order: Order, adapters: Mapping[str, BrokerAdapter], downloads: Downloads, tell: Tell
+        self,
+        order: Order,
+        adapters: Mapping[str, BrokerAdapter],
+        downloads: Downloads,
+        tell: Tell,
+        today: str,
     ) -> None:
         self.failures: list[str] = []
         self.counts: dict[str, int] = {}
@@ -134,6 +147,7 @@ class _Fetching:
         self._adapters = adapters
         self._tell = tell
         self._downloads = downloads
+        self._today = today
 
     def rows(self, source: str) -> Rows:
         """The newest rows of a source; none where there never were any."""
@@ -147,9 +161,8 @@ class _Fetching:
             self.failures.append(str(error))
         if not rows and kept is not None:
             # An old list cannot say what has expired since.
-            today = ist.date(clock_of(self._order.timeline).time_ns()).isoformat()
             read = self._read(source, kept.download.data, kept.rows)
-            rows = [(row, token) for row, token in read if not row.expiry or row.expiry >= today]
+            rows = [(row, token) for row, token in read if not row.expiry or row.expiry >= self._today]
         self.counts[source] = len(rows)
         return rows
 

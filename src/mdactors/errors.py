@@ -11,6 +11,7 @@
     │   └── BrokerUnavailable   the network or the broker's service is away: try again
     ├── StoreError              a store cannot be opened, read or written
     │   ├── PositionMoved       somebody else stores this journal
+    │   ├── TableFault          a table refuses rows that are good: a person has to mend it
     │   └── JournalFull         the journal's disk, or its share of it, is full
     └── SimulatorError          a simulator cannot be built from what it was given
 
@@ -67,6 +68,10 @@ class StoreError(MdactorsError):
 
 class PositionMoved(StoreError):
     """The store's position of a journal is not the one that was expected: another writer is at work."""
+
+
+class TableFault(StoreError):
+    """A table refuses rows that are good; nothing was written, and everything can be once it is mended."""
 
 
 class JournalFull(StoreError):

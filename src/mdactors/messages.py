@@ -58,7 +58,7 @@ class NewestWanted(Message, frozen=True):
     """The hub (of a Normalizer) or the MarketViews (of the hub) started afresh: every newest tick, please."""
 
 
-# --- Normalizer, SubscriptionManager, MarketViews ------------------------------------------------------
+# --- Normalizer, SessionHub, SubscriptionManager, MarketViews ------------------------------------------
 
 
 class InstrumentsLoaded(Message, frozen=True):
@@ -184,8 +184,11 @@ class RouteSet(Message, frozen=True):
     """The finished answer; empty where none is due."""
     refused: frozenset[int] = frozenset()
     """Instrument tokens that were asked for and cannot be streamed."""
+    welcome: bool = False
+    """Whether events begin with this, the first of them a welcome."""
     streams: Mapping[str, Mapping[str, int]] = {}
-    """For whom everything is sent: indices, stocks … -> how many ``streamed`` of how many ``listed``."""
+    """Of the welcome, where everything is sent: indices, stocks … -> how many ``streamed`` of how many
+    ``listed``."""
 
 
 class RoutesKnown(Message, frozen=True):

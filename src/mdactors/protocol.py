@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 import struct
 from collections.abc import Mapping, Sequence
@@ -35,23 +36,27 @@ _encode = msgspec.json.Encoder().encode
 # --- What clients ask ---------------------------------------------------------------------------------
 
 
+Listed = Annotated[list[str], msgspec.Meta(min_length=1)]
+"""Who names nothing has made a mistake."""
+
+
 class Request(msgspec.Struct, frozen=True):
     """One request of a client; fields that are not known are ignored."""
 
     action: Literal["SUBSCRIBE", "UNSUBSCRIBE"]
     type: InstrumentType | None = None
-    symbols: list[str] | None = None
+    symbols: Listed | None = None
     mode: Mode = "quote"
     id: Any = None
     """Any JSON; echoed."""
-    keys: list[str] | None = None
+    keys: Listed | None = None
     sector: str | None = None
     underlying: str | None = None
     expiry: str | None = None
     """ISO date, of ``underlying``; the nearest where there is none."""
     strikes: Annotated[int, msgspec.Meta(ge=0)] | None = None
     """How many of ``underlying`` on each side of the one at the money; all where there is none."""
-    channels: list[str] | None = None
+    channels: Listed | None = None
 
     def refusal(self, code: ErrorCode, message: str, field: str = "") -> BadRequest:
         """What to raise where this request cannot be served."""
@@ -61,14 +66,14 @@ class Request(msgspec.Struct, frozen=True):
 EXPECTED = {
     "action": "SUBSCRIBE or UNSUBSCRIBE",
     "type": "INDEX, STOCK, FUTURE or OPTION",
-    "symbols": "a list of names",
+    "symbols": "a list of names, of one at least",
     "mode": "ltp, quote, full or depth30",
-    "keys": "a list of instrument keys",
+    "keys": "a list of instrument keys, of one at least",
     "sector": "the code, name or industry of a sector, as text",
     "underlying": "the name of an underlying, as text",
     "expiry": "a date, as 2026-11-24",
     "strikes": "a whole number from 0 on",
-    "channels": "a list of channels",
+    "channels": "a list of channels, of one at least",
 }
 """What a request's field must be, for a person."""
 
@@ -101,6 +106,7 @@ def parse_request(data: bytes | str) -> Request:
     Raises:
         BadRequest: it is not a JSON object, or a field is missing or wrong.
     """
+    data = data.removeprefix("\ufeff") if isinstance(data, str) else data.removeprefix(codecs.BOM_UTF8)
     try:
         raw = msgspec.json.decode(data)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
@@ -109,6 +115,9 @@ def parse_request(data: bytes | str) -> Request:
         raise BadRequest(ErrorCode.INVALID_JSON, "a request is one JSON object, this is another value")
     if raw.get("mode") is None:
         raw.pop("mode", None)
+    if raw.get("action") == "UNSUBSCRIBE" and isinstance(symbols := raw.get("symbols"), list):
+        # As `subscribed` said the tokens.
+        raw["symbols"] = [str(each) if type(each) is int else each for each in symbols]
     try:
         return msgspec.convert(raw, Request)
     except msgspec.ValidationError as error:
@@ -140,6 +149,8 @@ def request_answer(
     if request.get("id") is not None:
         answer["id"] = request["id"]
     answer["symbols"] = {name: symbol for name, symbol in symbols.items() if tokens[name] not in refused}
+    if request["event"] == "subscribed":
+        answer["instrumentTokens"] = {name: tokens[name] for name in answer["symbols"]}
     answer["unknown"] = list(request["unknown"])
     answer["rejected"] = [
         {"symbol": symbol, "asked": name, "reason": refused[tokens[name]]}
@@ -215,7 +226,7 @@ def candle_event(bar: Bar) -> bytes:
     instrument = bar.instrument
     event = {
         "event": "candle",
-        "symbol": instrument.symbol,
+        "symbol": instrument.answered,
         "instrumentToken": instrument.token,
         "exchange": instrument.exchange,
         "interval": bar.interval,
@@ -307,3 +318,5 @@ class Delivery(msgspec.Struct):
     """Instrument tokens that cannot be streamed: the sessions take them out of their interest."""
     version: int = 0
     """Of the interest of which they are refused: what a session has asked for since is not meant."""
+    welcomes: bool = False
+    """Whether it begins with the session's welcome, before which no event comes."""

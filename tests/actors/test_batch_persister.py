@@ -470,7 +470,8 @@ def test_damage_in_the_journal_is_an_alarm_and_the_rest_is_stored(
     wait_until(lambda: idle.alarms("journal-damage") == [True])
     wait_until(lambda: idle.counters()["waiting"] == 0)
     assert idle.store.count() == 300
-    (alarm,) = idle.counters()["alarms"]
+    alarm, missing = idle.counters()["alarms"]
+    assert (missing["id"], missing["text"].split()[0]) == ("store-missing", "3")
     assert "segment 1" in alarm["text"]
 
 

@@ -38,7 +38,7 @@ SHARES = {
 ONE, TWO, THREE, FOUR, FIVE = (SHARES[n].token for n in range(1, 6))
 EVENING_NS = int(dt.datetime.fromisoformat("2026-11-20T23:59:50+05:30").timestamp()) * 1_000_000_000
 SECTORS = Sectors([Sector("IT", "Information Technology", symbols=("SHARE3", "SHARE4"))])
-UNASKED = Interest(events=True, pinned=True)
+UNASKED = Interest(pinned=True)
 
 
 def table(*numbers: int) -> InstrumentTable:
@@ -166,7 +166,7 @@ def test_who_has_asked_for_nothing_gets_what_is_pinned_as_it_changes(rig: Rig) -
     for session in ("early", "late"):
         interest = rig.routes(session)
         assert interest.everything is not None
-        assert (interest.everything.tokens, interest.shape) == ({ONE}, "flat")
+        assert (interest.everything.tokens, interest.everything_view.shape) == ({ONE}, "flat")
     rig.pin(TWO)
     assert rig.routes("early").everything.tokens == {ONE, TWO}  # type: ignore[union-attr]
     rig.ask(UnpinAsked(frozenset({ONE, TWO})))

@@ -11,6 +11,7 @@ import pytest
 from mdactors.actors.session_hub import SessionHub
 from mdactors.market.candle import Bar, Interval
 from mdactors.market.instrument import Instrument
+from mdactors.market.instruments import InstrumentTable
 from mdactors.market.interest import BarChannel, Filter, Interest
 from mdactors.market.quote import Quote
 from mdactors.market.tick import Tick
@@ -19,6 +20,7 @@ from mdactors.messages import (
     BarsPublished,
     FeedStatusChanged,
     GapFound,
+    InstrumentsLoaded,
     NewestKnown,
     NewestWanted,
     RouteDropped,
@@ -69,8 +71,8 @@ class Rig:
         self.tree = run_tree([ChildSpec(self.address, SessionHub, arguments)])
         self.address.tell(RoutesKnown({}))
 
-    def route(self, session: str, interest: Interest, **answer: Any) -> None:
-        self.address.tell(RouteSet(session, interest, answer))
+    def route(self, session: str, interest: Interest, *, welcome: bool = False, **answer: Any) -> None:
+        self.address.tell(RouteSet(session, interest, answer, welcome=welcome))
 
     def publish(self, *ticks: Tick) -> None:
         self.address.tell(TicksPublished(ticks))
@@ -105,6 +107,16 @@ def test_a_session_gets_only_what_it_asked_for(rig: Rig) -> None:
     rig.route("b", Interest({INFY.token: "quote"}))
     rig.publish(tick(RELIANCE, 1), tick(INFY, 1), tick(NIFTY, 1))
     assert (rig.names("a"), rig.names("b")) == (["RELIANCE"], ["INFY"])
+
+
+def test_a_snapshot_has_the_name_of_the_newest_table(rig: Rig) -> None:
+    bse = Instrument(128083204, "RELIANCE", "BSE", "BSE_EQ", "STOCK", "BSE_EQ|INE002A01018")
+    rig.publish(tick(bse, 1), tick(INFY, 1))
+    for day in ("2026-11-19", "2026-11-20"):
+        rig.address.tell(InstrumentsLoaded(InstrumentTable.of([RELIANCE, bse], {}, day)))
+    rig.route("a", Interest({bse.token: "quote", INFY.token: "quote"}))
+    rig.settle()
+    assert rig.names("a") == ["BSE:RELIANCE", "INFY"]
 
 
 def test_a_filter_gets_everything_that_it_admits(rig: Rig) -> None:
@@ -183,7 +195,7 @@ def test_a_session_that_is_gone_gets_nothing(rig: Rig) -> None:
 
 def test_events_go_to_those_who_want_them_beginning_with_welcome(rig: Rig) -> None:
     rig.address.tell(FeedStatusChanged("test", "live"))
-    rig.route("a", Interest(events=True))
+    rig.route("a", Interest(events=True), welcome=True)
     rig.route("b", Interest({RELIANCE.token: "quote"}))
     rig.settle()
     rig.address.tell(FeedStatusChanged("test", "stale", "no data"))
@@ -193,6 +205,32 @@ def test_events_go_to_those_who_want_them_beginning_with_welcome(rig: Rig) -> No
     assert rig.names("a") == ["welcome", "status", "gap", "alarm"]
     assert rig.heard("a")[0]["sources"][0]["status"] == "live"
     assert rig.names("b") == []
+
+
+def test_events_that_begin_with_a_request_begin_with_welcome_before_its_answer(rig: Rig) -> None:
+    rig.publish(tick(RELIANCE, 1))
+    rig.route("a", Interest())
+    rig.address.tell(FeedStatusChanged("test", "live"))
+    asked = Interest({RELIANCE.token: "quote"}, events=True)
+    rig.route("a", asked, welcome=True, event="subscribed")
+    rig.route("a", asked, event="subscribed")
+    rig.address.tell(FeedStatusChanged("test", "closed"))
+    rig.settle()
+    assert rig.names("a") == ["welcome", "subscribed", "RELIANCE", "subscribed", "status"]
+    assert [delivery.welcomes for delivery in rig.deliveries] == [True, False, False]
+
+
+def test_who_was_welcomed_is_not_welcomed_again(rig: Rig, wait_until: Callable[..., None]) -> None:
+    interest = Interest(events=True)
+    rig.route("a", interest, welcome=True)
+    rig.route("a", interest, welcome=True)  # a fresh SubscriptionManager does not know better
+    rig.settle()
+    rig.address.tell(Kill("a bug"))
+    rig.route("a", interest, event="subscribed")
+    wait_until(lambda: len(rig.manager.of(RoutesWanted)) == 2)
+    rig.address.tell(RoutesKnown({"a": interest}))
+    rig.settle()
+    assert rig.names("a") == ["welcome", "subscribed"]
 
 
 def test_a_refused_token_is_told_to_the_session(rig: Rig) -> None:
@@ -205,7 +243,7 @@ def test_a_fresh_hub_holds_ticks_back_until_it_knows_the_routes(
     rig: Rig, wait_until: Callable[..., None]
 ) -> None:
     interest = Interest({RELIANCE.token: "quote"}, events=True)
-    rig.route("a", interest)
+    rig.route("a", interest, welcome=True)
     rig.settle()
     rig.address.tell(Kill("a bug"))
     rig.publish(tick(RELIANCE, 1), tick(RELIANCE, 2))
@@ -227,7 +265,7 @@ def test_who_connects_and_subscribes_while_the_hub_is_down_misses_nothing(
     opened = Interest(events=True)
     asked = Interest({RELIANCE.token: "quote", INFY.token: "quote"}, events=True)
     rig.publish(tick(RELIANCE, 1))
-    rig.route("a", opened)
+    rig.route("a", opened, welcome=True)
     rig.route("a", asked, event="subscribed")
     rig.address.tell(AlarmChanged("store", "away"))
     rig.publish(tick(RELIANCE, 2))
@@ -278,11 +316,12 @@ def test_bars_go_to_those_who_watch_their_width_and_instrument(rig: Rig) -> None
     rig.route("seconds", watching(BarChannel("1s")))
     rig.route("infy", watching(BarChannel("1m", INFY.token)))
     rig.route("ticks", Interest({RELIANCE.token: "quote"}, events=True))
+    rig.address.tell(AlarmChanged("store", "away"))
     rig.finish(bar(RELIANCE), bar(INFY), bar(RELIANCE, "1s"))
     assert [each["symbol"] for each in rig.heard("minutes")] == ["RELIANCE", "INFY"]
     assert [(each["symbol"], each["interval"]) for each in rig.heard("seconds")] == [("RELIANCE", "1s")]
     assert [each["symbol"] for each in rig.heard("infy")] == ["INFY"]
-    assert rig.names("ticks") == ["welcome"]
+    assert rig.names("ticks") == ["alarm"]
 
 
 def test_who_watches_all_bars_and_one_of_them_gets_that_one_once(rig: Rig) -> None:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
 
 from mdactors.actors.session_hub import SessionHub
@@ -28,7 +29,7 @@ def tick(instrument: Instrument, seq: int, price: float | None = 100.0) -> Tick:
 
 def pinned(*instruments: Instrument) -> Interest:
     tokens = frozenset(instrument.token for instrument in instruments)
-    return Interest(everything=Filter(tokens=tokens), shape="flat", events=True, pinned=True)
+    return Interest(pinned=True).with_pins(tokens)
 
 
 class Rig:
@@ -74,8 +75,7 @@ def test_what_is_newly_pinned_is_sent_as_it_is_known_and_nothing_twice(rig: Rig)
     rig.route(pinned(RELIANCE))
     rig.route(pinned(RELIANCE, INFY))
     rig.publish(tick(RELIANCE, 2), tick(INFY, 2), tick(TCS, 2))
-    welcome, *ticks = rig.heard()
-    assert welcome["event"] == "welcome"
+    ticks = rig.heard()
     assert [(each["symbol"], each["seq"]) for each in ticks] == [
         ("RELIANCE", 1), ("INFY", 1), ("RELIANCE", 2), ("INFY", 2),
     ]  # fmt: skip
@@ -86,7 +86,7 @@ def test_who_begins_to_choose_gets_what_it_chose_and_no_more_in_its_own_shape(ri
     rig.route(pinned(RELIANCE, INFY))
     rig.publish(tick(RELIANCE, 1))
     heard = len(rig.heard())
-    rig.route(Interest({RELIANCE.token: "quote"}, events=True), answer={"event": "subscribed"})
+    rig.route(Interest({RELIANCE.token: "quote"}), answer={"event": "subscribed"})
     rig.publish(tick(RELIANCE, 2), tick(INFY, 2))
     answer, snapshot, live = rig.heard()[heard:]
     assert answer == {"event": "subscribed"}
@@ -94,9 +94,17 @@ def test_who_begins_to_choose_gets_what_it_chose_and_no_more_in_its_own_shape(ri
     assert (live["symbol"], live["seq"]) == ("RELIANCE", 2)
 
 
+def test_who_chooses_and_keeps_the_pins_gets_each_in_its_shape_and_nothing_twice(rig: Rig) -> None:
+    chosen = msgspec.structs.replace(pinned(RELIANCE, INFY), tokens={RELIANCE.token: "quote"})
+    rig.route(chosen)
+    rig.publish(tick(RELIANCE, 1), tick(INFY, 1), tick(TCS, 1))
+    assert [(each["symbol"], "ltp" in each) for each in rig.heard()] == [("RELIANCE", False), ("INFY", True)]
+
+
 def test_the_welcome_says_how_much_streams_to_whom_everything_is_sent(rig: Rig) -> None:
     streams = {"stocks": {"streamed": 500, "listed": 2455}}
-    rig.route(Interest(everything=Filter(frozenset({"STOCK"})), events=True), streams=streams)
+    interest = Interest(everything=Filter(frozenset({"STOCK"})), events=True)
+    rig.route(interest, welcome=True, streams=streams)
     assert rig.heard()[0]["streams"] == streams
 
 

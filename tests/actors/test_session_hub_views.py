@@ -54,8 +54,8 @@ class Rig:
         run_tree([ChildSpec(self.address, SessionHub, arguments)])
         self.address.tell(RoutesKnown({}))
 
-    def route(self, session: str, interest: Interest, **answer: Any) -> None:
-        self.address.tell(RouteSet(session, interest, answer))
+    def route(self, session: str, interest: Interest, *, welcome: bool = False, **answer: Any) -> None:
+        self.address.tell(RouteSet(session, interest, answer, welcome=welcome))
         self.settle()
 
     def publish(self, **values: int) -> None:
@@ -84,7 +84,7 @@ def rig(listen: Callable[[str], Any], run_tree: Callable[..., Any]) -> Rig:
 def test_a_view_goes_to_who_watches_its_channel_as_the_same_bytes_under_its_name(rig: Rig) -> None:
     rig.route("a", watching(GAINERS))
     rig.route("b", watching(GAINERS, LOSERS))
-    rig.route("c", Interest(events=True))
+    rig.route("c", Interest(events=True), welcome=True)
     rig.publish(movers_gainers=1, movers_losers=2)
     assert (rig.heard("a"), rig.heard("b"), rig.heard("c")) == ([1], [1, 2], ["welcome"])
     gainers = rig.deliveries[1]
@@ -164,7 +164,7 @@ def test_views_that_start_while_the_hub_recovers_are_given_all_once_it_has(
 
 
 def test_a_brokers_new_word_for_a_segment_is_no_new_status_of_its_feed(rig: Rig) -> None:
-    rig.route("a", Interest(events=True))
+    rig.route("a", Interest(events=True), welcome=True)
     rig.address.tell(FeedStatusChanged("test", "live"))
     rig.address.tell(FeedStatusChanged("test", "live", segments={"NSE_EQ": "CLOSING_START"}))
     rig.address.tell(FeedStatusChanged("test", "closed", segments={"NSE_EQ": "CLOSING_START"}))

@@ -109,4 +109,6 @@ def test_it_says_so_and_goes_on_by_itself(rig: Rig, wait_until: Wait, suffixes: 
     assert rows[0] <= released + 1
     rig.tell(10)
     wait_until(lambda: rig.stored() == list(range(rows[0], 411)), 20)
-    wait_until(lambda: rig.alarms() == [("store", True), ("store", False)])
+    # Of a file that went, what the journal had released is missing.
+    missing = [("store-missing", True)] if rows[0] > 1 else []
+    wait_until(lambda: sorted(rig.alarms()) == sorted([("store", True), ("store", False), *missing]))

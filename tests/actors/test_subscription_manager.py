@@ -127,7 +127,14 @@ def test_a_wish_is_routed_answered_and_streamed_in_the_upstream_mode(
     wait_until(lambda: rig.streamed()[0] == {token(1)})
     assert rig.connections[0].of(SetInterest)[-1].wanted == {token(1): "full"}
     assert rig.answers() == [
-        {"event": "subscribed", "id": 5, "symbols": {"SHARE1": "SHARE1"}, "unknown": [], "rejected": []}
+        {
+            "event": "subscribed",
+            "id": 5,
+            "symbols": {"SHARE1": "SHARE1"},
+            "instrumentTokens": {"SHARE1": token(1)},
+            "unknown": [],
+            "rejected": [],
+        }
     ]
 
 
@@ -144,6 +151,14 @@ def test_what_does_not_fit_on_one_connection_goes_to_the_next(
 ) -> None:
     rig.report("a", wish(1, 2, 3))
     wait_until(lambda: rig.streamed() == [{token(1), token(2)}, {token(3)}])
+
+
+def test_what_is_refused_is_listed_under_its_own_name(rig: Rig, wait_until: Callable[..., None]) -> None:
+    twin = Instrument(1 << 8 | 4, "SHARE1", "BSE", "BSE_EQ", "STOCK", "BSE_EQ|SHARE1")
+    every = [*SHARES.values(), twin]
+    rig.address.tell(InstrumentsLoaded(InstrumentTable.of(every, {"kite": {token(1): token(1)}})))
+    rig.report("a", Interest({twin.token: "quote"}))
+    wait_until(lambda: [each["symbol"] for each in rig.status()["refused"]] == ["BSE:SHARE1"])
 
 
 def test_what_fits_nowhere_is_rejected_listed_and_taken_out_of_the_routes(
@@ -342,6 +357,17 @@ def test_who_gets_everything_is_told_how_much_of_it_streams(
     wait_until(lambda: len(rig.hub.of(RouteSet)) == 3)
     streams = [route.streams for route in rig.hub.of(RouteSet)]
     assert streams == [{}, {}, {"stocks": {"streamed": 1, "listed": 7}}]
+
+
+def test_the_first_interest_with_events_is_welcomed_and_no_other(
+    rig: Rig, wait_until: Callable[..., None]
+) -> None:
+    with_events = Interest({token(1): "ltp"}, events=True)
+    for interest in (wish(1), with_events, with_events):
+        rig.report("a", interest)
+    rig.report("b", with_events, request(1))
+    wait_until(lambda: len(rig.hub.of(RouteSet)) == 4)
+    assert [route.welcome for route in rig.hub.of(RouteSet)] == [False, True, False, True]
 
 
 def test_channels_ride_along_to_the_hub_and_into_the_answer(

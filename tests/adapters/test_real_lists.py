@@ -239,3 +239,50 @@ def test_every_share_of_nse_is_found_by_its_symbol(lists: Lists):
             assert table.resolve(row.symbol) == row
         assert table.resolve(f"{row.exchange}:{row.symbol}").symbol == row.symbol
         assert table.resolve(str(row.token)) == row
+
+
+def test_no_answered_name_means_another_instrument(lists: Lists):
+    """Of 128,292 instruments 14,429 need more than their symbol, 2,690 shares and funds of BSE among them."""
+    table = lists.table
+    longer: Counter[str] = Counter()
+    for token, each in table.by_token.items():
+        found = table.resolve(each.answered)
+        assert found is not None
+        assert found.token == token, each
+        longer[each.segment] += bool(each.own_name)
+    print(f"\n{len(table)} instruments, with more than their symbols: {dict(+longer)}")
+    assert longer["BSE_EQ"] == 2690
+    assert not {"NSE_EQ", "NSE_INDEX", "NSE_FO"} & set(+longer), "a bare symbol is NSE's"
+
+
+@pytest.mark.parametrize(
+    ("name", "answered"),
+    [
+        ("BSE:RELIANCE", "BSE:RELIANCE"),
+        ("BSE_EQ|INE002A01018", "BSE:RELIANCE"),
+        ("RELIANCE", "RELIANCE"),
+        ("BSE:SENSEX", "SENSEX"),
+        ("BSE SENSEX SIXTY 65:35", "BSE SENSEX SIXTY 65:35"),
+        ("BSE:INFRA", "BSE:INFRA"),
+        ("BSE_INDEX|INFRA", "BSE_INDEX|INFRA"),
+        ("MCX:GOLD26OCTFUT", "MCX:GOLD26OCTFUT"),
+        ("CRUDEOIL26SEPFUT", "CRUDEOIL26SEPFUT"),
+        ("BANKNIFTY", "NIFTY BANK"),
+    ],
+)
+def test_what_a_name_is_answered_with(lists: Lists, name: str, answered: str):
+    found = lists.table.resolve(name)
+    assert found is not None
+    assert found.answered == answered
+
+
+def test_without_nses_rows_at_noon_the_names_of_bses_stay(lists: Lists):
+    cash = [row for row in lists.rows.values() if not row.is_derivative]
+    morning = InstrumentTable.of(cash, {}, "2026-08-18")
+    noon = InstrumentTable.of([row for row in cash if row.exchange != "NSE"], {}, "2026-08-18", morning)
+    for token, each in noon.by_token.items():
+        assert each == morning.by_token[token]
+        found = noon.resolve(each.answered)
+        assert found is not None
+        assert found.token == token
+    assert not any(noon.resolve(row.symbol) for row in cash if row.exchange == "NSE")

@@ -13,14 +13,18 @@ LONGEST_SECONDS = 1.2
 
 
 def test_sqlite_holds_what_was_sent_up_to_a_second_before_each_kill(tmp_path):
-    verdict = torment(tmp_path, SqliteShelf(tmp_path), plan(ROUNDS, 1, LONGEST_SECONDS))
+    shelf = SqliteShelf(tmp_path)
+    verdict = torment(tmp_path, shelf, plan(ROUNDS, 1, LONGEST_SECONDS))
     assert not verdict.guilty, verdict
+    assert shelf.complaints() == 0
     assert verdict.runs == ROUNDS + 1
     assert verdict.worst_tail_seconds <= 1.0
 
 
 def test_postgres_holds_what_was_sent_up_to_a_second_before_each_kill(tmp_path, postgres):
-    verdict = torment(tmp_path, PostgresShelf(postgres.dsn), plan(ROUNDS, 2, LONGEST_SECONDS))
+    shelf = PostgresShelf(postgres.dsn)
+    verdict = torment(tmp_path, shelf, plan(ROUNDS, 2, LONGEST_SECONDS))
     assert not verdict.guilty, verdict
+    assert shelf.complaints() == 0
     assert verdict.runs == ROUNDS + 1
     assert verdict.worst_tail_seconds <= 1.0

@@ -15,6 +15,7 @@ from mdactors.market.tick import Tick
 from mdactors.store.opening import open_stores
 
 RELIANCE = Instrument(738561, "RELIANCE", "NSE", "NSE_EQ", "STOCK", "NSE_EQ|INE002A01018", series="EQ")
+BSE_RELIANCE = Instrument(128083204, "RELIANCE", "BSE", "BSE_EQ", "STOCK", "BSE_EQ|INE002A01018", series="A")
 INFY = Instrument(408065, "INFY", "NSE", "NSE_EQ", "STOCK", "NSE_EQ|INE009A01021", series="EQ")
 
 
@@ -27,7 +28,7 @@ class Folder:
         self.config = root / "config.yaml"
         self.config.write_text(f"data_dir: {self.data}\n")
         self.settings = StoreSettings()
-        table = InstrumentTable.build({"x": [(each, each.token) for each in (RELIANCE, INFY)]})
+        table = InstrumentTable.build({"x": [(each, each.token) for each in (RELIANCE, BSE_RELIANCE, INFY)]})
         table.save(self.data / "instruments.msgpack")
 
     def keep(self, ticks: list[Tick]) -> None:

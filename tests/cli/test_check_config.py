@@ -63,6 +63,37 @@ def test_a_database_without_an_address_is_refused_by_check_and_run(
     assert run.stderr.startswith("mdactors: store.url: must look like postgresql://")
 
 
+@pytest.mark.parametrize(
+    ("section", "said"),
+    [
+        (
+            "store: {kind: postgres, url: 'jdbc:postgresql://h/db?sslfactory=org.example.Mine'}",
+            "store.url: sslfactory=org.example.Mine has no counterpart in libpq",
+        ),
+        (
+            "store: {kind: postgres, url: 'postgresql://h/db?currentSchema=ticks'}",
+            "store.url: currentSchema=ticks is for store.schema to say (public)",
+        ),
+        (
+            "instruments: {sources: [sql], sql: {adapter: kite, "
+            "url: 'jdbc:postgresql://h/db?socketFactory=org.example.Mine'}}",
+            "instruments.sql.url: socketFactory is not understood",
+        ),
+    ],
+)
+def test_what_an_address_says_and_cannot_be_is_refused_by_check_and_run(
+    tmp_path: Path, capsys: Capture, section: str, said: str
+) -> None:
+    text = f"data_dir: {tmp_path}\nserver: {{port: 0}}\n{section}\n"
+    code, path = checked(tmp_path, text)
+    assert code == 1
+    assert capsys.readouterr().out.startswith(said)
+    command = [sys.executable, "-m", "mdactors", "run", "--config", str(path)]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    assert run.returncode == 2
+    assert run.stderr.startswith(f"mdactors: {said}")
+
+
 def test_an_address_of_a_database_is_enough_and_not_tried(tmp_path: Path, capsys: Capture) -> None:
     code, _ = checked(tmp_path, "store: {kind: postgres, url: 'postgresql://nobody@192.0.2.1/market'}")
     assert code == 0

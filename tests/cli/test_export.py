@@ -50,6 +50,18 @@ def test_csv_holds_the_ticks_of_each_instrument_in_turn(folder, run, tmp_path, c
     assert capsys.readouterr().out == f"{out}: 6 ticks of RELIANCE, INFY\n"
 
 
+@pytest.mark.parametrize("name", ["BSE:RELIANCE", "BSE_EQ|INE002A01018", "128083204"])
+def test_each_row_has_the_symbol_that_was_sent_and_its_exchange(folder, run, tmp_path, capsys, name):
+    sent = Instrument(
+        128083204, "RELIANCE", "BSE", "BSE_EQ", "STOCK", "BSE_EQ|INE002A01018", own_name="BSE:RELIANCE"
+    )
+    folder.keep([tick(1), tick(1, instrument=sent)])
+    out = tmp_path / "ticks.csv"
+    assert run("export", "--symbol", name, *DAY, "--out", out) == 0
+    assert [(row["symbol"], row["exchange"]) for row in rows(out)] == [("BSE:RELIANCE", "BSE")]
+    assert capsys.readouterr().out == f"{out}: 1 ticks of BSE:RELIANCE\n"
+
+
 def test_a_file_that_cannot_be_written_is_named(folder, run, tmp_path, capsys):
     folder.keep([tick(1)])
     out = tmp_path / "absent" / "ticks.csv"

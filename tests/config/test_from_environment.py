@@ -23,6 +23,9 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
     name: load_adapter(name).settings for name in available(ADAPTERS)
 }
 
+FITTING = {"max_request_bytes": "400000"}
+"""What must fit another setting."""
+
 
 def sample(kind: Any, default: Any) -> Any:
     """A value of this type, as YAML without numbers and switches would hold it: all leaves are texts."""
@@ -60,7 +63,8 @@ def example(kind: Any) -> str:
 
 
 def section(kind: type[msgspec.Struct]) -> Raw:
-    return {field.encode_name: sample(field.type, field.default) for field in msgspec.structs.fields(kind)}
+    fields = msgspec.structs.fields(kind)
+    return {each.encode_name: FITTING.get(each.name) or sample(each.type, each.default) for each in fields}
 
 
 def variables(value: Any, environ: dict[str, str]) -> Any:

@@ -111,7 +111,8 @@ class Client:
     def ask(self, action: str, *symbols: str, **more: Any) -> Message:
         """Send a request and return its answer."""
         self._asked += 1
-        request = {"action": action, "symbols": symbols, "id": self._asked, **more}
+        named = {"symbols": symbols} if symbols else {}
+        request = {"action": action, **named, "id": self._asked, **more}
         self._socket.send(json.dumps(request))
         answers: list[Message] = []
 

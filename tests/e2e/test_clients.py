@@ -28,11 +28,12 @@ def test_a_selective_client_gets_its_answer_then_ticks(daemon, connect, wait_unt
     client = connect(daemon.port, "/ws/market")
     answer = client.ask("SUBSCRIBE", *SYMBOLS, "RELIANSE", "NIFTY")
     assert answer["event"] == "subscribed"
-    assert answer["symbols"] == {name: name.removeprefix("BSE:") for name in SYMBOLS} | {"NIFTY": "NIFTY 50"}
+    assert answer["symbols"] == {name: name for name in SYMBOLS} | {"NIFTY": "NIFTY 50"}
     assert answer["unknown"] == ["RELIANSE"]
     assert answer["rejected"] == []
     wait_until(lambda: client.symbols() == set(answer["symbols"].values()))
-    wait_until(lambda: {tick["exchange"] for tick in client.ticks("RELIANCE")} == {"NSE", "BSE"})
+    exchanges = {tick["symbol"]: tick["exchange"] for tick in client.ticks()}
+    assert (exchanges["RELIANCE"], exchanges["BSE:RELIANCE"]) == ("NSE", "BSE")
     kinds = [message.get("event", "tick") for message in client.messages()]
     assert kinds.index("subscribed") < kinds.index("tick")
     assert not lost(client.ticks())
@@ -83,14 +84,19 @@ def test_a_bad_request_changes_nothing_and_names_the_field(daemon, connect, wait
 
 
 def test_events_come_where_they_are_asked_for(daemon, connect, wait_until):
-    quiet, told, asked = (
-        connect(daemon.port, path) for path in ("/ws/stocks", "/ws/market", "/ws/stocks?events=1")
-    )
-    wait_until(lambda: told.events("welcome") and asked.events("welcome"))
-    (welcome,) = told.events("welcome")
-    assert welcome["protocol"] == 1
-    wait_until(lambda: told.events("heartbeat") and asked.events("heartbeat"))
-    assert not quiet.messages()
+    paths = ("/ws/stocks", "/ws/market?events=0", "/ws/market", "/ws/stocks?events=1", "/ws/market?events=1")
+    *quiet, chooser, told, page = clients = [connect(daemon.port, path) for path in paths]
+    wait_until(lambda: told.events("heartbeat") and page.events("heartbeat"))
+    assert not any(client.messages() for client in (*quiet, chooser))
+    for client in clients:
+        client.ask("SUBSCRIBE", "RELIANCE")
+    wait_until(lambda: all(client.events("heartbeat") for client in (chooser, told, page)))
+    for client in (chooser, told, page):
+        events = [each["event"] for each in client.messages() if "event" in each]
+        assert events.count("welcome") == 1
+        assert events[0] == "welcome"
+        assert client.events("welcome")[0]["protocol"] == 1
+    assert {each.get("event") for client in quiet for each in client.messages()} == {"subscribed", None}
 
 
 def test_a_shutdown_says_to_come_again(daemon, connect, wait_until):

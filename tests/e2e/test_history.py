@@ -7,7 +7,9 @@ from urllib.parse import quote as escaped
 
 import pytest
 
-SYMBOLS = ("NIFTY 50", "RELIANCE", "NIFTY26NOVFUT", "NIFTY26NOV24400PE")
+SYMBOLS = (
+    "NIFTY 50", "RELIANCE", "BSE:RELIANCE", "BSE SENSEX SIXTY 65:35", "NIFTY26NOVFUT", "NIFTY26NOV24400PE",
+)  # fmt: skip
 EVER = "startTime=2000-01-01&endTime=2099-01-01"
 
 
@@ -53,7 +55,9 @@ def test_every_tick_that_was_sent_comes_back_as_it_was_with_book_and_greeks(
         stored = by_number(history(daemon, symbol, mode="full"))
         assert sent
         assert {number: stored[number] for number in sent} == sent
-        assert ("depth" in next(reversed(sent.values()))) == (symbol != "NIFTY 50")
+        assert ("depth" in next(reversed(sent.values()))) == (
+            symbol not in ("NIFTY 50", "BSE SENSEX SIXTY 65:35")
+        )
     if broker == "upstox":
         assert any("greeks" in tick for tick in client.ticks("NIFTY26NOV24400PE"))
 

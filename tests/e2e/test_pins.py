@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 SUBSCRIBE, UNSUBSCRIBE = "/api/market/subscribe", "/api/market/unsubscribe"
-FLAT = {"instrumentKey", "ltp", "open", "high", "low", "volume", "timestamp"}
+FLAT = {"instrumentKey", "key", "ltp", "open", "high", "low", "volume", "timestamp"}
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def test_a_socket_that_only_opens_gets_what_is_pinned_until_it_asks_for_somethin
     for tick in late.ticks():
         assert set(tick) >= FLAT
         assert isinstance(tick["timestamp"], int)
-    assert [len(each.events("welcome")) for each in (client, late)] == [1, 1]
+    assert not [each for each in (*client.messages(), *late.messages()) if "event" in each]
 
     answer = client.ask("SUBSCRIBE", "TCS")
     at = client.messages().index(answer)
@@ -71,3 +71,33 @@ def test_a_restart_of_the_daemon_keeps_what_is_pinned(start, connect, wait_until
     second = start()
     client = connect(second.port, "/ws/market")
     wait_until(lambda: client.symbols() == {"RELIANCE"})
+
+
+def test_who_subscribes_at_once_never_sees_what_is_pinned(start, connect, wait_until):
+    daemon = start()
+    daemon.post(SUBSCRIBE, symbols=["RELIANCE", "INFY"])
+    page = connect(daemon.port, "/ws/market")
+    wait_until(lambda: page.symbols() == {"RELIANCE", "INFY"})
+    choosers = []
+    for query in ("", "?pins=0", "?events=1"):
+        choosers.append(connect(daemon.port, f"/ws/market{query}"))
+        choosers[-1].ask("SUBSCRIBE", "TCS")
+    seen = len(page.ticks())
+    wait_until(lambda: len(page.ticks()) > seen + 20)
+    for client in choosers:
+        wait_until(lambda client=client: len(client.ticks()) > 5)
+        assert client.symbols() == {"TCS"}
+        assert all("lastTradedPrice" in tick for tick in client.ticks())
+
+
+def test_who_wants_what_is_pinned_always_gets_it_at_once_and_beside_what_it_chooses(
+    start, connect, wait_until
+):
+    daemon = start()
+    daemon.post(SUBSCRIBE, symbols=["RELIANCE", "INFY"])
+    client = connect(daemon.port, "/ws/market?pins=1")
+    client.ask("SUBSCRIBE", "TCS", "INFY")
+    at = len(client.messages())
+    wait_until(lambda: {tick["symbol"] for tick in client.ticks(start=at)} == {"RELIANCE", "INFY", "TCS"})
+    shapes = {tick["symbol"]: "ltp" in tick for tick in client.ticks(start=at)}
+    assert shapes == {"RELIANCE": True, "INFY": False, "TCS": False}

@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mdactors.adapter import Limits
-from mdactors.market.instrument import Instrument
-from mdactors.market.interest import Filter, Interest, Slot, allocate
+from mdactors.market.interest import Slot, allocate
 from mdactors.market.quote import MODES as ALL_MODES
 from mdactors.market.quote import Mode, serving
 
@@ -132,15 +131,3 @@ def test_nine_thousand_instruments_are_placed_in_no_time():
         best = min(best, time.perf_counter() - started)
     assert (len(placed), len(refused)) == (9000, 500)
     assert best < 0.2  # 0.02 s on an idle machine
-
-
-def test_the_named_mode_goes_before_the_mode_of_everything():
-    reliance = Instrument(738561, "RELIANCE", "NSE", "NSE_EQ", "STOCK", "NSE_EQ|RELIANCE")
-    sensex = Instrument(265, "SENSEX", "BSE", "BSE_INDEX", "INDEX", "BSE_INDEX|SENSEX")
-    interest = Interest({738561: "ltp"}, Filter(exchange="NSE"), "full")
-    assert interest.mode_for(reliance) == "ltp"
-    assert interest.mode_for(sensex) is None
-    assert (
-        Interest(everything=Filter(frozenset({"INDEX"})), everything_mode="full").mode_for(sensex) == "full"
-    )
-    assert Interest().mode_for(reliance) is None

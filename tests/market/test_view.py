@@ -14,7 +14,7 @@ from mdactors.market.instrument import Instrument
 from mdactors.market.interest import View
 from mdactors.market.quote import Depth, Greeks, Level, Mode, Quote
 from mdactors.market.tick import Tick
-from mdactors.market.view import as_snapshot, encode
+from mdactors.market.view import as_snapshot, encode, read_quote
 
 RELIANCE = Instrument(738561, "RELIANCE", "NSE", "NSE_EQ", "STOCK", "NSE_EQ|INE002A01018")
 NIFTY = Instrument(256265, "NIFTY 50", "NSE", "NSE_INDEX", "INDEX", "NSE_INDEX|Nifty 50")
@@ -84,7 +84,7 @@ def test_the_ltp_view_has_neither_volume_nor_the_days_figures():
 
 def test_the_flat_shape_is_flat():
     assert read(tick(**WHOLE), shape="flat") == {
-        "instrumentKey": "NSE_EQ|INE002A01018", "ltp": 1421.05,
+        "instrumentKey": "NSE_EQ|RELIANCE", "key": "NSE_EQ|INE002A01018", "ltp": 1421.05,
         "open": 1400.0, "high": 1433.2, "low": 1399.95, "volume": 1234567,
         "timestamp": 1_790_653_501_012, "symbol": "RELIANCE",
         "close": 1411.3, "change": 9.75, "changePercent": 0.69, "seq": 3, "source": "kite",
@@ -168,3 +168,13 @@ def test_a_snapshot_is_the_same_tick_flagged():
     assert read(flagged) == read(live) | {"snapshot": True}
     assert live.snapshot is False
     assert as_snapshot(flagged) is flagged
+
+
+@pytest.mark.parametrize("of", [RELIANCE, NIFTY])
+@pytest.mark.parametrize("flags", [{}, {"snapshot": True, "repeat": True, "late": True}])
+@pytest.mark.parametrize("said", [WHOLE, {}, {"exchange_time": None}, {"volume": 0, "open": 0.0}])
+def test_a_tick_that_was_written_in_the_quote_view_is_read_again(of, flags, said):
+    written = encode(tick(of, **said, **flags), View("quote"))
+    again = read_quote(written, of)
+    assert encode(again, View("quote")) == written
+    assert again.received_ns == RECEIVED_NS // 1_000_000 * 1_000_000

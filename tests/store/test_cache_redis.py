@@ -31,7 +31,11 @@ from mdactors.store.cache import CacheAway
 from mdactors.store.cache_redis import RedisCache
 
 RELIANCE = Instrument(738561, "RELIANCE", "NSE", "NSE_EQ", "STOCK", "NSE_EQ|INE002A01018")
-BSE_RELIANCE = Instrument(128083204, "RELIANCE", "BSE", "BSE_EQ", "STOCK", "BSE_EQ|INE002A01018")
+BSE_RELIANCE = Instrument(
+    128083204, "RELIANCE", "BSE", "BSE_EQ", "STOCK", "BSE_EQ|INE002A01018", own_name="BSE:RELIANCE"
+)
+SENSEX = Instrument(265, "SENSEX", "BSE", "BSE_INDEX", "INDEX", "BSE_INDEX|SENSEX")
+SIXTY = Instrument(403209, "BSE SENSEX SIXTY 65:35", "BSE", "BSE_INDEX", "INDEX", "BSE_INDEX|SS6535")
 NIFTY = Instrument(256265, "NIFTY 50", "NSE", "NSE_INDEX", "INDEX", "NSE_INDEX|Nifty 50")
 NOON = 1_790_663_400_000_000_000  # 2026-09-29 12:00 IST
 SECOND = 1_000_000_000
@@ -99,9 +103,13 @@ def seqs(elements: list[Any]) -> list[int]:
 
 
 def test_each_tick_is_in_its_list_as_on_the_websocket(cache: RedisCache, look: client.Redis) -> None:
-    ticks = [tick(1), tick(2, instrument=NIFTY), tick(3, instrument=BSE_RELIANCE)]
+    instruments = (RELIANCE, NIFTY, BSE_RELIANCE, SENSEX, SIXTY)
+    ticks = [tick(seq, instrument=instrument) for seq, instrument in enumerate(instruments, 1)]
     cache.write(ticks)
-    keys = [LIST, "ticks:2026-09-29:NIFTY 50", "ticks:2026-09-29:BSE:RELIANCE"]
+    symbols = ("RELIANCE", "NIFTY 50", "BSE:RELIANCE", "SENSEX", "BSE SENSEX SIXTY 65:35")
+    keys = [f"ticks:2026-09-29:{symbol}" for symbol in symbols]
+    assert [json.loads(encode(each, View("quote")))["symbol"] for each in ticks] == list(symbols)
+    assert [seqs(cache.today(each)) for each in instruments] == [[1], [2], [3], [4], [5]]
     assert [look.lrange(key, 0, -1) for key in keys] == [
         [encode(each, View("quote")).decode()] for each in ticks
     ]

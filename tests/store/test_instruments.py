@@ -45,7 +45,10 @@ ROWS = [
     contract(3 << 8 | 2, "RELIANCE", "2026-08-25"),
     contract(8 << 8 | 2, "BANKNIFTY", "2026-08-25"),
     cash(900 << 8 | 1, "RELIANCE-N1", "Reliance bond", series="N1"),
-    cash(128083204, "RELIANCE", "Reliance Industries", "BSE_EQ", sector="ENERGY", tradable=True),
+    cash(
+        128083204, "RELIANCE", "Reliance Industries", "BSE_EQ", sector="ENERGY", tradable=True,
+        own_name="BSE:RELIANCE",
+    ),
     cash(1 << 8 | 1, "RELETF", "Fund of refiners", etf=True, tradable=True),
     cash(2 << 8 | 1, "RELAXO", "Relaxo Footwears", sector="CONSUMER", tradable=True),
     cash(10 << 8 | 1, "INDREL", "Union of Reliance friends", tradable=True),
@@ -55,7 +58,7 @@ ROWS = [
     RELIANCE,
     cash(256265, "NIFTY 50", "Nifty 50", "NSE_INDEX"),
     cash(260105, "NIFTY BANK", "Nifty Bank", "NSE_INDEX"),
-]
+]  # fmt: skip
 
 
 @pytest.fixture
@@ -72,11 +75,10 @@ def store(path: Path) -> Iterator[InstrumentStore]:
 
 @pytest.fixture
 def symbols(store: InstrumentStore) -> Callable[..., list[str]]:
-    """``symbols("nifty", limit=2, type="INDEX")``: what a search finds, others' than NSE's with exchange."""
+    """``symbols("nifty", limit=2, type="INDEX")``: what a search finds, as it is answered."""
 
     def search(text: str = "", limit: int = 50, **narrowed: str) -> list[str]:
-        found = store.search(text, Filter(**narrowed), limit)
-        return [row.symbol if row.exchange == "NSE" else f"{row.exchange}:{row.symbol}" for row in found]
+        return [row.answered for row in store.search(text, Filter(**narrowed), limit)]
 
     return search
 
@@ -115,6 +117,9 @@ def test_one_sign_finds_what_begins_with_it_before_what_has_a_word_that_does(sym
         ("M&M", "M&M"),
         ("bajaj-auto", "BAJAJ-AUTO"),
         ("CENTRALBK", "CENTRALBK-BE"),
+        ("BSE:RELIANCE", "BSE:RELIANCE"),
+        ("nse:reliance", "RELIANCE"),
+        ("NSE:NIFTY 50", "NIFTY 50"),
         ("nifty 25000 ce", "NIFTY26AUG25000CE"),
         ("25000 pe", "NIFTY26AUG25000PE"),
         ("nifty sep 25000", "NIFTY26SEP25000CE"),

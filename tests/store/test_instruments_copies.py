@@ -232,6 +232,21 @@ def table(postgres_server: Postgres) -> Iterator[Callable[..., SqlSourceSettings
         connection.execute("DROP TABLE kite_instrument_master; DROP ROLE only_reads")
 
 
+def test_the_schema_that_an_address_names_is_the_tables(
+    table: Callable[..., SqlSourceSettings], postgres_server: Postgres
+):
+    with psycopg.connect(postgres_server.dsn, autocommit=True) as connection:
+        connection.execute("CREATE SCHEMA theirs CREATE VIEW listed AS SELECT * FROM kite_instrument_master")
+        connection.execute("GRANT USAGE ON SCHEMA theirs TO only_reads")
+        connection.execute("GRANT SELECT ON theirs.listed TO only_reads")
+    address = Secret(f"jdbc:{postgres_server.dsn}?currentSchema=theirs&readOnly=true")
+    try:
+        assert fetch(table(url=address, table="listed")).count(b"\n") == 4
+    finally:
+        with psycopg.connect(postgres_server.dsn, autocommit=True) as connection:
+            connection.execute("DROP SCHEMA theirs CASCADE")
+
+
 def test_its_rows_are_read_as_those_of_the_brokers_file(table: Callable[..., SqlSourceSettings]):
     rows = {each.instrument.symbol: each.instrument for each in kite.listings(fetch(table()))}
     assert len(rows) == 3
@@ -261,7 +276,7 @@ def test_a_schema_or_a_query_can_be_named(table: Callable[..., SqlSourceSettings
 def test_what_cannot_be_read_is_one_line(
     table: Callable[..., SqlSourceSettings], changes: dict[str, Any], said: str
 ):
-    with pytest.raises(BrokerUnavailable, match=r"^instruments\.sql: ") as caught:
+    with pytest.raises(BrokerUnavailable, match=r"^instruments\.sql(\.url)?: ") as caught:
         fetch(table(**changes))
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)

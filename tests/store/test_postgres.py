@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import signal
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -19,10 +21,11 @@ from mdactors.market.position import Position
 from mdactors.market.quote import Quote
 from mdactors.market.tick import Tick
 from mdactors.store import postgres as postgres_module
+from mdactors.store import postgres_connection
+from mdactors.store.carrier_process import ANSWER_SECONDS
 from mdactors.store.postgres import PostgresDatabase
 from mdactors.store.postgres_connection import WAIT_SECONDS
 from mdactors.store.postgres_schema import NEWEST
-from mdactors.store.postgres_url import parameters
 from mdactors.store.ticks_postgres import PostgresTicks
 
 Query = Callable[[str], list[tuple[Any, ...]]]
@@ -179,8 +182,36 @@ def test_a_hung_server_costs_bounded_time(own_postgres: Postgres, monkeypatch: p
 
 
 def test_the_defaults_end_every_wait_below_a_minute():
-    said = parameters(Secret("postgresql://db/market"), "", Secret())
-    assert float(said["connect_timeout"]) + postgres_module.SECONDS + WAIT_SECONDS < 60
+    assert WAIT_SECONDS + postgres_module.SECONDS < 60
+    assert WAIT_SECONDS + postgres_module.SECONDS < ANSWER_SECONDS
+
+
+def test_a_port_where_nobody_answers_costs_bounded_time(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(postgres_connection, "WAIT_SECONDS", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"postgresql://me@127.0.0.1:{silent.getsockname()[1]}/market?connect_timeout=60"
+        database = PostgresDatabase(Secret(url))
+        began = time.monotonic()
+        assert "none comes about" in refused(database)
+        database.close()
+        assert time.monotonic() - began < 5.0
+
+
+def test_who_waits_hears_at_once_why_the_server_refuses(own_postgres: Postgres):
+    database = PostgresDatabase(Secret(own_postgres.dsn.removesuffix("postgres") + "nowhere"))
+    began = time.monotonic()
+    for _ in range(2):
+        assert 'database "nowhere" does not exist' in refused(database)
+    assert time.monotonic() - began < WAIT_SECONDS / 2
+    database.close()
+
+
+def test_who_reads_does_not_take_the_connections_of_who_writes(postgres_database: PostgresDatabase):
+    with contextlib.ExitStack() as readers:
+        for _ in range(postgres_module.READERS):
+            readers.enter_context(postgres_database.reading())
+        with postgres_database.transaction() as connection:
+            assert connection.execute("SELECT 1").fetchone() == (1,)
 
 
 def test_a_closed_database_says_so(postgres_database: PostgresDatabase):

@@ -20,6 +20,7 @@ from mdactors.market.sectors import Sector
 from mdactors.market.tick import Tick
 from mdactors.store import instruments_postgres
 from mdactors.store.bars_postgres import PostgresBars
+from mdactors.store.gaps import Gap
 from mdactors.store.postgres import PostgresDatabase
 from mdactors.store.ticks_postgres import PostgresTicks
 
@@ -79,11 +80,18 @@ def test_the_writer_can_do_all_that_the_daemon_does_and_nothing_else(shared_data
     assert store.write([tick(3)], first, Position("j", 1, 20, 2)) == 0
     assert [row.seq for row in store.read(RELIANCE.token, 0, 2**62, 10)] == [1, 3]
     assert bars.read(RELIANCE.key, "1m", 0, 2**42, 10) == []
+    assert [reason.ticks for reason in store.refused.reasons()] == [1]
+    assert (
+        store.write([tick(5)], Position("j", 1, 20, 2), Position("j", 1, 30, 5), [Gap("j", 2, None, None)])
+        == 0
+    )
+    assert [gap.ticks for gap in store.gaps.all()] == [2]
     store.close()
     denied = [
         "SELECT * FROM salaries", "SELECT * FROM instruments", "DELETE FROM ticks",
         "UPDATE ticks SET seq = 0", "TRUNCATE ticks", "DROP TABLE ticks", "DELETE FROM journal_positions",
-        "SELECT * FROM refused_ticks", "CREATE TABLE mine (x integer)", "DROP VIEW live_prices",
+        "DELETE FROM refused_ticks", "DELETE FROM journal_gaps", "CREATE TABLE mine (x integer)",
+        "DROP VIEW live_prices",
     ]  # fmt: skip
     assert_denied(shared_database, "mdactors_writer", denied)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from urllib.parse import unquote
 
 import psycopg
 import pytest
@@ -13,7 +14,7 @@ from tests.certificates import Authority
 from mdactors.adapter import Secret
 from mdactors.errors import StoreError
 from mdactors.store.postgres import PostgresDatabase
-from mdactors.store.postgres_url import parameters
+from mdactors.store.postgres_url import Way, way
 
 
 def answers(database: PostgresDatabase) -> bool:
@@ -27,6 +28,10 @@ def refused(database: PostgresDatabase) -> str:
     return str(caught.value)
 
 
+def read(url: str, *, writes: bool = True) -> Way:
+    return way(Secret(url), "", Secret(), writes=writes)
+
+
 @pytest.mark.parametrize(
     ("url", "username", "password"),
     [
@@ -38,22 +43,11 @@ def refused(database: PostgresDatabase) -> str:
     ],
 )
 def test_url_and_separate_credentials_lead_to_the_same_connection(url: str, username: str, password: str):
-    said = parameters(Secret(url), username, Secret(password))
+    said = way(Secret(url), username, Secret(password)).parameters
     assert {name: said[name] for name in ("host", "port", "dbname", "user", "password", "sslmode")} == {
         "host": "db.example", "port": "6432", "dbname": "market", "user": "me", "password": "s@crEt",
         "sslmode": "require",
     }  # fmt: skip
-
-
-def test_what_only_jdbc_knows_is_translated_or_named(caplog: pytest.LogCaptureFixture):
-    url = "jdbc:postgresql://db/market?ssl=true&ApplicationName=desk&reWriteBatchedInserts=true&connectTimeout=3"
-    said = parameters(Secret(url), "", Secret())
-    assert (said["sslmode"], said["application_name"], said["connect_timeout"]) == (
-        "verify-full",
-        "desk",
-        "3",
-    )
-    assert "reWriteBatchedInserts" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -61,7 +55,6 @@ def test_what_only_jdbc_knows_is_translated_or_named(caplog: pytest.LogCaptureFi
     [
         "",
         "mysql://me:s3cret@db/market",
-        "postgresql://me:s3cret@db:port/market?what=ever",
         "postgresql://me:s3cret%zz@db/market",
         "jdbc:postgresql:market?password=s3cret",
     ],
@@ -69,6 +62,7 @@ def test_what_only_jdbc_knows_is_translated_or_named(caplog: pytest.LogCaptureFi
 def test_a_url_that_is_none_is_refused_without_showing_it(url: str):
     with pytest.raises(StoreError, match="must look like") as caught:
         PostgresDatabase(Secret(url))
+    assert str(caught.value).startswith("store.url: ")
     assert "s3cret" not in str(caught.value)
     assert caught.value.__cause__ is None
 
@@ -141,9 +135,88 @@ def test_verify_full_refuses_another_name_and_another_authority(
         "postgresql://user:pa/tiger@host/db",
         "postgresql://user:p@tiger@host/db",
         "jdbc:postgresql://user:p@tiger@host/db",
+        "postgresql://user:p?tiger@host/db",
+        "postgresql://user:p?tiger=1@host/db",
+        "jdbc:postgresql://host/db?user=me&password=p&tiger",
+        "jdbc:postgresql://host/db?user=me&password=p&tiger=1",
+        "postgresql://host/db?password=p&tiger=1",
     ],
 )
 def test_a_password_that_should_have_been_escaped_is_refused_and_not_shown(url: str) -> None:
     with pytest.raises(StoreError, match="%40") as caught:
-        parameters(Secret(url), "", Secret())
+        read(url)
     assert "tiger" not in str(caught.value)
+
+
+# --- Several servers
+
+
+@pytest.mark.parametrize(
+    ("url", "place"),
+    [
+        ("postgresql://a:1,b:2/md", "PostgreSQL a:1,b:2/md"),
+        ("postgresql://a,b:2/md", "PostgreSQL a:5432,b:2/md"),
+        ("jdbc:postgresql://a,b/md?user=me", "PostgreSQL a:5432,b:5432/md"),
+        ("postgresql:///md?host=a,b&port=7", "PostgreSQL a:7,b:7/md"),
+        ("postgresql:///md?hostaddr=127.0.0.1", "PostgreSQL 127.0.0.1:5432/md"),
+        ("postgresql://[::1]:7/md", "PostgreSQL ::1:7/md"),
+        ("postgresql:///md", "PostgreSQL localhost:5432/md"),
+    ],
+)
+def test_the_place_is_every_server(url: str, place: str) -> None:
+    assert str(read(url)) == place
+
+
+def test_of_several_servers_the_one_is_meant_that_takes_ticks_unless_the_address_says_another() -> None:
+    several = "postgresql://a,b/md"
+    assert read(several).parameters["target_session_attrs"] == "read-write"
+    assert read(several + "?target_session_attrs=any").parameters["target_session_attrs"] == "any"
+    assert read("postgresql://a/md").parameters["target_session_attrs"] == "read-write"
+    assert "target_session_attrs" not in read(several, writes=False).parameters
+
+
+# --- What libpq knows and cannot be
+
+
+@pytest.mark.parametrize(
+    ("parameter", "said"),
+    [
+        ("options=-csearch_path%3Dticks", "options: search_path cannot be set there: store.schema says it"),
+        ("options=-c%20geqo%3Doff%20--statement-timeout%3D5", "options: statement_timeout cannot be set"),
+        ("options=-c%20default_transaction_read_only%3Don", "default_transaction_read_only cannot be set"),
+        ("target_session_attrs=read-only", "read-only servers"),
+        ("target_session_attrs=standby", "standby servers"),
+        ("client_encoding=LATIN1", "client_encoding=LATIN1 cannot be"),
+        ("replication=database", "replication cannot be"),
+        ("sslmod=require", "sslmod is not understood"),
+    ],
+)
+@pytest.mark.parametrize("form", ["postgresql", "jdbc:postgresql"])
+def test_what_would_be_overridden_or_cannot_be_is_refused_by_name(
+    parameter: str, said: str, form: str
+) -> None:
+    with pytest.raises(StoreError) as caught:
+        read(f"{form}://host/db?sslmode=require&{parameter}")
+    assert str(caught.value).startswith("store.url: ")
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "parameter",
+    [
+        "options=-c%20work_mem%3D64MB",
+        "client_encoding=utf-8",
+        "replication=false",
+        "target_session_attrs=primary",
+    ],
+)
+def test_what_does_no_harm_is_left_as_it_is(parameter: str) -> None:
+    name, _, value = parameter.partition("=")
+    assert read(f"postgresql://host/db?{parameter}").parameters[name] == unquote(value)
+
+
+def test_who_only_reads_may_do_so_from_a_standby() -> None:
+    url = "postgresql://host/db?target_session_attrs=standby&options=-csearch_path%3Dtheirs"
+    assert read(url, writes=False).parameters["target_session_attrs"] == "standby"
+    with pytest.raises(StoreError, match=r"^instruments\.sql\.url: client_encoding"):
+        way(Secret(f"{url}&client_encoding=SQL_ASCII"), "", Secret(), setting="instruments.sql.url")

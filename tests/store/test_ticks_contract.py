@@ -10,13 +10,16 @@ import pytest
 
 from mdactors.errors import PositionMoved, StoreError
 from mdactors.market.instrument import Instrument
+from mdactors.market.interest import View
 from mdactors.market.position import Position
 from mdactors.market.quote import Quote
 from mdactors.market.tick import Tick
+from mdactors.market.view import encode
 from mdactors.store.ticks import COLUMNS, EXCHANGE_TIMED, LATE, REPEAT, SNAPSHOT, StoredTick, TickStore
 
 RELIANCE = Instrument(738561, "RELIANCE", "NSE", "NSE_EQ", "STOCK", "NSE_EQ|INE002A01018")
 INFY = Instrument(408065, "INFY", "NSE", "NSE_EQ", "STOCK", "NSE_EQ|INE009A01021")
+QUOTE = View("quote")
 MS = 1_000_000
 NOON = 1_790_663_400_000
 DAY = 86_400_000
@@ -107,6 +110,21 @@ def test_every_column_comes_back_and_makes_the_tick_again(keeper: Keeper) -> Non
         instrument_key="NSE_EQ|INE002A01018",
     )
     assert row.tick(Quote) == sent
+
+
+NAMES = ("", "BSE:INFRA", "BSE_INDEX|INFRA", "BSE_INDEX|Infra", "282377")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_tick_comes_back_under_the_name_it_was_sent_by(keeper: Keeper, name: str) -> None:
+    infra = Instrument(282377, "INFRA", "BSE", "BSE_INDEX", "INDEX", "BSE_INDEX|Infra", own_name=name)
+    sent = tick(1, NOON, infra)
+    keeper.write([sent])
+    (row,) = whole(keeper.store, infra.token)
+    assert (row.tradingsymbol, row.exchange) == ("INFRA", "BSE"), "which stay apart"
+    assert encode(row.tick(Quote), QUOTE) == encode(sent, QUOTE)
+    assert [row.tick(Quote).instrument for row in keeper.store.received(BEGIN, FOREVER, 9)] == [infra]
+    assert [row.tick(Quote).instrument for row in keeper.store.newest(0)] == [infra]
 
 
 def test_what_was_not_said_is_null_and_the_receipt_stands_in_for_the_time(keeper: Keeper) -> None:

@@ -246,10 +246,13 @@ class Stage:
         assert self.web is not None
         self._loop.call_soon_threadsafe(self.web.deliver, deliveries)
 
-    def send(self, sessions: list[str], *entries: tuple[int | str | None, dict[str, Any]]) -> None:
+    def send(
+        self, sessions: list[str], *entries: tuple[int | str | None, dict[str, Any]], welcomes: bool = False
+    ) -> None:
         """Deliver these payloads with their conflation keys."""
         frames = [frame_text(json.dumps(payload).encode()) for _, payload in entries]
-        self.deliver(Delivery(sessions, [key for key, _ in entries], frames, b"".join(frames)))
+        keys = [key for key, _ in entries]
+        self.deliver(Delivery(sessions, keys, frames, b"".join(frames), welcomes=welcomes))
 
     def stop_web(self) -> None:
         web, self.web = self.web, None
@@ -277,7 +280,7 @@ class Stage:
         return self.web.port
 
     def http(
-        self, method: str, path: str, headers: dict[str, str] | None = None, body: str | None = None
+        self, method: str, path: str, headers: dict[str, str] | None = None, body: str | bytes | None = None
     ) -> tuple[int, dict[str, str], bytes]:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
         try:
@@ -293,7 +296,7 @@ class Stage:
 
     def post(self, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
         status, _, answer = self.http(
-            "POST", path, headers, body if isinstance(body, str) else json.dumps(body)
+            "POST", path, headers, body if isinstance(body, str | bytes) else json.dumps(body)
         )
         return status, json.loads(answer)
 

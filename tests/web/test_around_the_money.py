@@ -11,7 +11,6 @@ from tests.web.test_groups import FAR, NEAR, NIFTY, PATH, contract
 
 from mdactors.market.instrument import Instrument
 from mdactors.market.instruments import InstrumentTable
-from mdactors.market.interest import Interest
 from mdactors.market.quote import Quote
 from mdactors.market.sectors import Sectors
 from mdactors.market.tick import Tick
@@ -20,6 +19,7 @@ from mdactors.protocol import Request
 from mdactors.web.directory import Directory
 from mdactors.web.paths import MARKET
 from mdactors.web.selection import Selection
+from mdactors.web.terms import Terms
 
 STRIKES = range(24000, 25000, 100)
 INDEX = Instrument(NIFTY, "NIFTY 50", "NSE", "NSE_INDEX", "INDEX", "NSE_INDEX|Nifty 50")
@@ -38,7 +38,7 @@ def directory(price: float | None = None) -> Directory:
 
 @pytest.fixture
 def chosen() -> Selection:
-    return Selection(PATH, Interest(), 5)
+    return Selection(PATH, Terms(), 5)
 
 
 def strikes(chosen: Selection) -> list[int]:

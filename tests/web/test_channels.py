@@ -24,6 +24,7 @@ def test_a_channel_is_asked_for_by_its_name_alone_and_answered(stage, ask):
         "event": "subscribed",
         "id": 3,
         "symbols": {},
+        "instrumentTokens": {},
         "unknown": [],
         "rejected": [],
         "channels": ["candles"],
@@ -82,13 +83,25 @@ def test_a_channel_of_what_expired_since_can_still_be_ended(stage, ask):
     assert channels(stage) == frozenset()
 
 
+def test_a_channel_ends_by_its_name_though_that_means_another_instrument_today(stage, ask):
+    nse, bse = stage.table.by_token[RELIANCE], stage.table.by_token[128083204]
+    stage.table = type(stage.table).of([bse], {}, "2026-11-19")
+    stage.start()
+    client = stage.connect("/ws/market")
+    ask(client, action="SUBSCRIBE", channels=["candles:1m:RELIANCE"])
+    assert channels(stage) == {BarChannel("1m", bse.token)}
+    stage.table = type(stage.table).of([nse, bse], {}, "2026-11-20", stage.table)
+    ask(client, action="UNSUBSCRIBE", channels=["candles:1m:RELIANCE"])
+    assert channels(stage) == frozenset()
+
+
 def test_one_bad_channel_refuses_the_whole_request(stage, ask):
     stage.start()
     client = stage.connect("/ws/market")
     error = ask(client, action="SUBSCRIBE", symbols=["INFY"], channels=["candles", "trades"], id=1)
     assert (error["code"], error["field"], error["id"]) == ("invalid_field", "channels", 1)
     assert "candles:1s" in error["message"]
-    ask(client, action="SUBSCRIBE", symbols=[])
+    ask(client, action="UNSUBSCRIBE", symbols=["INFY"])
     assert stage.told[-1].interest.tokens == {}
     assert channels(stage) == frozenset()
 

@@ -9,12 +9,12 @@ import pytest
 from mdactors.market.constituents import Constituent
 from mdactors.market.instrument import Instrument
 from mdactors.market.instruments import InstrumentTable
-from mdactors.market.interest import Interest
 from mdactors.market.sectors import Sector, Sectors
 from mdactors.protocol import BadRequest, Request
 from mdactors.web.directory import Directory
 from mdactors.web.paths import MARKET, PATHS
 from mdactors.web.selection import Selection
+from mdactors.web.terms import Terms
 
 NEAR, FAR = "2026-11-24", "2026-12-29"
 NIFTY, HDFC, AXIS, SBI, CRUDE, BSE_HDFC = 256265, 341249, 1510401, 779521, 3 << 8 | 7, 9 << 8 | 4
@@ -63,7 +63,7 @@ def directory(today: str = "2026-11-20", sectors: Sectors = SECTORS, but: int = 
 
 @pytest.fixture
 def chosen() -> Selection:
-    return Selection(PATH, Interest(), 5)
+    return Selection(PATH, Terms(), 5)
 
 
 def tokens(chosen: Selection) -> set[int]:

@@ -82,7 +82,7 @@ def test_the_snapshot_is_the_newest_tick_in_the_flat_shape(stage, a_tick):
     stage.start()
     status, body = stage.get("/api/market/snapshot?instrument=NSE_EQ%7CINE002A01018")
     assert status == 200
-    assert body["instrumentKey"] == "NSE_EQ|INE002A01018"
+    assert (body["instrumentKey"], body["key"]) == ("NSE_EQ|RELIANCE", "NSE_EQ|INE002A01018")
     assert (body["ltp"], body["close"], body["symbol"], body["seq"]) == (1500.5, 1490.0, "RELIANCE", 7)
 
 

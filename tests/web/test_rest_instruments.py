@@ -81,6 +81,13 @@ def test_an_instrument_is_found_by_any_of_its_names(listed, name):
     assert listed.get(f"{PATH}/{quote(name)}")[1]["instrumentToken"] == RELIANCE
 
 
+@pytest.mark.parametrize("name", ["BSE:RELIANCE", "bse:reliance", "BSE_EQ|INE002A01018", "128083204"])
+def test_what_another_is_called_as_well_is_answered_with_its_exchange(listed, name):
+    answered = listed.get(f"{PATH}/{quote(name)}")[1]
+    assert (answered["symbol"], answered["exchange"]) == ("BSE:RELIANCE", "BSE")
+    assert listed.get(f"{PATH}/SENSEX")[1]["symbol"] == "SENSEX"
+
+
 def test_an_unknown_instrument_is_404_with_suggestions(listed):
     status, body = listed.get(f"{PATH}/RELIANSE")
     assert (status, body["error"]["code"], body["error"]["field"]) == (404, "unknown_symbol", "symbol")
@@ -97,8 +104,9 @@ def test_without_a_store_there_is_what_a_tick_carries_and_a_search_finds_nothing
 
 
 def test_a_search_answers_the_likeliest_first_and_at_most_so_many(listed):
-    assert found(listed, q="reliance") == [("NSE", "RELIANCE"), ("BSE", "RELIANCE")]
+    assert found(listed, q="reliance") == [("NSE", "RELIANCE"), ("BSE", "BSE:RELIANCE")]
     assert found(listed, q="reliance", limit=1) == [("NSE", "RELIANCE")]
+    assert found(listed, q="bse:reliance") == [("BSE", "BSE:RELIANCE")]
     assert found(listed, q="infosys") == [("NSE", "INFY")]
     assert found(listed, q="nifty 24500 ce") == [("NSE", "NIFTY60003CE")]
     assert found(listed, q="nothing") == []
@@ -107,7 +115,7 @@ def test_a_search_answers_the_likeliest_first_and_at_most_so_many(listed):
 def test_a_search_without_words_answers_all_and_an_empty_parameter_narrows_nothing(listed):
     every = found(listed)
     assert len(every) == len(listed.table)
-    narrowing = ("q", "type", "sector", "exchange", "underlying", "expiry")
+    narrowing = ("q", "type", "sector", "exchange", "underlying", "expiry", "mtf", "mis")
     assert found(listed, **dict.fromkeys(narrowing, "")) == every
 
 
@@ -118,9 +126,17 @@ def test_a_sector_is_understood_by_code_name_and_industry(listed, sector):
 
 def test_a_search_is_narrowed_by_type_exchange_underlying_and_expiry(listed):
     assert found(listed, type="INDEX") == [("NSE", "NIFTY 50"), ("BSE", "SENSEX")]
-    assert found(listed, q="reliance", exchange="bse") == [("BSE", "RELIANCE")]
+    assert found(listed, q="reliance", exchange="bse") == [("BSE", "BSE:RELIANCE")]
     assert found(listed, underlying="NIFTY 50", expiry="2026-12-29") == [("NSE", "NIFTY60004CE")]
     assert found(listed, expiry="2026-12-30") == []
+
+
+def test_a_search_is_narrowed_to_what_may_be_bought_on_margin_or_may_not(listed):
+    assert found(listed, mtf="true") == [("NSE", "RELIANCE")]
+    assert found(listed, mtf="true", mis="false") == []
+    assert found(listed, q="reliance", mtf="false") == [("BSE", "BSE:RELIANCE")]
+    assert found(listed, type="STOCK", mis="false") == [("NSE", "INFY"), ("BSE", "BSE:RELIANCE")]
+    assert len(found(listed, mtf="false")) == len(listed.table) - 1
 
 
 @pytest.mark.parametrize(
@@ -131,6 +147,8 @@ def test_a_search_is_narrowed_by_type_exchange_underlying_and_expiry(listed):
         ("expiry=24-11-2026", "expiry"),
         ("expiry=2026-02-30", "expiry"),
         ("expiry=20261124", "expiry"),
+        ("mtf=yes", "mtf"),
+        ("mis=1", "mis"),
         ("limit=0", "limit"),
         ("limit=501", "limit"),
     ],

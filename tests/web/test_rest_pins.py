@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from mdactors.market.sectors import Sector, Sectors
@@ -76,6 +78,8 @@ def test_the_same_body_ends_it(stage, sectors):
         ({}, "symbols"),
         ({"symbols": "RELIANCE"}, "symbols"),
         ({"symbols": ["X"] * 11}, "symbols"),
+        ({"symbols": []}, "symbols"),
+        ({"symbols": [], "sector": "IT"}, "symbols"),
         ({"instrumentKey": 5}, "instrumentKey"),
         ({"sector": ["IT"]}, "sector"),
     ],
@@ -99,3 +103,10 @@ def test_a_page_of_another_origin_may_not(stage):
     stage.start()
     headers = {"Origin": "https://evil.example", "Content-Type": "text/plain"}
     assert stage.post(SUBSCRIBE, {"symbols": ["INFY"]}, **headers)[0] == 403
+
+
+def test_a_byte_order_mark_before_a_body_is_read_over(stage):
+    stage.start()
+    for path in (SUBSCRIBE, UNSUBSCRIBE):
+        status, answer = stage.post(path, json.dumps({"symbols": ["INFY"]}).encode("utf-8-sig"))
+        assert (status, answer["unknown"]) == (200, [])

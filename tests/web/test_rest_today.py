@@ -74,8 +74,8 @@ def keep(store: SqliteTicks, ticks: list[Tick]) -> None:
     store.write(ticks, None, Position("j", 1, 1, len(ticks)))
 
 
-def cache_of(minutes: float) -> MemoryCache:
-    return MemoryCache(minutes, clock=FakeClock(NOW_NS))
+def cache_of(minutes: float, *, today: bool = True) -> MemoryCache:
+    return MemoryCache(minutes, today=today, clock=FakeClock(NOW_NS))
 
 
 def warm(ticks: list[Tick], from_ns: int, minutes: float = 1440) -> MemoryCache:
@@ -165,16 +165,92 @@ def test_what_the_cache_covers_is_not_asked_of_the_store(stage, store, now):
     stage.history, stage.cache = store, warm(ticks, now - 60 * ist.SECOND_NS)
     stage.start()
     store.close()
-    asked = {"lastMinutes=1": 200, "lastMinutes=2": 503, "limit=40": 200, "limit=41": 503}
-    assert {name: stage.get(f"{PATH}?{name}")[0] for name in asked} == asked
+    whole = {"lastMinutes=1": True, "lastMinutes=2": False, "limit=40": True, "limit=41": False}
+    assert {name: answered(stage, name)[1] for name in whole} == whole
+
+
+def answered(stage: Any, query: str = "") -> tuple[Any, bool]:
+    """The ticks, and whether the answer is whole."""
+    status, headers, body = stage.http("GET", f"{PATH}?{query}")
+    assert (status, headers.get("X-Complete")) in ((200, None), (200, "false"))
+    return json.loads(body), "X-Complete" not in headers
+
+
+def test_while_the_store_is_away_the_cache_answers_what_it_has_and_says_that_there_is_more(stage, store, now):
+    ticks = series(now)
+    keep(store, ticks)
+    stage.history, stage.cache = store, warm(ticks, ticks[30].received_ns)
+    stage.start()
+    assert answered(stage) == (sent(ticks), True)
+    store.close()
+    assert answered(stage) == (sent(ticks[30:]), False)
+    assert answered(stage, "limit=4") == (sent(ticks[-4:]), True)
+    assert answered(stage, "limit=20") == (sent(ticks[30:]), False)
+
+
+def test_while_the_store_is_away_a_cache_that_is_still_read_answers_what_it_has(stage, store, now):
+    ticks = series(now)
+    stage.history, stage.cache = store, cache_of(1440)
+    stage.cache.resume(0)
+    stage.cache.write(ticks)
+    stage.start()
+    store.close()
+    assert answered(stage) == (sent(ticks), False)
+
+
+def test_no_tick_within_the_cache_is_an_empty_answer_that_is_not_whole_while_the_store_is_away(
+    stage, store, now
+):
+    stage.history, stage.cache = store, warm([], now - 60 * ist.SECOND_NS)
+    stage.start()
+    store.close()
+    assert answered(stage) == ([], False)
+
+
+def test_while_the_cache_is_away_the_newest_ticks_may_be_missing_and_the_answer_says_so(stage, store, now):
+    ticks = series(now)
+    keep(store, ticks)
+    stage.history, stage.cache = store, away()
+    stage.start()
+    assert answered(stage) == (sent(ticks), False)
+    stage.cache.close()
+
+
+def test_a_cache_that_is_not_to_keep_today_is_not_missed(stage, store, now):
+    ticks = series(now)
+    keep(store, ticks)
+    stage.history, stage.cache = store, cache_of(1440, today=False)
+    stage.start()
+    assert answered(stage) == (sent(ticks), True)
+
+
+def test_without_a_store_an_answer_is_whole_once_the_cache_is(stage, now):
+    ticks = series(now)
+    stage.cache = cache_of(1440)
+    stage.cache.resume(0)
+    stage.cache.write(ticks)
+    stage.start()
+    assert answered(stage) == (sent(ticks), False)
+    stage.cache.complete()
+    assert answered(stage) == (sent(ticks), True)
+
+
+def test_a_page_of_another_origin_may_read_whether_an_answer_is_whole(stage):
+    stage.start()
+    headers = stage.http("GET", PATH, {"Origin": "http://localhost:3000"})[1]
+    assert headers["Access-Control-Expose-Headers"] == "X-Complete"
+
+
+def away() -> RedisCache:
+    """A cache whose server is not there."""
+    server = RedisSettings(port=free_port(), timeout_seconds=0.2)
+    return RedisCache(CacheSettings(kind="redis", redis=server), FakeClock(NOW_NS))
 
 
 def test_a_cache_that_is_cold_or_away_costs_nothing(stage, store, now):
     ticks = series(now)
     keep(store, [*ticks, *series(now, instrument=INFY)])
-    nowhere = RedisSettings(port=free_port(), timeout_seconds=0.2)
-    away = RedisCache(CacheSettings(kind="redis", redis=nowhere), FakeClock(now))
-    for cache in (cache_of(1440), away):
+    for cache in (cache_of(1440), away()):
         other = type(stage)()
         try:
             other.history, other.cache = store, cache

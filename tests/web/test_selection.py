@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from mdactors.market.instrument import Instrument
 from mdactors.market.instruments import InstrumentTable
-from mdactors.market.interest import Interest
 from mdactors.market.sectors import Sectors
 from mdactors.protocol import Request
 from mdactors.web.directory import Directory
 from mdactors.web.paths import PATHS
 from mdactors.web.selection import Selection
+from mdactors.web.terms import Terms
 
 SHARES = [
     Instrument((n << 8) | 1, name, "NSE", "NSE_EQ", "STOCK", f"NSE_EQ|{name}", series="EQ")
@@ -22,7 +22,7 @@ INFY, TCS = (share.token for share in SHARES)
 
 
 def selection() -> Selection:
-    return Selection(STOCKS, Interest(), 10)
+    return Selection(STOCKS, Terms(), 10)
 
 
 def subscribe(chosen: Selection, *names: str) -> int:
@@ -62,3 +62,24 @@ def test_a_refusal_of_what_was_unsubscribed_since_changes_nothing() -> None:
     chosen.change(Request("UNSUBSCRIBE", symbols=["INFY"]), DIRECTORY)
     chosen.remove([INFY], version)
     assert chosen.symbols == ["TCS"]
+
+
+def test_what_was_subscribed_ends_by_its_names_of_then_whatever_they_mean_today() -> None:
+    bse = Instrument(500001 << 8 | 4, "WIPRO", "BSE", "BSE_EQ", "STOCK", "BSE_EQ|INE075A01022")
+    nse = Instrument(969473, "WIPRO", "NSE", "NSE_EQ", "STOCK", "NSE_EQ|INE075A01022", series="EQ")
+
+    def directory(day: str, *shares: Instrument) -> Directory:
+        table = InstrumentTable.of(shares, {}, day)
+        return Directory(table, Sectors(), day)
+
+    yesterday, today = directory("2026-11-19", bse), directory("2026-11-20", bse, nse)
+    for name in ("WIPRO", "bse_eq|wipro", str(bse.token)):
+        chosen = selection()
+        chosen.change(Request("SUBSCRIBE", symbols=["WIPRO", "BSE_EQ|WIPRO"]), yesterday)
+        ended = chosen.change(Request("UNSUBSCRIBE", symbols=[name]), today)
+        assert (ended["symbols"], ended["tokens"]) == ({name: "BSE:WIPRO"}, {name: bse.token})
+        assert not chosen.interest.tokens
+    chosen.change(Request("SUBSCRIBE", symbols=["WIPRO"]), yesterday)
+    chosen.change(Request("SUBSCRIBE", symbols=["WIPRO"]), today)
+    chosen.change(Request("UNSUBSCRIBE", symbols=["wipro"]), today)
+    assert set(chosen.interest.tokens) == {bse.token}, "of two that were asked for so, the last"

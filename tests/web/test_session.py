@@ -8,6 +8,7 @@ import logging
 import pytest
 import websocket
 
+from mdactors.market.interest import View
 from mdactors.messages import SessionClosed, SessionReported, SessionsReported
 from mdactors.protocol import CloseCode
 from mdactors.web.paths import PATHS
@@ -24,7 +25,7 @@ def test_every_path_answers_with_and_without_the_suffix_for_raw_websockets(stage
     wait_until(lambda: stage.told)
     interest = stage.told[0].interest
     assert interest.tokens == {}
-    assert interest.events == (path == "/ws/market")
+    assert (interest.events, interest.pinned) == (False, False)
     assert (interest.everything is not None) == path.endswith("/all")
 
 
@@ -42,7 +43,7 @@ def test_a_path_of_everything_wants_what_its_filter_admits_in_the_mode_and_shape
     wait_until(lambda: stage.told)
     interest = stage.told[0].interest
     assert (interest.everything.exchange, interest.everything.types) == ("BSE", {"STOCK"})
-    assert (interest.everything_mode, interest.shape, interest.events) == ("full", "flat", True)
+    assert (interest.everything_view, interest.events) == (View("full", "flat"), True)
 
 
 def test_a_subscription_is_answered_with_the_symbol_of_each_asked_name_and_what_is_unknown(stage, ask):
@@ -55,6 +56,7 @@ def test_a_subscription_is_answered_with_the_symbol_of_each_asked_name_and_what_
         "event": "subscribed",
         "id": 7,
         "symbols": {"NIFTY": "NIFTY 50", "SENSEX": "SENSEX", "nifty 50": "NIFTY 50"},
+        "instrumentTokens": {"NIFTY": 256265, "SENSEX": 265, "nifty 50": 256265},
         "unknown": ["NOPE"],
         "rejected": [],
     }
@@ -84,6 +86,25 @@ def test_what_expired_since_can_still_be_unsubscribed(stage, ask):
         "nifty26novfut": "NIFTY26NOVFUT"
     }
     assert stage.told[-1].interest.tokens == {}
+
+
+@pytest.mark.parametrize("name", ["BSE_EQ|INE002A01018", "bse:reliance", "128083204", 128083204])
+def test_unsubscribe_takes_what_was_asked_the_symbol_or_the_token(stage, ask, name):
+    stage.start()
+    client = stage.connect("/ws/stocks")
+    answer = ask(client, action="SUBSCRIBE", symbols=["BSE_EQ|INE002A01018", "RELIANCE"])
+    assert answer["symbols"] == {"BSE_EQ|INE002A01018": "BSE:RELIANCE", "RELIANCE": "RELIANCE"}
+    assert answer["instrumentTokens"] == {"BSE_EQ|INE002A01018": 128083204, "RELIANCE": 738561}
+    ended = ask(client, action="UNSUBSCRIBE", symbols=[name])
+    assert (ended["symbols"], ended["unknown"]) == ({str(name): "BSE:RELIANCE"}, [])
+    assert stage.told[-1].interest.tokens == {738561: "quote"}
+
+
+def test_every_session_is_listed_with_the_names_that_mean_just_what_it_has(stage, ask):
+    stage.start()
+    ask(stage.connect("/ws/market"), action="SUBSCRIBE", symbols=["BSE:RELIANCE", "RELIANCE", "SENSEX"])
+    (session,) = stage.get("/api/ticks/subscriptions")[1].values()
+    assert session["subscribedSymbols"] == ["BSE:RELIANCE", "RELIANCE", "SENSEX"]
 
 
 def test_a_bare_symbol_means_nse_and_an_exchange_can_be_said_outright(stage, ask):
@@ -117,7 +138,7 @@ def test_the_market_path_takes_any_mix_and_keys(stage, ask):
     assert answer["symbols"] == {
         "NIFTY": "NIFTY 50",
         "NIFTY26NOVFUT": "NIFTY26NOVFUT",
-        "BSE_EQ|INE002A01018": "RELIANCE",
+        "BSE_EQ|INE002A01018": "BSE:RELIANCE",
     }
 
 
@@ -143,6 +164,13 @@ SYMBOLS = {"symbols": ["NIFTY"]}
         ("/ws/indices", {"action": "SUBSCRIBE", "symbols": "NIFTY"}, "invalid_field", "symbols"),
         ("/ws/indices", {"action": "SUBSCRIBE", "symbols": ["NIFTY", 5]}, "invalid_field", "symbols"),
         ("/ws/indices", {"action": "SUBSCRIBE"}, "invalid_field", "symbols"),
+        ("/ws/indices", {"action": "SUBSCRIBE", "symbols": []}, "invalid_field", "symbols"),
+        ("/ws/indices/all", {"action": "UNSUBSCRIBE", "symbols": []}, "invalid_field", "symbols"),
+        ("/ws/market", SYMBOLS | {"action": "SUBSCRIBE", "keys": []}, "invalid_field", "keys"),
+        ("/ws/market", {"action": "UNSUBSCRIBE", "keys": []}, "invalid_field", "keys"),
+        ("/ws/market", {"action": "SUBSCRIBE", "channels": []}, "invalid_field", "channels"),
+        ("/ws/market", SYMBOLS | {"action": "UNSUBSCRIBE", "channels": []}, "invalid_field", "channels"),
+        ("/ws/market", {"action": "SUBSCRIBE", "symbols": [], "sector": "IT"}, "invalid_field", "symbols"),
         ("/ws/indices", {"action": "SUBSCRIBE", "keys": ["NIFTY"]}, "invalid_field", "symbols"),
         ("/ws/indices", SYMBOLS | {"action": "SUBSCRIBE", "type": "STOCK"}, "wrong_path", "type"),
         ("/ws/indices/all", SYMBOLS | {"action": "SUBSCRIBE"}, "wrong_path", "action"),
@@ -172,7 +200,7 @@ SYMBOLS = {"symbols": ["NIFTY"]}
 def test_a_bad_request_is_answered_with_an_error_that_names_the_field_and_changes_nothing(
     stage, wait_until, path, request_, code, field
 ):
-    stage.start(max_symbols_per_request=10, max_request_bytes=1024)
+    stage.start(max_symbols_per_request=10, max_request_bytes=1700)
     client = stage.connect(path)
     wait_until(lambda: stage.told)
     if isinstance(request_, dict):
@@ -228,16 +256,24 @@ def test_a_session_that_closes_is_told_of_and_a_restarted_manager_hears_of_the_o
     assert report.interests == names
 
 
-def test_sessions_with_events_and_only_they_get_the_heartbeat(stage, ask):
-    stage.start(heartbeat_seconds=0.05)
-    for path in ("/ws/market", "/ws/stocks?events=1"):
-        event = json.loads(stage.connect(path).recv())
-        assert event["event"] == "heartbeat"
-        assert event["time"].endswith("+05:30")
-    silent = stage.connect("/ws/stocks")
-    silent.settimeout(0.2)
+def hears_nothing(client, seconds=0.2):
+    client.settimeout(seconds)
     with pytest.raises(websocket.WebSocketTimeoutException):
-        silent.recv()
+        client.recv()
+    return True
+
+
+def test_the_heartbeat_comes_after_the_welcome_and_to_nobody_else(stage, wait_until):
+    stage.start(heartbeat_seconds=0.05)
+    client = stage.connect("/ws/stocks?events=1")
+    silent = stage.connect("/ws/stocks")
+    wait_until(lambda: len(stage.told) == 2)
+    assert hears_nothing(client)
+    stage.send([stage.session(0)], (None, {"event": "welcome"}), welcomes=True)
+    welcome, heartbeat = (json.loads(client.recv()) for _ in range(2))
+    assert (welcome["event"], heartbeat["event"]) == ("welcome", "heartbeat")
+    assert heartbeat["time"].endswith("+05:30")
+    assert hears_nothing(silent)
 
 
 def close_code(client):
@@ -268,7 +304,7 @@ def test_a_client_may_be_silent_for_longer_than_the_kernel_counts(stage, ask):
 
 
 def test_a_message_far_too_large_closes_the_session(stage, wait_until):
-    stage.start(max_request_bytes=1024)
+    stage.start(max_symbols_per_request=10, max_request_bytes=1700)
     client = stage.connect("/ws/stocks")
     wait_until(lambda: stage.told)
     client.send("x" * 20_000)
@@ -276,10 +312,46 @@ def test_a_message_far_too_large_closes_the_session(stage, wait_until):
     wait_until(lambda: stage.told_of(SessionClosed))
 
 
-@pytest.mark.parametrize("query", ["mode=deep", "shape=round", "events=maybe"])
+@pytest.mark.parametrize("query", ["mode=deep", "shape=round", "events=maybe", "pins=2", "pins=1"])
 def test_a_wrong_parameter_of_a_path_is_refused_by_its_name(stage, query):
     stage.start()
     with pytest.raises(websocket.WebSocketBadStatusException) as refused:
         stage.connect(f"/ws/stocks/all?{query}")
     assert refused.value.status_code == 400
     assert json.loads(refused.value.resp_body)["error"]["field"] == query.partition("=")[0]
+
+
+def test_a_parameter_that_no_path_has_is_ignored_on_a_websocket(stage, ask):
+    stage.start()
+    client = stage.connect("/ws/stocks/websocket?t=1795146300000&token=abc")
+    assert ask(client, action="SUBSCRIBE", symbols=["INFY"])["event"] == "subscribed"
+
+
+@pytest.mark.parametrize("opcode", [websocket.ABNF.OPCODE_TEXT, websocket.ABNF.OPCODE_BINARY])
+def test_a_byte_order_mark_before_a_request_is_read_over(stage, ask, opcode):
+    stage.start()
+    client = stage.connect("/ws/stocks")
+    request = json.dumps({"action": "SUBSCRIBE", "symbols": ["RELIANCE"], "id": 1})
+    client.send(request.encode("utf-8-sig"), opcode)
+    assert json.loads(client.recv())["symbols"] == {"RELIANCE": "RELIANCE"}
+
+
+def test_a_byte_order_mark_alone_is_no_request(stage, wait_until):
+    stage.start()
+    client = stage.connect("/ws/stocks")
+    client.send("\ufeff")
+    assert json.loads(client.recv())["code"] == "invalid_json"
+
+
+LONG = "NSE_FO|MIDCPNIFTY {:05d} PE 29 SEP 26"
+"""As long as names become."""
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+def test_as_many_of_the_longest_names_as_a_request_may_have_fit_into_it(stage, ask, indent):
+    stage.start()
+    names = [LONG.format(number) for number in range(5000)]
+    client = stage.connect("/ws/options")
+    client.send(json.dumps({"action": "SUBSCRIBE", "type": "OPTION", "symbols": names}, indent=indent))
+    assert json.loads(client.recv())["unknown"] == names
+    assert ask(client, action="SUBSCRIBE", symbols=[*names, "ONE MORE"])["code"] == "too_many_symbols"

@@ -9,8 +9,9 @@ import msgspec
 
 from mdactors.actors.alarms import Alarms
 from mdactors.actors.times_of_day import TimesOfDay
+from mdactors.actors.unstored import LookDue, Unstored
 from mdactors.actors.waiting_bars import WaitingBars
-from mdactors.errors import PositionMoved, StoreError
+from mdactors.errors import PositionMoved, StoreError, TableFault
 from mdactors.market import ist
 from mdactors.market.calendar import Calendar
 from mdactors.market.position import Position
@@ -25,8 +26,7 @@ PART_SECONDS, LEAST_PART = 0.25, 1000
 """A part that takes longer is halved, since nothing is heard meanwhile, but a commit has its price."""
 MAINTENANCE_SECONDS = 300.0
 BAR_SECONDS = 5.0  # at most, however long ticks wait
-LONGEST_WAIT = 10.0
-"""Seconds between two attempts at most, and for the end."""
+LONGEST_WAIT = 10.0  # seconds between two attempts at most, and for the end
 
 
 class GoOn(DataMessage, frozen=True):
@@ -52,12 +52,11 @@ class MaintenanceDue(Message, frozen=True):
 class BatchPersister(Actor):
     """Owns the way from journal to store: its carrier, how far it is known to be stored, the bars that wait.
 
-    Receives `JournalSynced` and `BarsPublished`. Ticks are carried when ``batch_rows`` of
-    them are synced but not stored, when the oldest has waited ``batch_seconds``, at ``flush_at`` (India's
-    time, on trading days; empty: never) and at the end; the store commits each part with its position.
-    Tells the journal writer `PositionWanted` at its start and `TicksStored` after each commit, and the hub
-    its alarms. A store that is away is a state: nothing is read meanwhile. More than ``lag_limit`` ticks
-    behind is an alarm. Its hooks run in its own thread, which a write blocks.
+    Receives `JournalSynced` and `BarsPublished`. Ticks are carried when ``batch_rows`` of them are synced but
+    not stored, when the oldest has waited ``batch_seconds``, at ``flush_at`` (India's time, on trading days;
+    empty: never) and at the end; the store commits each part with its position. Tells the journal writer
+    `PositionWanted` at its start and `TicksStored` after each commit, and the hub its alarms: so is a lag of
+    more than ``lag_limit``. A store that is away is a state: nothing is read meanwhile. A write blocks it.
     """
 
     def __init__(
@@ -84,8 +83,9 @@ class BatchPersister(Actor):
         self._journal_writer = journal_writer
         self._calendar = calendar
         self._batch_rows = batch_rows
-        self._part = self._largest_part = max(batch_rows, PART_TICKS)
-        """So many ticks are written at once: fewer after a slow part or a failure."""
+        self._part = self._largest_part = max(
+            batch_rows, PART_TICKS
+        )  # at once: fewer after a slow part or failure
         self._batch_seconds = batch_seconds
         self._flush_at = TimesOfDay([flush_at], self.clock) if flush_at else None
         self._lag_limit = lag_limit
@@ -93,8 +93,7 @@ class BatchPersister(Actor):
         self._stored: Position | None = None
         self._known = False  # how far the store is, and nothing unclear has happened since
         self._counted_from = 0  # the journal's ticks at the start, while the store has never answered
-        self._goal: int | None = None
-        """The count of ticks to write up to, while turn follows turn."""
+        self._goal: int | None = None  # the count of ticks to write up to, while turn follows turn
         self._timer: Timer | None = None
         self._retry: Timer | None = None  # set while the store is away
         self._bars_timer: Timer | None = None
@@ -102,6 +101,7 @@ class BatchPersister(Actor):
         self._backoff = Backoff(limit=LONGEST_WAIT)
         self._alarms = Alarms(self.clock, self.logger, lambda alarm: self.tell(hub, alarm))
         self._damage: dict[str, None] = {}  # a carrier that ends forgets what it said of the journal
+        self._unstored = Unstored(store, self._alarms, self.after)
         self._persisted = self._refused = 0
 
     def on_start(self) -> None:
@@ -167,6 +167,11 @@ class BatchPersister(Actor):
         self.after(MAINTENANCE_SECONDS, MaintenanceDue())
         if self._known:
             self._maintain()
+
+    @handles(LookDue)
+    def look_again(self, _message: LookDue) -> None:
+        """See what is still set aside or missing."""
+        self._unstored.look_again()
 
     def on_stop(self) -> None:
         """Write what is synced, if the store is not away; runs in the actor's thread."""
@@ -270,6 +275,7 @@ class BatchPersister(Actor):
         self._refused += carried.refused
         self.logger.info("Persisted %d ticks in %dms", persisted, took * 1000)
         self._tell_stored()
+        self._unstored.heed(carried)
         return True
 
     def _write_bars(self) -> bool:
@@ -297,12 +303,14 @@ class BatchPersister(Actor):
         except StoreError as error:
             texts = [str(error)]
         self._alarms.show("store-maintenance", texts)
+        self._unstored.look()
 
     # --- What is wrong
 
     def _store_failed(self, error: StoreError) -> None:
-        self._alarms.raise_alarm("store", f"ticks cannot be stored: {error}")
-        self._part = max(self._part // 4, 1)
+        self._alarms.show("store", [f"ticks cannot be stored: {error}"])
+        # Among many it shows whether a table refuses some ticks or all of them.
+        self._part = self._largest_part if isinstance(error, TableFault) else max(self._part // 4, 1)
         self._pause()
 
     def _pause(self) -> None:

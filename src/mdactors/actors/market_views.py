@@ -120,7 +120,9 @@ class MarketViews(Actor):
         self._sectors = self._current_sectors()
         self._board = SectorBoard(self._sectors.by_token(table))
         ticks = self._newest | self._changed
-        self._changed = {token: tick for token, tick in ticks.items() if token in table.by_token}
+        self._changed = {
+            token: table.renamed(tick) for token, tick in ticks.items() if token in table.by_token
+        }
         self._newest = {}
 
     @handles(FeedStatusChanged)

@@ -169,4 +169,4 @@ class Routes:
 def _group(interest: Interest) -> tuple[Filter, View] | None:
     if interest.everything is None:
         return None
-    return interest.everything, View(interest.everything_mode, interest.shape)
+    return interest.everything, interest.everything_view

@@ -16,6 +16,7 @@ from mdactors.messages import (
     ChannelsWatched,
     FeedStatusChanged,
     GapFound,
+    InstrumentsLoaded,
     NewestKnown,
     NewestWanted,
     PricesKnown,
@@ -52,11 +53,11 @@ class SessionHub(Actor):
 
     Receives `TicksPublished` (encodes each wanted tick once per view and hands the whole batch to the
     event loop in one call), `BarsPublished` (the same for the channels of bars), `RouteSet`/`RouteDropped`,
-    `ViewsPublished` (keeps the newest of each channel for who comes next), status, gap and alarm events.
-    Tells the MarketViews `ChannelsWatched`, and what a fresh one of them lacks when it says `NewestWanted`.
-    A fresh hub tells the SubscriptionManager `RoutesWanted` and each Normalizer `NewestWanted`, and holds
-    ticks, bars and routes back until it is told `RoutesKnown`, so that no client misses a tick. Its hooks
-    run in its own thread; ``deliver`` takes a batch to the event loop and returns at once.
+    `ViewsPublished` (keeps the newest of each channel for who comes next), `InstrumentsLoaded` (whose names
+    count), status, gap and alarm events. Tells the MarketViews `ChannelsWatched`, and what a fresh one of
+    them lacks when it says `NewestWanted`. A fresh hub tells the SubscriptionManager `RoutesWanted` and each
+    Normalizer `NewestWanted`, and holds ticks, bars and routes back until it is told `RoutesKnown`, so that
+    no client misses a tick. Its hooks run in its own thread; ``deliver`` returns at once.
     """
 
     def __init__(
@@ -76,6 +77,7 @@ class SessionHub(Actor):
         self._watched: frozenset[str] = frozenset()
         self._routes = Routes()
         self._newest: dict[int, Tick] = {}
+        self._names_of = ""  # which day
         self._statuses: dict[str, FeedStatusChanged] = {}
         self._epochs: dict[str, int] = {}
         self._held: list[Message] | None = []
@@ -200,15 +202,16 @@ class SessionHub(Actor):
     def _answer(self, message: RouteSet, before: Interest | None) -> None:
         session = message.session
         self._routes.set(session, message.interest)
+        known = before or Interest()
+        welcome = message.welcome and not known.events
         keys: list[int | str | None] = []
         frames: list[bytes] = []
+        if welcome:
+            keys.append(None)
+            frames.append(frame_text(self._welcome(message.streams)))
         if message.answer:
             keys.append(None)
             frames.append(frame_text(json.dumps(message.answer).encode()))
-        elif before is None and message.interest.events:
-            keys.append(None)
-            frames.append(frame_text(self._welcome(message.streams)))
-        known = before or Interest()
         for tick, view in self._snapshot(known, message.interest):
             keys.append(tick.instrument.token)
             frames.append(frame_text(encode(as_snapshot(tick), view)))
@@ -218,7 +221,8 @@ class SessionHub(Actor):
         self._tell_watched()
         if frames or message.refused:
             version = message.interest.version
-            self._hand_over([Delivery((session,), keys, frames, b"".join(frames), message.refused, version)])
+            joined = b"".join(frames)
+            self._hand_over([Delivery((session,), keys, frames, joined, message.refused, version, welcome)])
 
     def _snapshot(self, known: Interest, interest: Interest) -> Iterable[tuple[Tick, View]]:
         for token, mode in interest.tokens.items():
@@ -226,10 +230,9 @@ class SessionHub(Actor):
                 yield tick, View(mode, interest.shape)
         everything, had = interest.everything, known.everything
         if everything is not None and everything != had:
-            view = View(interest.everything_mode, interest.shape)
             for tick in self._newest.values():
                 if everything.admits(tick.instrument) and not (had and had.admits(tick.instrument)):
-                    yield tick, view
+                    yield tick, interest.everything_view
 
     @handles(RouteDropped)
     def drop_routes(self, message: RouteDropped) -> None:
@@ -277,6 +280,13 @@ class SessionHub(Actor):
         for tick in ticks:
             self._newest.setdefault(tick.instrument.token, tick)
             self._epochs.setdefault(tick.source, tick.epoch)
+
+    @handles(InstrumentsLoaded)
+    def take_names(self, message: InstrumentsLoaded) -> None:
+        """Call what is known by the names of the new table: with another day they may be others."""
+        if message.table.day != self._names_of:
+            self._names_of = message.table.day
+            self._newest = {token: message.table.renamed(tick) for token, tick in self._newest.items()}
 
     @handles(SnapshotAsked)
     def newest(self, message: SnapshotAsked) -> list[Tick]:

@@ -13,7 +13,7 @@ from mdactors.actors.placement import Placement, Upstream
 from mdactors.adapter import Mode
 from mdactors.market import ist
 from mdactors.market.instruments import COUNTED, InstrumentTable
-from mdactors.market.interest import Filter, Interest
+from mdactors.market.interest import Interest
 from mdactors.market.quote import richer
 from mdactors.market.sectors import Sectors
 from mdactors.market.universe import Prices, Selection, Universe
@@ -139,19 +139,18 @@ class SubscriptionManager(Actor):
         lesser = self._placement.lesser(asked.tokens)
         answer = request_answer(message.request, refused, lesser) if message.request else {}
         gone = frozenset(refused) - self._interests[session].tokens.keys()
-        self.tell(self._hub, RouteSet(session, self._routed(session), answer, gone, self._streams(asked)))
+        welcome = asked.events and not before.events
+        streams = self._streams(asked) if welcome else {}
+        self.tell(self._hub, RouteSet(session, self._routed(session), answer, gone, welcome, streams))
         self._schedule()
 
     def _routed(self, session: str) -> Interest:
-        """What the hub is told of a session: who has asked for nothing yet gets what is pinned."""
-        interest = self._interests[session]
-        if not interest.pinned or not (pinned := self._pinboard.tokens):
-            return interest
-        return msgspec.structs.replace(interest, everything=Filter(tokens=pinned), shape="flat")
+        """What the hub is told of a session: all that it wants, and what is pinned where it gets that."""
+        return self._interests[session].with_pins(self._pinboard.tokens)
 
     def _streams(self, interest: Interest) -> Mapping[str, Mapping[str, int]]:
         """How many of how many stream, for whom everything is sent that does."""
-        if interest.everything is None or not interest.events:
+        if interest.everything is None:
             return {}
         every = self._placement.by_type(interest.everything)
         return {name: every[name] for kind, name in COUNTED.items() if kind in interest.everything.types}
@@ -320,7 +319,7 @@ class SubscriptionManager(Actor):
         for rejected in self._rejected.values():
             reasons.update(rejected)
         refused = [
-            {"symbol": names[token].symbol if token in names else str(token), "reason": reason}
+            {"symbol": names[token].answered if token in names else str(token), "reason": reason}
             for token, reason in list(reasons.items())[:100]
         ]
         return {

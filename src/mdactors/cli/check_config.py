@@ -53,6 +53,7 @@ def _try_parts(settings: Settings) -> dict[str, BrokerAdapter]:
     """
     from mdactors.config import load_calendar
     from mdactors.plugins import make_adapters
+    from mdactors.store.opening import check_source
 
     adapters: dict[str, BrokerAdapter] = {}
     parts: list[Callable[[], object]] = [
@@ -60,6 +61,7 @@ def _try_parts(settings: Settings) -> dict[str, BrokerAdapter]:
         lambda: load_calendar(settings.calendar),
         lambda: _name_groups(settings),
         lambda: _reach_store(settings),
+        lambda: check_source(settings.instruments),
     ]
     problems: list[str] = []
     for make in parts:

@@ -200,7 +200,7 @@ def _print(rows: Sequence[InstrumentRow]) -> None:
     shown = [("SYMBOL", "EXCHANGE", "TYPE", "TOKEN", "KEY", "SECTOR", "NAME")]
     shown += [
         (
-            row.symbol,
+            row.answered,
             row.exchange,
             "ETF" if row.etf else row.type,
             str(row.token),

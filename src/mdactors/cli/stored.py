@@ -34,6 +34,11 @@ def describe_range(parser: argparse.ArgumentParser, meaning: str) -> None:
         metavar="TIME",
         help="inclusive; a date means all of it",
     )
+    describe_config(parser)
+
+
+def describe_config(parser: argparse.ArgumentParser) -> None:
+    """Let a command take the configuration of a daemon."""
     parser.add_argument("--config", type=Path, metavar="FILE", help="the daemon's (default: all defaults)")
     add_env_file(parser)
 
@@ -56,17 +61,26 @@ def _moment(text: str, *, last: bool) -> int:
 
 
 def settings_of(arguments: argparse.Namespace) -> Settings:
-    """The configuration that the command line names.
+    """The configuration that the command line names, beside a range of time.
 
     Raises:
         ConfigError: it has problems.
         MdactorsError: the range of time is none.
     """
+    if arguments.from_ns > arguments.to_ns:
+        raise MdactorsError("--from is after --to")
+    return configuration(arguments)
+
+
+def configuration(arguments: argparse.Namespace) -> Settings:
+    """The configuration that the command line names.
+
+    Raises:
+        ConfigError: it has problems.
+    """
     from mdactors.cli.run import read_settings
     from mdactors.config import Settings
 
-    if arguments.from_ns > arguments.to_ns:
-        raise MdactorsError("--from is after --to")
     if arguments.config is None:
         return Settings()
     return read_settings(arguments.config, arguments.env_file)
@@ -107,7 +121,7 @@ def tokens(settings: Settings, names: list[str]) -> dict[int, str]:
     for name in names:
         instrument = table.resolve(name)
         if instrument is not None:
-            found[instrument.token] = instrument.symbol
+            found[instrument.token] = instrument.answered
         elif name.isdecimal():
             found[int(name)] = name
         else:

@@ -165,7 +165,7 @@ class Board:
     def take(self, message: Message) -> None:
         """Note a tick or an event."""
         if (event := message.get("event")) is None:
-            self._ticks[f"{message.get('exchange')}:{message.get('symbol')}"] = message
+            self._ticks[str(message.get("symbol"))] = message
         elif text := _event_text(event, message):
             self._event = text
 

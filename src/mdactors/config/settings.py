@@ -38,6 +38,12 @@ KeyPrefix = Annotated[
     str, Meta(pattern="^[^ *?]*$", description="a prefix without spaces, asterisks and question marks")
 ]
 
+NAME_BYTES = 64
+"""What a name takes of a request: the longest have 36 letters, and quotes, comma and spaces beside."""
+REST_BYTES = 1024
+"""What all else in a request takes."""
+LEAST_REQUEST_BYTES = 65_536
+"""A request may have so many where few names are allowed: it is told that it names too many."""
 SQL_SOURCE = "sql"
 """The source of instruments that is a table."""
 
@@ -51,12 +57,29 @@ class ServerSettings(msgspec.Struct, frozen=True):
     origins: list[Origin] = []
     """Empty: the server's own origin, and any port of localhost and 127.0.0.1."""
     max_sessions: Count = 2000
-    max_request_bytes: Annotated[int, Meta(ge=1024)] = 65_536
+    max_request_bytes: Annotated[int, Meta(ge=1024)] | None = None
+    """None: what so many names take."""
     max_symbols_per_request: Count = 5000
     outbox_bytes: Annotated[int, Meta(ge=4096)] = 8_388_608
     outbox_seconds: Seconds = 15.0
     heartbeat_seconds: Seconds = 5.0
     send_buffer_bytes: Annotated[int, Meta(ge=4096)] = 131_072
+
+    def __post_init__(self) -> None:
+        names, fitting = self.max_symbols_per_request, self._bytes_of_names()
+        if self.request_bytes < fitting:
+            message = f"max_request_bytes must be at least {fitting} for max_symbols_per_request of {names}"
+            raise ValueError(f"{message}, or be left out")
+
+    @property
+    def request_bytes(self) -> int:
+        """How many bytes a request may have."""
+        if self.max_request_bytes is None:
+            return max(LEAST_REQUEST_BYTES, self._bytes_of_names())
+        return self.max_request_bytes
+
+    def _bytes_of_names(self) -> int:
+        return REST_BYTES + NAME_BYTES * self.max_symbols_per_request
 
 
 class AdminSettings(msgspec.Struct, frozen=True):

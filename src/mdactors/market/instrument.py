@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Literal
+from typing import Literal, TypeVar
 
 import msgspec
 
@@ -20,7 +20,8 @@ class Instrument(msgspec.Struct, frozen=True, gc=False, array_like=True):
 
     ``token`` is the exchange token shifted left by eight bits, or'ed with the segment's code (Kite's
     numbers; indices by table). ``key`` is Upstox's instrument key where known, else
-    ``SEGMENT|SYMBOL``. ``symbol`` is Kite's trading symbol. Prices are rupees, ``expiry`` is an ISO date.
+    ``SEGMENT|SYMBOL``. ``symbol`` is Kite's trading symbol, which others may have as well: clients are
+    told what is `answered`. Prices are rupees, ``expiry`` is an ISO date.
     The order of the fields is the journal's format: new ones go last.
     """
 
@@ -37,6 +38,32 @@ class Instrument(msgspec.Struct, frozen=True, gc=False, array_like=True):
     strike: float = 0.0
     option_type: Literal["", "CE", "PE"] = ""
     underlying: str = ""
+    own_name: str = ""
+    """What it is called where its symbol means another: one of `forms`, given by the table, see `naming`."""
+
+    @property
+    def answered(self) -> str:
+        """The ``symbol`` that clients are told: it means just this instrument."""
+        return self.own_name or self.symbol
+
+    @property
+    def forms(self) -> tuple[str, ...]:
+        """All that it can be called, the shortest first; the last one means nothing else for sure.
+
+        The order is a format of the stores: new ones go last.
+        """
+        symbol = self.symbol
+        return symbol, f"{self.exchange}:{symbol}", f"{self.segment}|{symbol}", self.key, str(self.token)
+
+    @property
+    def terms(self) -> tuple[str, str, float, str]:
+        """What cannot differ within one instrument: where it does, its token has gone to another."""
+        return self.type, self.expiry, self.strike, self.option_type
+
+    @property
+    def segment_key(self) -> str:
+        """``NSE_EQ|RELIANCE``: what Redis and the flat shape call it."""
+        return f"{self.segment}|{self.symbol}"
 
     @property
     def is_derivative(self) -> bool:
@@ -70,6 +97,9 @@ class InstrumentRow(Instrument, frozen=True, gc=False, array_like=True):
     def hot(self) -> Instrument:
         """The part that every tick carries."""
         return Instrument(*msgspec.structs.astuple(self)[: len(Instrument.__struct_fields__)])
+
+
+AnyInstrument = TypeVar("AnyInstrument", bound=Instrument)
 
 
 def is_share(instrument: Instrument, series: Collection[str] = NSE_SHARES) -> bool:

@@ -12,23 +12,25 @@ import os
 import pathlib
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 
 import msgspec
 
 from mdactors.errors import StoreError
 from mdactors.market.broker_tokens import BrokerInstruments, BrokerTokens, StoredTokens, index_tokens
-from mdactors.market.instrument import Instrument, InstrumentRow, InstrumentType
+from mdactors.market.instrument import AnyInstrument, Instrument, InstrumentRow, InstrumentType
 from mdactors.market.merging import Listed, merge
-from mdactors.market.names import Names, StoredNames, index_names
+from mdactors.market.names import Names, StoredNames
+from mdactors.market.naming import InForce, Named, name
 from mdactors.market.quote import BrokerToken
 from mdactors.market.sorted_bytes import Packed, Pieces, numbers, pack, read_numbers
+from mdactors.market.tick import Tick
 from mdactors.replacing import replacing
 
 FILE = "instruments.msgpack"
 """Its name in ``data_dir``."""
-VERSION = 3
+VERSION = 4
 """Of the file that `InstrumentTable.save` writes."""
 COUNTED = {"INDEX": "indices", "STOCK": "stocks", "FUTURE": "futures", "OPTION": "options"}
 
@@ -64,6 +66,8 @@ class Stored(msgspec.Struct, frozen=True):
     """Underlying -> where its contracts begin and end in there."""
     brokers: dict[str, StoredTokens]
     kinds: tuple[Counted, ...]
+    day: str
+    """The date in India for which the names were given, ISO 8601; empty where nobody said it."""
 
 
 class _Head(msgspec.Struct):
@@ -136,19 +140,37 @@ class InstrumentTable:
         }
 
     @classmethod
-    def build(cls, listings: Mapping[str, Listed]) -> InstrumentTable:
-        """Merge what each broker lists as (instrument, the broker's token), see `merge`."""
+    def build(
+        cls, listings: Mapping[str, Listed], day: str = "", before: InstrumentTable | None = None
+    ) -> InstrumentTable:
+        """Merge what each broker lists as (instrument, the broker's token), see `merge` and `of`."""
         merged = merge(listings)
-        return cls.of(merged.by_token.values(), merged.tokens)
+        return cls.of(merged.by_token.values(), merged.tokens, day, before)
 
     @classmethod
     def of(
-        cls, rows: Iterable[Instrument], tokens: Mapping[str, Mapping[int, BrokerToken]]
+        cls,
+        rows: Iterable[Instrument],
+        tokens: Mapping[str, Mapping[int, BrokerToken]],
+        day: str = "",
+        before: InstrumentTable | None = None,
     ) -> InstrumentTable:
-        """The table of merged rows; ``tokens`` leads from ours to each broker's."""
-        held = sorted(
-            (row.hot() if isinstance(row, InstrumentRow) else row for row in rows), key=lambda row: row.token
-        )
+        """Name merged rows and make the table of them.
+
+        Args:
+            rows: one for each instrument.
+            tokens: from ours to each broker's.
+            day: the date in India; for so long names stay as they are.
+            before: the table that this one takes the place of.
+        """
+        return cls.of_named(name(rows, before.in_force(day) if before is not None else None), tokens, day)
+
+    @classmethod
+    def of_named(
+        cls, named: Named[AnyInstrument], tokens: Mapping[str, Mapping[int, BrokerToken]], day: str = ""
+    ) -> InstrumentTable:
+        """The table of instruments that were named for a day."""
+        held = [row.hot() if isinstance(row, InstrumentRow) else row for row in named.rows]
         encode = msgspec.msgpack.Encoder().encode
         places = {row.token: place for place, row in enumerate(held)}
         contracts, chains = _chains(held)
@@ -158,13 +180,39 @@ class InstrumentTable:
             Instrument.__struct_fields__,
             pack(map(encode, held)),
             numbers(places, "q"),
-            index_names(held),
+            named.names,
             contracts,
             chains,
             {broker: index_tokens(known, places) for broker, known in tokens.items()},
             tuple(Counted(kind, brokers, count) for (kind, brokers), count in kinds.items()),
+            day,
         )
         return cls(stored)
+
+    @property
+    def day(self) -> str:
+        """The date in India for which its names were given; empty where nobody said it."""
+        return self._stored.day
+
+    def in_force(self, day: str) -> InForce | None:
+        """Who is called what, for the table that comes next; None on another day."""
+        if day != self.day:
+            return None
+        held = self._stored.names.held
+        gone = {token: name for name, token in held.items() if token not in self.by_token}
+        return InForce(self.by_token, gone)
+
+    def named(self, instrument: AnyInstrument) -> AnyInstrument:
+        """The same instrument under its name of this table; as it is where that lists it no more."""
+        now = self.by_token.get(instrument.token)
+        if now is None or now.terms != instrument.terms or now.answered == instrument.answered:
+            return instrument
+        return msgspec.structs.replace(instrument, symbol=now.symbol, own_name=now.own_name)
+
+    def renamed(self, tick: Tick) -> Tick:
+        """The same tick, of its instrument under the name of this table."""
+        instrument = self.named(tick.instrument)
+        return tick if instrument is tick.instrument else msgspec.structs.replace(tick, instrument=instrument)
 
     def resolve(self, name: str) -> Instrument | None:
         """The instrument that a person means by a name, see `Names`."""
@@ -269,7 +317,7 @@ def counts_by_type(kinds: Mapping[Kind, int]) -> dict[str, int]:
     return counts
 
 
-def _chains(rows: list[Instrument]) -> tuple[memoryview, dict[str, tuple[int, int]]]:
+def _chains(rows: Sequence[Instrument]) -> tuple[memoryview, dict[str, tuple[int, int]]]:
     def terms(place: int) -> tuple[str, str, float, str]:
         row = rows[place]
         return row.underlying, row.expiry, row.strike, row.option_type

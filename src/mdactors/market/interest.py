@@ -52,13 +52,14 @@ class Interest(msgspec.Struct, frozen=True):
 
     tokens: Mapping[int, Mode] = {}
     everything: Filter | None = None
-    everything_mode: Mode = "quote"
+    everything_view: View = View()
     shape: Shape = "tick"
+    """Of what is named one by one."""
     events: bool = False
     """Whether the session gets welcome, heartbeat, status, gap and alarm events."""
     channels: frozenset[BarChannel] = frozenset()
     pinned: bool = False
-    """Whether the session has not yet asked for anything and gets what is pinned, in the flat shape."""
+    """Whether the session gets what is pinned, in the flat shape."""
     views: frozenset[str] = frozenset()
     """Channels of views of the market, by name: ``movers:gainers``, ``sector:BANKING`` …"""
     behind: Mapping[int, Mode] = {}
@@ -70,12 +71,13 @@ class Interest(msgspec.Struct, frozen=True):
         """Token and mode of all that must stream for the session; one may come twice."""
         return chain(self.tokens.items(), self.behind.items())
 
-    def mode_for(self, instrument: Instrument) -> Mode | None:
-        """The mode in which the session wants it, as named or as part of everything; None for not at all."""
-        named = self.tokens.get(instrument.token)
-        if named is None and self.everything is not None and self.everything.admits(instrument):
-            return self.everything_mode
-        return named
+    def with_pins(self, pinned: frozenset[int]) -> Interest:
+        """This, and what is pinned where the session gets that."""
+        if not self.pinned or not pinned:
+            return self
+        return msgspec.structs.replace(
+            self, everything=Filter(tokens=pinned), everything_view=View(shape="flat")
+        )
 
 
 class Slot(msgspec.Struct, frozen=True):

@@ -70,7 +70,7 @@ class Merged:
     ) -> None:
         if held is None:
             self.by_token[token] = row
-        elif _terms(held) == _terms(row):
+        elif held.terms == row.terms:
             self.by_token[token] = _completed(held, row)
         elif held.expiry < row.expiry:
             # The exchange gives the token of an expired contract to another: the older list does not
@@ -152,11 +152,6 @@ def _row(instrument: Instrument) -> InstrumentRow:
     if row.type == "INDEX" and (index := indices.by_token(row.token)) and index.key not in ("", row.key):
         return msgspec.structs.replace(row, key=index.key)
     return row
-
-
-def _terms(row: InstrumentRow) -> tuple[str, str, float, str]:
-    """What cannot differ within one instrument."""
-    return row.type, row.expiry, row.strike, row.option_type
 
 
 def _completed(first: InstrumentRow, other: InstrumentRow) -> InstrumentRow:

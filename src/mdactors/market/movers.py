@@ -121,6 +121,6 @@ class Movers:
 def _mover(found: Standing) -> Mover:
     instrument = found.instrument
     return Mover(
-        instrument.symbol, instrument.token, instrument.key,
+        instrument.answered, instrument.token, instrument.key,
         found.last_price, found.change, found.change_percent, found.volume, round(found.value, 2),
     )  # fmt: skip

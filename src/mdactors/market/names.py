@@ -38,6 +38,9 @@ class StoredNames(msgspec.Struct, frozen=True, array_like=True):
     contracts: NameIndex
     codes: dict[str, int]
     """Segment -> the low byte of its instruments' tokens."""
+    held: dict[str, int] = {}
+    """What goes before all that: a name in capitals -> the token of the instrument that is called so today,
+    listed or not."""
 
 
 def index_names(instruments: Sequence[Instrument]) -> StoredNames:
@@ -49,7 +52,7 @@ def index_names(instruments: Sequence[Instrument]) -> StoredNames:
         codes.setdefault(instrument.segment, instrument.token & 0xFF)
         named = contracts if instrument.is_derivative else cash
         rank = _rank(instrument)
-        named += [(name.encode(), rank, place) for name in _names(instrument)]
+        named += [(name.encode(), rank, place) for name in names_of(instrument)]
     return StoredNames(_in_order(cash), _in_order(contracts), codes)
 
 
@@ -77,7 +80,8 @@ class Names:
     Understood are a bare symbol, ``EXCHANGE:SYMBOL``, ``SEGMENT|SYMBOL``, ``SEGMENT|ISIN``,
     ``SEGMENT|exchange token``, an alias of an index in a symbol's place, and our token as text; the case
     of letters does not matter. A share that is traded in another series than EQ is found under its
-    symbol without the series, too.
+    symbol without the series, too. A name under which an instrument was answered today means that one
+    alone.
 
     Args:
         stored: what `index_names` made.
@@ -95,6 +99,7 @@ class Names:
         self._cash = _Index(stored.cash, at)
         self._contracts = _Index(stored.contracts, at)
         self._codes = stored.codes
+        self._held = stored.held
         self._aliases = {alias.upper(): symbol.upper() for alias, symbol in indices.aliases().items()}
 
     def resolve(self, name: str) -> Instrument | None:
@@ -104,6 +109,8 @@ class Names:
             found = self._by_token.get(int(text))
             if found is not None:
                 return found
+        if (token := self._held.get(text)) is not None:
+            return self._by_token.get(token)
         # As it stands first: an index of BSE has a colon in its symbol.
         return self._first(text) or self._by_key(text) or self._on_exchange(text)
 
@@ -143,7 +150,7 @@ class Names:
         close = difflib.get_close_matches(text, alike, n)
         longer = sorted((symbol for symbol in known if symbol.startswith(text)), key=len)[:n]
         found = (self._first(symbol) for symbol in dict.fromkeys((*close, *longer)))
-        return list(dict.fromkeys(instrument.symbol for instrument in found if instrument is not None))[:n]
+        return list(dict.fromkeys(instrument.answered for instrument in found if instrument is not None))[:n]
 
     def _beginning_with(self, start: str) -> Iterable[str]:
         names = self._cash.names
@@ -154,10 +161,11 @@ class Names:
 
 def has_own_key(instrument: Instrument) -> bool:
     """Whether its key says more than segment and symbol."""
-    return instrument.key != f"{instrument.segment}|{instrument.symbol}"
+    return instrument.key != instrument.segment_key
 
 
-def _names(instrument: Instrument) -> Iterator[str]:
+def names_of(instrument: Instrument) -> Iterator[str]:
+    """The names in capitals that it is found under as they stand."""
     yield instrument.symbol.upper()
     if instrument.is_derivative:
         return  # the key is the exchange's token, which resolves by itself

@@ -169,7 +169,7 @@ def _contract(
     instrument: Instrument, tick: Tick | None, interest_before: Callable[[Tick], int | None], *, books: bool
 ) -> Contract:
     if tick is None:
-        return Contract(instrument.symbol, instrument.token, instrument.key)
+        return Contract(instrument.answered, instrument.token, instrument.key)
     quote = tick.quote
     change, percent = change_since(quote.previous_close, quote.last_price)
     depth = quote.depth()
@@ -177,7 +177,7 @@ def _contract(
     ask, ask_quantity = _best(depth.sell if depth is not None else ())
     interest, before = quote.open_interest, interest_before(tick)
     return Contract(
-        symbol=instrument.symbol,
+        symbol=instrument.answered,
         instrument_token=instrument.token,
         instrument_key=instrument.key,
         last_traded_price=quote.last_price,

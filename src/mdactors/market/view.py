@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import msgspec
 
-from mdactors.market.instrument import InstrumentType
+from mdactors.market.instrument import Instrument, InstrumentType
 from mdactors.market.interest import View
 from mdactors.market.ist import iso
-from mdactors.market.quote import Depth, Greeks, Mode
+from mdactors.market.moment import read_moment
+from mdactors.market.quote import Depth, Greeks, Mode, Quote
 from mdactors.market.tick import Tick
 
 FULL_RUNGS = 5
@@ -59,8 +60,12 @@ class _Tick(msgspec.Struct, omit_defaults=True, rename="camel", gc=False):
     iv: float | None = None
 
 
+_read = msgspec.json.Decoder(_Tick).decode
+
+
 class _Flat(msgspec.Struct, omit_defaults=True, rename="camel", gc=False):
     instrument_key: str
+    key: str
     symbol: str
     timestamp: int
     seq: int
@@ -83,6 +88,24 @@ def encode(tick: Tick, view: View) -> bytes:
     if view.mode in ("full", "depth30"):
         _add_book(written, tick, view.mode)
     return _encode(written)
+
+
+def read_quote(data: bytes, instrument: Instrument) -> Tick:
+    """The instrument's tick that `encode` wrote in the mode quote, as far as that shows it."""
+    written = _read(data)
+    ohlc = written.ohlc or _Ohlc()
+    exchange = written.timestamp_source == "exchange"
+    quote = Quote(
+        instrument.token, "quote", written.last_traded_price,
+        last_trade_time=None if written.last_trade_time is None else _epoch_ms(written.last_trade_time),
+        volume=written.volume, open=ohlc.open, high=ohlc.high, low=ohlc.low, previous_close=ohlc.close,
+        exchange_time=_epoch_ms(written.timestamp) if exchange else None,
+    )  # fmt: skip
+    received_ns = _epoch_ms(written.received_at) * NS_PER_MS
+    return Tick(
+        instrument, quote, written.source, written.epoch, written.seq, received_ns,
+        written.snapshot, written.repeat, written.late,
+    )  # fmt: skip
 
 
 def as_snapshot(tick: Tick) -> Tick:
@@ -116,10 +139,10 @@ def _head(tick: Tick, mode: Mode) -> _Tick:
             ohlc = _Ohlc(quote.open, quote.high, quote.low, close)
     change, percent = change_since(close, last)
     received_at = iso(received)
-    # By position, in the order of the fields: names would cost a quarter more.
+    # By position, in the order of the fields: names would cost a quarter more. A property would, too.
     return _Tick(
-        instrument.symbol, instrument.token, instrument.type, instrument.exchange, instrument.key,
-        tick.source,
+        instrument.own_name or instrument.symbol, instrument.token, instrument.type, instrument.exchange,
+        instrument.key, tick.source,
         received_at if exchange_time is None else iso(exchange_time),
         "receipt" if exchange_time is None else "exchange",
         received_at, tick.epoch, tick.seq,
@@ -144,12 +167,16 @@ def _add_book(written: _Tick, tick: Tick, mode: Mode) -> None:
     written.depth = depth
 
 
+def _epoch_ms(text: str) -> int:
+    return read_moment(text) // NS_PER_MS
+
+
 def _flat(tick: Tick) -> _Flat:
     instrument, quote = tick.instrument, tick.quote
     time = quote.exchange_time
     change, percent = change_since(quote.previous_close, quote.last_price)
     return _Flat(
-        instrument.key, instrument.symbol,
+        instrument.segment_key, instrument.key, instrument.own_name or instrument.symbol,
         tick.received_ns // NS_PER_MS if time is None else time,
         tick.seq, tick.source,
         quote.last_price, quote.open, quote.high, quote.low, quote.previous_close,

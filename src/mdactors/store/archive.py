@@ -16,7 +16,7 @@ from mdactors.store.cache_memory import MemoryCache
 from mdactors.store.carrier import Carrier, DirectCarrier
 from mdactors.store.carrier_process import CarrierProcess, Errand
 from mdactors.store.journal import Journal
-from mdactors.store.opening import open_stores
+from mdactors.store.opening import check_source, open_stores
 from mdactors.store.recent import Recent
 from mdactors.store.ticks import TickStore
 
@@ -46,9 +46,10 @@ class Archive:
         """Open all of it; `close` undoes it, also after a failure.
 
         Raises:
-            ConfigError: the settings name no database.
+            ConfigError: the settings name no database, or say what cannot be of one.
             StoreError: one of them cannot be opened.
         """
+        check_source(self._settings.instruments)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:

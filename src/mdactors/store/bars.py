@@ -32,7 +32,7 @@ def keys(instrument: Instrument) -> tuple[str, ...]:
     Which form an instrument's key has depends on the lists that are loaded: it is made of the ISIN wherever
     one of them says that.
     """
-    return tuple(dict.fromkeys((instrument.key, f"{instrument.segment}|{instrument.symbol}")))
+    return tuple(dict.fromkeys((instrument.key, instrument.segment_key)))
 
 
 class BarStore(abc.ABC):

@@ -12,8 +12,9 @@ from mdactors.market.candle import Bar, Interval
 from mdactors.store.bars import TABLES, BarStore, StoredBar
 from mdactors.store.postgres import PostgresDatabase
 from mdactors.store.postgres_connection import Connection
-from mdactors.store.refusal import NotFiniteError, insert_sparing
-from mdactors.store.ticks_postgres import FAULTS
+from mdactors.store.refusal import NotFiniteError, Table, insert_sparing
+from mdactors.store.soundness import is_sound_bar
+from mdactors.store.ticks_postgres import FAULTS, is_at_fault
 
 # One statement with seven arrays, whatever the number of bars.
 _REPLACE = """
@@ -47,7 +48,11 @@ class PostgresBars(BarStore):
         if not kept:
             return
         with self._database.transaction() as connection:
-            refused = insert_sparing(kept, partial(self._replace, connection), connection.transaction, FAULTS)
+            table = Table(
+                self._database.where, partial(self._replace, connection), connection.transaction, FAULTS,
+                is_sound_bar, is_at_fault,
+            )  # fmt: skip
+            refused = insert_sparing(kept, table)
         for bar, reason in refused[:1]:
             _logger.error(
                 "%s: left out %d of %d bars that cannot be kept, the first of %s at %d: %s",

@@ -10,7 +10,8 @@ from functools import partial
 from mdactors.errors import StoreError
 from mdactors.market.candle import Bar, Interval
 from mdactors.store.bars import TABLES, BarStore, StoredBar
-from mdactors.store.refusal import insert_sparing
+from mdactors.store.refusal import Table, insert_sparing
+from mdactors.store.soundness import is_sound_bar
 from mdactors.store.sqlite import FAULTS, SqliteDatabase, savepoint
 
 _logger = logging.getLogger(__name__)
@@ -29,9 +30,11 @@ class SqliteBars(BarStore):
         if not kept:
             return
         with self._database.transaction() as connection:
-            refused = insert_sparing(
-                kept, partial(self._replace, connection), partial(savepoint, connection), FAULTS
-            )
+            table = Table(
+                self._database.path, partial(self._replace, connection), partial(savepoint, connection),
+                FAULTS, is_sound_bar,
+            )  # fmt: skip
+            refused = insert_sparing(kept, table)
         for bar, reason in refused[:1]:
             _logger.error(
                 "%s: left out %d of %d bars that cannot be kept, the first of %s at %d: %s",

@@ -31,6 +31,11 @@ class Cache(abc.ABC):
     beat_seconds = 0.0
     """How long the writer may gather ticks, so that many are written at once."""
 
+    @property
+    @abc.abstractmethod
+    def keeps_today(self) -> bool:
+        """Whether it is meant to keep today's ticks, and not the newest values alone."""
+
     @abc.abstractmethod
     def resume(self, cold_from_ns: int) -> int:
         """Take up writing, at a start and whenever ticks may be missing.

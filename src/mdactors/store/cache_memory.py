@@ -84,6 +84,11 @@ class MemoryCache(Cache):
         self._size = 0
         self._written = 0
 
+    @property
+    def keeps_today(self) -> bool:
+        """Whether more than the newest ticks is kept."""
+        return self._today
+
     def resume(self, cold_from_ns: int) -> int:
         """Take up writing where it was left."""
         with self._lock:

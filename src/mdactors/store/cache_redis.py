@@ -73,6 +73,11 @@ class RedisCache(Cache):
         self._refused: set[bytes] = set()
         self._written = 0
 
+    @property
+    def keeps_today(self) -> bool:
+        """Whether there are lists of today."""
+        return self._keys.today != "off"
+
     # --- The writer's side
 
     def resume(self, cold_from_ns: int) -> int:

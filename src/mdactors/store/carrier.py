@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import logging
 from pathlib import Path
 
 import msgspec
@@ -10,7 +11,10 @@ import msgspec
 from mdactors.errors import StoreError
 from mdactors.market.position import Position
 from mdactors.store.journal_reader import JournalReader
+from mdactors.store.lost_position import find_position
 from mdactors.store.ticks import TickStore
+
+_logger = logging.getLogger(__name__)
 
 
 class Carried(msgspec.Struct, frozen=True, tag=True):
@@ -20,6 +24,8 @@ class Carried(msgspec.Struct, frozen=True, tag=True):
     ticks: int = 0
     refused: int = 0
     """So many of them the store set aside."""
+    missing: int = 0
+    """So many more lay there once, and are gone or cannot be read any more."""
     damage: list[str] = []
     """What of the journal was passed over since the carrier began, one text a range."""
 
@@ -49,17 +55,24 @@ class DirectCarrier(Carrier):
 
     def __init__(self, store: TickStore, journal: Path) -> None:
         self._store = store
+        self._journal = journal
         self._reader = JournalReader(journal)
 
     def carry(self, after: Position | None, upto: Position | None, limit: int) -> Carried:
         """Store the next whole records; ``upto`` None: all that there are."""
         if after is not None and upto is not None and after.is_beyond(upto):
             raise StoreError("the store knows more of this journal: an old copy was put back; move it away")
+        if after is None and (found := find_position(self._store, self._journal, upto)) is not None:
+            _logger.warning("the store has lost its position: its ticks of this journal end at %s", found)
+            self._store.write((), None, found)
+            return Carried(found)
         ticks, reached = self._reader.read_packed(after, upto, limit)
-        refused = 0
-        if reached is not None and reached != after:
-            refused = self._store.write(ticks, after, reached)
-        return Carried(reached, len(ticks), refused, self._reader.damage)
+        if reached is None or reached == after:
+            return Carried(reached, damage=self._reader.damage)
+        gaps = ticks.gaps(reached.journal, 0 if after is None else after.ticks)
+        refused = self._store.write(ticks, after, reached, gaps)
+        missing = sum(gap.ticks for gap in gaps)
+        return Carried(reached, len(ticks), refused, missing, self._reader.damage)
 
     def close(self) -> None:
         """Close the journal's file; the store stays open."""

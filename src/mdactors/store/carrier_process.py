@@ -9,7 +9,7 @@ import msgspec
 
 from mdactors.adapter import Secret
 from mdactors.config import LogSettings, StoreSettings
-from mdactors.errors import PositionMoved, StoreError
+from mdactors.errors import PositionMoved, StoreError, TableFault
 from mdactors.market.position import Position
 from mdactors.store.carrier import Carried, Carrier
 from mdactors.store.child import Child
@@ -40,10 +40,20 @@ class Failed(msgspec.Struct, frozen=True, tag=True):
     """The process's answer instead of `Carried`: what a `StoreError` said."""
 
     text: str
-    moved: bool
-    """It was a `PositionMoved`."""
+    kind: str
+    """Which one."""
+
+    @classmethod
+    def of(cls, error: StoreError) -> Failed:
+        """What this one said."""
+        return cls(str(error), type(error).__name__)
+
+    def error(self) -> StoreError:
+        """It again."""
+        return _ERRORS.get(self.kind, StoreError)(self.text)
 
 
+_ERRORS = {each.__name__: each for each in (PositionMoved, TableFault)}
 Answer: TypeAlias = Carried | Failed
 _answer: Callable[[bytes], Answer] = msgspec.msgpack.Decoder(Carried | Failed).decode
 
@@ -68,7 +78,7 @@ class CarrierProcess(Carrier):
         answer = self._ask(Part(after, upto, limit))
         if isinstance(answer, Carried):
             return answer
-        raise PositionMoved(answer.text) if answer.moved else StoreError(answer.text)
+        raise answer.error()
 
     def _ask(self, part: Part) -> Answer:
         try:

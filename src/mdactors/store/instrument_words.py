@@ -10,6 +10,8 @@ from mdactors.market.instrument import Instrument, InstrumentRow, is_share
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 _KINDS = ("INDEX", "STOCK", "FUTURE", "OPTION")
 _EXCHANGES = ("NSE", "BSE")
+TRUE = "true"
+"""A facet's value for what is so; what is not so has no word, which nearly every row would have."""
 _WORD = re.compile(r"[^\W_]+")
 """As the index of words cuts a text."""
 
@@ -34,6 +36,8 @@ def facets(row: InstrumentRow) -> str:
         ("sector", row.sector),
         ("underlying", row.underlying),
         ("expiry", row.expiry),
+        ("mtf", TRUE if row.mtf else ""),
+        ("mis", TRUE if row.mis else ""),
     ]
     return " ".join(dict.fromkeys(facet(name, value) for name, value in asked if value))
 

@@ -14,11 +14,11 @@ import msgspec
 from mdactors.errors import StoreError
 from mdactors.market import indices
 from mdactors.market.instrument import InstrumentRow
-from mdactors.store.instrument_words import facet, spoken
+from mdactors.store.instrument_words import TRUE, facet, spoken
 
 FILE = "instruments.db"
 """Its name in ``data_dir``."""
-VERSION = 2
+VERSION = 3
 """``PRAGMA user_version`` of the file."""
 COLUMNS = InstrumentRow.__struct_fields__
 MOST_WORDS = 8
@@ -37,11 +37,21 @@ class Filter(msgspec.Struct, frozen=True):
     """As contracts write it; an index by any name."""
     expiry: str = ""
     """An ISO date."""
+    mtf: bool | None = None
+    """Whether it may be bought on margin."""
+    mis: bool | None = None
+    """Whether it may be traded with leverage within a day."""
 
     def facets(self) -> list[str]:
         """The words that must all be in the facets of a row."""
-        asked = msgspec.structs.asdict(self)
-        return [facet(name, value) for name, value in asked.items() if value.strip()]
+        asked = msgspec.structs.asdict(self).items()
+        said = [(name, TRUE if value is True else value) for name, value in asked if value]
+        return [facet(name, value) for name, value in said if value.strip()]
+
+    def condition(self) -> str:
+        """What SQL must look at beside the facets: what is not so, which no facet says."""
+        denied = [name for name, value in msgspec.structs.asdict(self).items() if value is False]
+        return "".join(f" AND NOT i.{name}" for name in denied)
 
 
 class InstrumentStore:
@@ -107,13 +117,14 @@ class InstrumentStore:
             StoreError: the file cannot be read.
         """
         found: dict[int, InstrumentRow] = {}
-        narrow = [f"facets : {word}" for word in (narrowed or Filter()).facets()]
+        narrowed = narrowed or Filter()
+        narrow = [f"facets : {word}" for word in narrowed.facets()]
         with self._reading() as connection:
             for wanted in _wanted(text):
                 if len(found) >= limit or connection is None:
                     break
                 asked = " AND ".join(filter(None, (wanted, *narrow)))
-                for row in _rows(_matching(connection, asked, limit)):
+                for row in _rows(_matching(connection, asked, narrowed.condition(), limit)):
                     found.setdefault(row.token, row)
         return list(found.values())[:limit]
 
@@ -156,12 +167,13 @@ class InstrumentStore:
             self._close()
 
 
-def _matching(connection: sqlite3.Connection, asked: str, limit: int) -> sqlite3.Cursor:
+def _matching(connection: sqlite3.Connection, asked: str, condition: str, limit: int) -> sqlite3.Cursor:
     if not asked:
-        return connection.execute(f"{_ROW} FROM instruments i ORDER BY place LIMIT ?", (limit,))
+        query = f"{_ROW} FROM instruments i WHERE true{condition} ORDER BY place LIMIT ?"
+        return connection.execute(query, (limit,))
     return connection.execute(
         f"{_ROW} FROM words JOIN instruments i ON place = words.rowid "
-        "WHERE words MATCH ? ORDER BY words.rowid LIMIT ?",
+        f"WHERE words MATCH ?{condition} ORDER BY words.rowid LIMIT ?",
         (asked, limit),
     )
 
@@ -182,6 +194,9 @@ def _wanted(text: str) -> Iterator[str]:
     symbols = [text] if index is None else [index.symbol, text]
     for symbol in symbols:
         yield f"facets : {facet('symbol', symbol)}"
+    exchange, mark, symbol = text.partition(":")
+    if mark and symbol.strip():
+        yield f"facets : {facet('symbol', symbol)} AND facets : {facet('exchange', exchange)}"
     if len(said) == len(said[0]) == 1:
         # Nearly every contract has a word that begins with a 2: too many to look where it stands.
         yield f"facets : {facet('sign', said[0])}"

@@ -14,7 +14,7 @@ from psycopg import sql
 from mdactors.config.settings import SqlSourceSettings
 from mdactors.errors import BrokerUnavailable, StoreError
 from mdactors.store.postgres_connection import Connection
-from mdactors.store.postgres_url import parameters
+from mdactors.store.postgres_url import Way, way
 
 SECONDS = 60.0
 """For the whole table."""
@@ -29,18 +29,32 @@ def fetch(settings: SqlSourceSettings) -> bytes:
         BrokerUnavailable: the database is away or refused, or there is no such table.
     """
     try:
-        said = parameters(settings.url, settings.username, settings.password)
-        with Connection.connect(**said, autocommit=True) as connection:  # type: ignore[arg-type] # all are texts
+        found = source_way(settings)
+        with Connection.connect(**found.parameters) as connection:  # type: ignore[arg-type] # all are texts
             connection.deadline = time.monotonic() + SECONDS
-            connection.execute("SET default_transaction_read_only = on")
-            cursor = connection.execute(_query(settings))
-            assert cursor.description is not None, "a query has columns"
-            return _as_csv([column.name for column in cursor.description], cursor.fetchall())
+            connection.read_only = True
+            with connection.transaction():
+                if found.schema:
+                    connection.execute("SELECT set_config('search_path', %s, true)", (found.schema,))
+                cursor = connection.execute(_query(settings))
+                assert cursor.description is not None, "a query has columns"
+                return _as_csv([column.name for column in cursor.description], cursor.fetchall())
     except psycopg.Error as error:
         reason = str(error).partition("\n")[0] or type(error).__name__
         raise BrokerUnavailable(f"instruments.sql: cannot be read: {reason}") from None
     except StoreError as error:
-        raise BrokerUnavailable(f"instruments.sql: {error}") from None
+        raise BrokerUnavailable(str(error)) from None
+
+
+def source_way(settings: SqlSourceSettings) -> Way:
+    """The way to that table.
+
+    Raises:
+        StoreError: its address says what cannot be.
+    """
+    return way(
+        settings.url, settings.username, settings.password, setting="instruments.sql.url", writes=False
+    )
 
 
 def _query(settings: SqlSourceSettings) -> bytes | sql.Composed:

@@ -14,6 +14,7 @@ from mdactors.market.instrument import Instrument
 from mdactors.market.position import Position
 from mdactors.market.quote import Quote
 from mdactors.market.tick import Tick
+from mdactors.store.gaps import Gap
 from mdactors.store.journal_segment import (
     HEADER_BYTES,
     Header,
@@ -25,6 +26,7 @@ from mdactors.store.journal_segment import (
 )
 from mdactors.store.journal_survey import damaged, missing
 
+NS_PER_MS = 1_000_000
 KEPT_INSTRUMENTS = 100_000
 KEPT_DAMAGE = 100
 _Decode: TypeAlias = Callable[[int, Record], list[Tick]]
@@ -105,6 +107,26 @@ class PackedTicks(Sequence[Tick]):
 
     def __iter__(self) -> Iterator[Tick]:
         return chain.from_iterable(starmap(self._decode, self._records))
+
+    def gaps(self, journal: str, before: int) -> list[Gap]:
+        """What is missing among these records, if the journal held ``before`` ticks before them."""
+        gaps: list[Gap] = []
+        last: tuple[int, Record] | None = None
+        for each in self._records:
+            lost = each[1].ticks - each[1].count - before
+            if lost > 0:
+                gaps.append(Gap(journal, lost, self._received_ms(last, max), self._received_ms(each, min)))
+            last, before = each, each[1].ticks
+        return gaps
+
+    def _received_ms(self, record: tuple[int, Record] | None, pick: Callable[[list[int]], int]) -> int | None:
+        times = [] if record is None else [tick.received_ns // NS_PER_MS for tick in self._decode(*record)]
+        return pick(times) if times else None
+
+    def ends(self, journal: str) -> Iterator[tuple[Position, list[Tick]]]:
+        """Each record: where it ends, and its ticks."""
+        for segment, record in self._records:
+            yield Position(journal, segment, record.end, record.ticks), self._decode(segment, record)
 
     @overload
     def __getitem__(self, place: int) -> Tick: ...

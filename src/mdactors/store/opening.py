@@ -5,7 +5,8 @@ from __future__ import annotations
 import pathlib
 from collections.abc import Sequence
 
-from mdactors.config import StoreSettings
+from mdactors.config import SQL_SOURCE, StoreSettings
+from mdactors.config.settings import InstrumentSettings
 from mdactors.errors import ConfigError, StoreError
 from mdactors.market.candle import Interval
 from mdactors.store.bars import BarStore
@@ -35,6 +36,22 @@ def open_stores(
     if settings.kind == "postgres":
         return _postgres(settings, intervals)
     return _sqlite(settings, file, intervals)
+
+
+def check_source(settings: InstrumentSettings) -> None:
+    """Check the address of the table that instruments are read from, if there is one; it is not tried.
+
+    Raises:
+        ConfigError: it says what cannot be.
+    """
+    if SQL_SOURCE not in settings.sources:
+        return
+    from mdactors.store.instruments_source import source_way
+
+    try:
+        source_way(settings.sql)
+    except StoreError as error:
+        raise ConfigError([str(error)]) from None
 
 
 def stored_intervals(settings: StoreSettings) -> Sequence[Interval]:

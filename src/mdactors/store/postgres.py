@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import psycopg
-from psycopg import sql
-from psycopg.types.string import BytesBinaryDumper
+from psycopg import errors, sql
 
 from mdactors.adapter import Secret
 from mdactors.errors import StoreError
 from mdactors.store import postgres_schema
-from mdactors.store.postgres_connection import WAIT_SECONDS, Connection, Connections, MillisecondsLoader
-from mdactors.store.postgres_url import CONNECT_SECONDS, parameters, place
+from mdactors.store.postgres_connection import WAIT_SECONDS, Connection, Connections
+from mdactors.store.postgres_url import way
 
 WRITERS = 2
 READERS = 4
 SECONDS = 30.0
-"""For one transaction or one question. With the waits for a connection in front of it, all that blocks
-ends well below a minute."""
+"""For one transaction. With the wait for a connection in front of it, all that blocks ends well below a
+minute."""
 _SETTINGS = {
     "synchronous_commit": "on",
     # Below our own deadline, so that an awake server ends a statement itself and says why.
@@ -31,6 +29,11 @@ _SETTINGS = {
     # A client that hangs in a transaction must not hold its locks for ever.
     "idle_in_transaction_session_timeout": "60s",
 }
+"""Of each transaction: a session may be another's behind a pooler."""
+_GONE = (errors.UndefinedTable, errors.UndefinedFunction, errors.InvalidSchemaName)
+"""Somebody has put another database in the place of ours: perhaps it has to be made ready first."""
+_NO_TRANSACTIONS = "statement pooling mode"
+"""PgBouncer's words for a mode in which nothing can be stored exactly once."""
 
 # It warns of every step that fails while a failed transaction is undone; we raise why that failed.
 logging.getLogger("psycopg").setLevel(logging.ERROR)
@@ -50,13 +53,16 @@ class PostgresDatabase:
     def __init__(
         self, url: Secret, *, username: str = "", password: Secret | None = None, schema: str = "public"
     ) -> None:
-        self._parameters = parameters(url, username, password or Secret())
-        self.where = place(self._parameters)
+        found = way(url, username, password or Secret())
+        if found.schema not in ("", schema):
+            raise StoreError(f"store.url: currentSchema={found.schema} is for store.schema to say ({schema})")
+        self.where = str(found)
         self.schema = schema
+        self._settings = _settings(schema)
         self._kind: postgres_schema.Kind | None = None
         self._migration_lock = threading.Lock()
-        self._writers = Connections(WRITERS, self._connect)
-        self._readers = Connections(READERS, self._connect_read_only)
+        self._writers = Connections("writers", WRITERS, found.parameters, read_only=False)
+        self._readers = Connections("readers", READERS, found.parameters, read_only=True)
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -68,20 +74,26 @@ class PostgresDatabase:
         """
         with self._reported("written"):
             self._prepare()
-            with self._writers.lent(SECONDS) as connection, connection.transaction():
+            with self._begun(self._writers) as connection:
                 yield connection
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """A connection that cannot write, for this block alone.
+        """A transaction that cannot write, for this block alone.
 
         Raises:
             StoreError: the database is away or refused.
         """
         with self._reported("read"):
             self._prepare()
-            with self._readers.lent(SECONDS) as connection:
+            with self._begun(self._readers) as connection:
                 yield connection
+
+    @contextmanager
+    def _begun(self, connections: Connections) -> Iterator[Connection]:
+        with connections.lent(SECONDS) as connection, connection.transaction():
+            connection.execute(self._settings)
+            yield connection
 
     @property
     def kind(self) -> postgres_schema.Kind:
@@ -100,49 +112,36 @@ class PostgresDatabase:
                 raise StoreError(f"{self.where}: another thread still waits for it to be opened")
             try:
                 if self._kind is None:
-                    self._kind = postgres_schema.migrate(self._connect, self.schema)
+                    self._kind = postgres_schema.migrate(lambda: self._begun(self._writers), self.schema)
             except StoreError as error:
                 raise StoreError(f"{self.where}: {error}") from None
             finally:
                 self._migration_lock.release()
         return self._kind
 
-    def _connect(self) -> Connection:
-        connection = Connection.connect(**self._parameters, autocommit=True)  # type: ignore[arg-type] # all are texts
-        try:
-            connection.deadline = time.monotonic() + CONNECT_SECONDS
-            connection.adapters.register_loader("timestamptz", MillisecondsLoader)
-            # The one that is registered takes DBAPI's `Binary` as well, and seven times as long.
-            connection.adapters.register_dumper(bytes, BytesBinaryDumper)
-            for name, value in _SETTINGS.items():
-                connection.execute("SELECT set_config(%s, %s, false)", (name, value))
-            # Last and least: pg_temp, where anybody may put tables of our names.
-            path = sql.SQL("{}, pg_temp").format(sql.Identifier(self.schema)).as_string(connection)
-            connection.execute("SELECT set_config('search_path', %s, false)", (path,))
-            connection.deadline = time.monotonic() + SECONDS
-        except BaseException:
-            connection.close()
-            raise
-        return connection
-
-    def _connect_read_only(self) -> Connection:
-        connection = self._connect()
-        try:
-            connection.execute("SET default_transaction_read_only = on")
-        except BaseException:
-            connection.close()
-            raise
-        return connection
-
     @contextmanager
     def _reported(self, what: str) -> Iterator[None]:
         try:
             yield
         except psycopg.Error as error:
+            if isinstance(error, _GONE):
+                self._kind = None
             reason = str(error).partition("\n")[0] or type(error).__name__
+            if _NO_TRANSACTIONS in reason:
+                reason += ": the pooler there must be in transaction or session mode"
             raise StoreError(f"{self.where}: cannot be {what}: {reason}") from None
 
     def close(self) -> None:
         """Close every connection."""
         self._writers.close()
         self._readers.close()
+
+
+def _settings(schema: str) -> bytes:
+    """The statements that each transaction begins with."""
+    # Last and least: pg_temp, where anybody may put tables of our names.
+    path = sql.SQL("SET LOCAL search_path = {}, pg_temp").format(sql.Identifier(schema))
+    others = (
+        sql.SQL("SET LOCAL {} = {}").format(sql.Identifier(name), value) for name, value in _SETTINGS.items()
+    )
+    return sql.SQL("; ").join([path, *others]).as_bytes(None)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from contextlib import closing
 from importlib import resources
 from typing import Any, Literal
 
@@ -14,6 +12,7 @@ from psycopg import errors, sql
 
 from mdactors.errors import StoreError
 from mdactors.store import timescale
+from mdactors.store.timescale import Begin
 
 Kind = Literal["plain", "timescale"]
 """What the table of ticks is: partitions, or TimescaleDB's hypertable. A schema stays what it was made as."""
@@ -52,30 +51,30 @@ MIGRATIONS = _load()
 NEWEST = MIGRATIONS[-1].version
 
 
-def migrate(connect: Callable[[], psycopg.Connection[Any]], schema: str) -> Kind:
+def migrate(begin: Begin, schema: str) -> Kind:
     """Bring our tables in ``schema`` up to date, and say of which kind they are.
 
     Without any right to change the schema where it is up to date; else in one transaction, which only one
-    process at a time can be in.
+    process at a time can be in. ``begin`` begins a transaction whose search path is the schema.
 
     Raises:
         StoreError: the schema is newer than this program, or holds something of our names that is not ours.
         psycopg.Error: the server failed or refused.
     """
-    with closing(connect()) as connection:
+    with begin() as connection:
         version, kind = _state(connection, schema)
-        if version == NEWEST:
-            return kind
-        if version == 0 and timescale.install(connect):
-            kind = "timescale"
-        with connection.transaction():
-            connection.execute(_LOCK, (schema,))
-            version, made_as = _state(connection, schema)
-            kind = made_as if version else kind
-            if version < NEWEST:
-                _apply(connection, schema, version, kind)
-                _logger.info("schema %s: brought from version %d to %d (%s)", schema, version, NEWEST, kind)
+    if version == NEWEST:
         return kind
+    if version == 0 and timescale.install(begin):
+        kind = "timescale"
+    with begin() as connection:
+        connection.execute(_LOCK, (schema,))
+        version, made_as = _state(connection, schema)
+        kind = made_as if version else kind
+        if version < NEWEST:
+            _apply(connection, schema, version, kind)
+            _logger.info("schema %s: brought from version %d to %d (%s)", schema, version, NEWEST, kind)
+    return kind
 
 
 def _state(connection: psycopg.Connection[Any], schema: str) -> tuple[int, Kind]:

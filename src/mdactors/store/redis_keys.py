@@ -54,14 +54,14 @@ class Keys:
         """The list that a tick goes to."""
         time = tick.quote.exchange_time
         day = self._day(tick.received_ns if time is None else time * NS_PER_MS) or self._day(tick.received_ns)
-        return f"{self._lists}{day}:{_name(tick.instrument)}"
+        return f"{self._lists}{day}:{tick.instrument.answered}"
 
     def lists_of(self, instrument: Instrument, newest: Tick | None) -> Iterator[str]:
         """Where an instrument's ticks of today are: under today's date, or where its newest tick went.
 
         They differ on a market that is played back, and before the first tick of a day.
         """
-        today = f"{self._lists}{self._day(self._now_ns())}:{_name(instrument)}"
+        today = f"{self._lists}{self._day(self._now_ns())}:{instrument.answered}"
         yield today
         if newest is not None and (other := self.list_of(newest)) != today:
             yield other
@@ -86,7 +86,7 @@ class Keys:
 
     def values(self, tick: Tick) -> Iterator[tuple[str, bytes]]:
         """The keys of newest values, and what they hold of a tick."""
-        name = f"{tick.instrument.segment}|{tick.instrument.symbol}"
+        name = tick.instrument.segment_key
         yield self._newest + name, encode(tick, _FLAT)
         if (depth := tick.quote.depth()) is not None:
             yield self._depth + name, _depth_json(depth)
@@ -137,10 +137,3 @@ class Batch:
         )
         elements = itertools.chain.from_iterable(self._lists.values())
         return _pack(plan), b"".join((*fields.values(), *elements, *self._values.values()))
-
-
-def _name(instrument: Instrument) -> str:
-    """A symbol as it is said outside: a bare one is the NSE's."""
-    if instrument.exchange == "NSE":
-        return instrument.symbol
-    return f"{instrument.exchange}:{instrument.symbol}"

@@ -1,32 +1,37 @@
 """A batch in which some ticks can never be kept: those are set aside, all others are kept.
 
-Pure rules for every store; the store gives the statements and says which of its errors are a row's fault.
+Pure rules for every store; the store gives the statements and says which of its errors blame a row. What is
+at fault is found by trying: where most of the rows are refused that our own schema would take, it is the
+table, and nothing is set aside.
 """
 
 from __future__ import annotations
 
 import logging
 import math
+import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from itertools import islice
 from operator import itemgetter
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
+from mdactors.errors import TableFault
 from mdactors.market.tick import Tick
 from mdactors.store.ticks import COLUMNS, row_of
 
 Item = TypeVar("Item")
 LONGEST_REASON = 200
+TRIED = 16
+"""So many rows by themselves show whether it is the table. By chance, since frames repeat their order."""
 SLICE = 100
 """Ticks that are made rows at once: so many are still in the processor's cache when they are written."""
 _NUMBERS = (
     "last_price", "open", "high", "low", "previous_close", "average_price", "iv",
 )  # fmt: skip
 _PLACES = [(name, itemgetter(COLUMNS.index(name))) for name in _NUMBERS]
-_encode = msgspec.msgpack.Encoder().encode
 
 
 class NotFiniteError(ValueError):
@@ -55,41 +60,97 @@ def _check_finite(rows: Sequence[tuple[Any, ...]]) -> None:
             raise NotFiniteError(f"{name} is not a finite number")
 
 
-def insert_sparing(
-    items: Sequence[Item],
-    insert: Callable[[Sequence[Item]], None],
-    savepoint: Callable[[], AbstractContextManager[object]],
-    faults: tuple[type[Exception], ...],
-) -> list[tuple[Item, str]]:
-    """Insert all items but those that the store will never take, found by halving.
+class Table(msgspec.Struct, Generic[Item]):
+    """A table as `insert_sparing` uses it, within a transaction."""
 
-    ``savepoint()`` is a block that is undone when an exception leaves it; ``faults`` are the errors that
-    blame a row. Every other error is raised.
+    where: object
+    """Its database, for a person."""
+    insert: Callable[[Sequence[Item]], None]
+    savepoint: Callable[[], AbstractContextManager[object]]
+    """A block that is undone when an exception leaves it."""
+    faults: tuple[type[Exception], ...]
+    """The errors that blame a row, rightly or not; every other one is raised."""
+    is_sound: Callable[[Item], bool]
+    """Whether our own schema would take it."""
+    is_at_fault: Callable[[Exception], bool] = lambda _error: False
+    """Whether an error can only be the table's fault."""
+
+    def refusal(self, items: Sequence[Item], then: Callable[[], None] = lambda: None) -> Exception | None:
+        """Why these items are refused; None where they are inserted."""
+        try:
+            with self.savepoint():
+                self.insert(items)
+                then()
+        except _UndoneError:
+            return None
+        except self.faults as error:
+            return error
+        return None
+
+
+class _UndoneError(Exception):
+    """Undoes what was only tried."""
+
+
+def _undo() -> None:
+    raise _UndoneError
+
+
+def insert_sparing(items: Sequence[Item], table: Table[Item]) -> list[tuple[Item, str]]:
+    """Insert all items but those that can never be kept, found by halving.
 
     Returns:
         What was refused, in order, each with the reason in one line.
+
+    Raises:
+        TableFault: most of what our schema would take is refused, or one item for a reason that only a
+            table can be blamed for.
     """
-    try:
-        with savepoint():
-            insert(items)
-    except faults as error:
-        if len(items) == 1:
-            return [(items[0], _reason(error))]
-    else:
+    if table.refusal(items) is None:
         return []
+    items = list(items)
+    _judge(items, table)
+    refused = _halves(items, table)
+    for _, error in refused:
+        if table.is_at_fault(error):
+            raise _table_fault(table, error)
+    return [(item, _reason(error)) for item, error in refused]
+
+
+def insert_taken(items: Sequence[Item], table: Table[Item]) -> list[Item]:
+    """Insert all items that are taken; those that are not, whoever is at fault."""
+    if not items or table.refusal(items) is None:
+        return []
+    return [item for item, _ in _halves(items, table)]
+
+
+def _judge(items: Sequence[Item], table: Table[Item]) -> None:
+    """Try some of the sound items, each by itself: a fault of the table shows at most of them."""
+    sound = [item for item in items if table.is_sound(item)]
+    tried = random.sample(sound, min(TRIED, len(sound)))
+    errors = [error for item in tried if (error := table.refusal([item], _undo)) is not None]
+    for error in errors:
+        if table.is_at_fault(error):
+            raise _table_fault(table, error)
+    if 2 * len(errors) > len(tried):
+        raise _table_fault(table, errors[0])
+
+
+def _halves(items: Sequence[Item], table: Table[Item]) -> list[tuple[Item, Exception]]:
+    """Insert each half, or what of it is taken; what is not, with the error."""
+    if len(items) == 1:
+        error = table.refusal(items)
+        return [] if error is None else [(items[0], error)]
     middle = len(items) // 2
-    return [
-        *insert_sparing(items[:middle], insert, savepoint, faults),
-        *insert_sparing(items[middle:], insert, savepoint, faults),
-    ]
+    refused = []
+    for half in (items[:middle], items[middle:]):
+        if len(half) == 1 or table.refusal(half) is not None:
+            refused += _halves(half, table)
+    return refused
 
 
-def packed(tick: Tick) -> bytes:
-    """A refused tick for a person to look at: msgpack as in the journal, else what Python shows of it."""
-    try:
-        return _encode(tick)
-    except (OverflowError, TypeError, ValueError):
-        return repr(tick).encode("utf-8", "backslashreplace")
+def _table_fault(table: Table[Item], error: Exception) -> TableFault:
+    return TableFault(f"{table.where}: a table refuses good rows and has to be mended: {_reason(error)}")
 
 
 def log_refused(

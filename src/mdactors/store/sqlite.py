@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NoReturn
 
-from mdactors.errors import StoreError
+from mdactors.errors import StoreError, TableFault
 from mdactors.store.sqlite_schema import migrate
 
 LOCK_SECONDS = 5.0
@@ -24,7 +24,7 @@ FAULTS = (
     sqlite3.InterfaceError,
     sqlite3.ProgrammingError,
 )
-"""What SQLite says of a row that it will never take; all else is the file's trouble and may pass."""
+"""What SQLite says of a row, whoever is at fault; all else is the file's trouble and may pass."""
 
 
 _STUCK = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY}
@@ -269,13 +269,19 @@ def _inode(path: pathlib.Path) -> int | None:
 
 @contextmanager
 def savepoint(connection: sqlite3.Connection) -> Iterator[None]:
-    """A block within a transaction that is undone when an exception leaves it."""
+    """A block within a transaction that is undone when an exception leaves it.
+
+    Raises:
+        TableFault: a trigger or a constraint has undone the whole transaction.
+    """
     connection.execute("SAVEPOINT batch")
     try:
         yield
-    except BaseException:
+    except BaseException as error:
         if connection.in_transaction:
             connection.execute("ROLLBACK TO batch")
             connection.execute("RELEASE batch")
+        elif isinstance(error, FAULTS):
+            raise TableFault(f"a table undoes a whole transaction for one row: {error}") from None
         raise
     connection.execute("RELEASE batch")

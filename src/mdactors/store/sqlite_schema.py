@@ -116,6 +116,16 @@ CREATE TABLE refused_ticks (
     ),
     # What is too old is found without reading all that was ever refused.
     Migration(("refused_ticks_by_time",), ("CREATE INDEX refused_ticks_by_time ON refused_ticks (at)",)),
+    # What a journal did not have any more when its ticks were asked for.
+    Migration(
+        ("journal_gaps",),
+        (
+            """
+CREATE TABLE journal_gaps (
+    journal TEXT NOT NULL, ticks INTEGER NOT NULL, received_after INTEGER, received_before INTEGER
+)""",
+        ),
+    ),
 )  # fmt: skip
 """The version of a file is how many of these it has been through."""
 

@@ -12,9 +12,13 @@ from mdactors.market.instrument import Instrument, InstrumentType
 from mdactors.market.position import Position
 from mdactors.market.quote import Quote
 from mdactors.market.tick import Tick
+from mdactors.store.gaps import Gap, Gaps
+from mdactors.store.refused import RefusedTicks
 
 SNAPSHOT, REPEAT, LATE, EXCHANGE_TIMED, ETF = 1, 2, 4, 8, 16
 """The bits of ``flags``; the fourth says that ``tick_timestamp`` is the exchange's, not the receipt."""
+NAME_SHIFT, NAMES = 5, 7
+"""Behind them stand three that say which of `Instrument.forms` was sent as ``symbol``: 0 is the bare one."""
 NS_PER_MS = 1_000_000
 QuoteClass: TypeAlias = type[Quote]
 
@@ -60,6 +64,8 @@ class StoredTick(msgspec.Struct, frozen=True, gc=False):
             self.instrument_token, self.tradingsymbol, self.exchange, segment, self.type,
             self.instrument_key, etf=bool(self.flags & ETF),
         )  # fmt: skip
+        if form := self.flags >> NAME_SHIFT & NAMES:
+            instrument = msgspec.structs.replace(instrument, own_name=instrument.forms[form])
         said = quote(
             self.instrument_token, "full", self.last_price, self.last_quantity, self.last_trade_time,
             self.volume, self.average_price, self.open, self.high, self.low, self.previous_close,
@@ -82,6 +88,11 @@ class TickStore(abc.ABC):
     Safe to use from any thread; every method blocks.
     """
 
+    refused: RefusedTicks
+    """What was set aside."""
+    gaps: Gaps
+    """What the journal lacked."""
+
     @abc.abstractmethod
     def position(self, journal: str) -> Position | None:
         """How far this journal is stored; None where nothing of it is.
@@ -91,11 +102,13 @@ class TickStore(abc.ABC):
         """
 
     @abc.abstractmethod
-    def write(self, ticks: Sequence[Tick], after: Position | None, upto: Position) -> int:
+    def write(
+        self, ticks: Sequence[Tick], after: Position | None, upto: Position, gaps: Sequence[Gap] = ()
+    ) -> int:
         """Keep these ticks and ``upto`` in one transaction, if ``after`` is the position that is stored.
 
         A tick that can never be kept is set aside in the same transaction with the reason, so that it
-        does not hold up the rest.
+        does not hold up the rest. ``gaps``: what is missing between both positions.
 
         Returns:
             How many were set aside.
@@ -103,6 +116,7 @@ class TickStore(abc.ABC):
         Raises:
             PositionMoved: another position is stored: somebody else writes this journal; nothing was
                 written.
+            TableFault: a table refuses good ticks; nothing was written.
             StoreError: the store is away. Nothing was written, or, where the connection was lost while
                 committing, everything: read the position again.
         """
@@ -206,6 +220,8 @@ def row_of(tick: Tick, *, raw: bool = True, zero_ms: int = 0, per_ms: int = 1) -
         flags |= EXCHANGE_TIMED
     if traded is not None:
         traded = (traded - zero_ms) * per_ms
+    if instrument.own_name:
+        flags |= _form(instrument) << NAME_SHIFT
     # Book and sensitivities as the broker packed them: to build and pack them anew would cost more
     # than all the rest.
     return (
@@ -216,3 +232,8 @@ def row_of(tick: Tick, *, raw: bool = True, zero_ms: int = 0, per_ms: int = 1) -
         quote.book, quote.sensitivities, quote.iv, traded, tick.source, flags,
         instrument.key,
     )  # fmt: skip
+
+
+def _form(instrument: Instrument) -> int:
+    """Which of its forms it is called; 0 where it is none of them, which no table gives."""
+    return next((place for place, form in enumerate(instrument.forms) if form == instrument.own_name), 0)

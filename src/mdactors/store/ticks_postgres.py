@@ -13,10 +13,12 @@ from mdactors.errors import PositionMoved
 from mdactors.market import ist
 from mdactors.market.position import Position
 from mdactors.market.tick import Tick
-from mdactors.store import timescale
+from mdactors.store import gaps_postgres, refused_postgres, timescale
+from mdactors.store.gaps import Gap
 from mdactors.store.postgres import PostgresDatabase
 from mdactors.store.postgres_connection import EPOCH_MS, Connection
-from mdactors.store.refusal import NotFiniteError, insert_sparing, log_refused, packed, rows_of
+from mdactors.store.refusal import NotFiniteError, Table, insert_sparing, log_refused, rows_of
+from mdactors.store.soundness import is_sound_tick
 from mdactors.store.ticks import (
     COLUMNS,
     NS_PER_MS,
@@ -27,13 +29,14 @@ from mdactors.store.ticks import (
 )
 
 DAYS_AHEAD = 7
-LAST_MS = 253_402_300_799_999
-"""The end of the year 9999: a time beyond what PostgreSQL knows may be why a tick is refused."""
 FAULTS = (
     NotFiniteError, OverflowError, UnicodeError,
     psycopg.DataError, psycopg.IntegrityError, errors.ProgramLimitExceeded,
+    # What a trigger, a rule or a policy of somebody's says.
+    errors.RaiseException, errors.AssertFailure, errors.WithCheckOptionViolation,
+    errors.InsufficientPrivilege,
 )  # fmt: skip
-"""What is said of a row that can never be kept; all else is the server's trouble and may pass."""
+"""What is said of a row, whoever is at fault; all else is the server's trouble and may pass."""
 _NAMES = ", ".join(COLUMNS)
 _COPY = f"COPY ticks ({_NAMES}) FROM STDIN (FORMAT BINARY)"
 # A timestamptz travels as an int8, microseconds since 2000: no datetime needs to be made of it.
@@ -48,7 +51,6 @@ _NEXT_POSITION = (
     'UPDATE journal_positions SET segment = %s, "offset" = %s, ticks = %s '
     'WHERE journal = %s AND segment = %s AND "offset" = %s'
 )
-_REFUSED = "INSERT INTO refused_ticks VALUES (%s, %s, %s, %s, to_timestamp(%s / 1000.0), %s)"
 _PAGE = (
     f"SELECT {_NAMES} FROM ticks "  # noqa: S608 # our own names
     "WHERE instrument_token = %s "
@@ -93,6 +95,8 @@ class PostgresTicks(TickStore):
         self._database = database
         self._raw = raw
         self._retention_days = retention_days
+        self.refused = refused_postgres.PostgresRefused(database, self._table)
+        self.gaps = gaps_postgres.PostgresGaps(database)
 
     def position(self, journal: str) -> Position | None:
         """How far this journal is stored."""
@@ -100,17 +104,26 @@ class PostgresTicks(TickStore):
             row = connection.execute(_POSITION, (journal,)).fetchone()
         return None if row is None else Position(*row)
 
-    def write(self, ticks: Sequence[Tick], after: Position | None, upto: Position) -> int:
+    def write(
+        self, ticks: Sequence[Tick], after: Position | None, upto: Position, gaps: Sequence[Gap] = ()
+    ) -> int:
         """Keep these ticks and ``upto`` in one transaction; what is never taken goes to refused_ticks."""
         with self._database.transaction() as connection:
             if not _advance(connection, after, upto):
                 raise PositionMoved(
                     f"{self._database.where}: journal {upto.journal} is not stored up to {after}"
                 )
-            refused = insert_sparing(ticks, partial(self._copy, connection), connection.transaction, FAULTS)
-            _set_aside(connection, refused, upto)
+            gaps_postgres.put(connection, gaps)
+            refused = insert_sparing(ticks, self._table(connection))
+            refused_postgres.put(connection, refused, upto)
         log_refused(_logger, self._database.where, refused, len(ticks))
         return len(refused)
+
+    def _table(self, connection: Connection) -> Table[Tick]:
+        return Table(
+            self._database.where, partial(self._copy, connection), connection.transaction, FAULTS,
+            is_sound_tick, is_at_fault,
+        )  # fmt: skip
 
     def _copy(self, connection: Connection, ticks: Sequence[Tick]) -> None:
         with connection.cursor() as cursor, cursor.copy(_COPY) as copy:
@@ -165,6 +178,11 @@ class PostgresTicks(TickStore):
         self._database.close()
 
 
+def is_at_fault(error: Exception) -> bool:
+    """Whether no row can be blamed: a constraint without a name is that of a partition that is not there."""
+    return isinstance(error, errors.CheckViolation) and error.diag.constraint_name is None
+
+
 def _advance(connection: Connection, after: Position | None, upto: Position) -> bool:
     """Move the stored position, if it is the expected one; whoever else would waits for our commit."""
     if after is None:
@@ -175,15 +193,3 @@ def _advance(connection: Connection, after: Position | None, upto: Position) -> 
         (upto.segment, upto.offset, upto.ticks, upto.journal, after.segment, after.offset),
     )
     return moved.rowcount == 1
-
-
-def _set_aside(connection: Connection, refused: Sequence[tuple[Tick, str]], upto: Position) -> None:
-    with connection.cursor() as cursor:
-        cursor.executemany(
-            _REFUSED,
-            [
-                (upto.journal, upto.segment, upto.offset, reason.replace("\0", "\\0"),
-                 min(tick.received_ns // NS_PER_MS, LAST_MS), packed(tick))
-                for tick, reason in refused
-            ],
-        )  # fmt: skip

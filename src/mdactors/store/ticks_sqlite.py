@@ -14,8 +14,11 @@ from mdactors.errors import PositionMoved
 from mdactors.market import ist
 from mdactors.market.position import Position
 from mdactors.market.tick import Tick
-from mdactors.store.refusal import NotFiniteError, insert_sparing, log_refused, packed, rows_of
+from mdactors.store import gaps_sqlite, refused_sqlite
+from mdactors.store.gaps import Gap
+from mdactors.store.refusal import NotFiniteError, Table, insert_sparing, log_refused, rows_of
 from mdactors.store.retention_sqlite import forget
+from mdactors.store.soundness import is_sound_tick
 from mdactors.store.sqlite import FAULTS, SqliteDatabase, savepoint
 from mdactors.store.ticks import (
     COLUMNS,
@@ -82,33 +85,37 @@ class SqliteTicks(TickStore):
         self._database = database
         self._raw = raw
         self._retention_days = retention_days
+        self.refused = refused_sqlite.SqliteRefused(database, self._table)
+        self.gaps = gaps_sqlite.SqliteGaps(database)
 
     def position(self, journal: str) -> Position | None:
         """How far this journal is stored."""
         with self._database.reading() as connection:
             return _position(connection, journal)
 
-    def write(self, ticks: Sequence[Tick], after: Position | None, upto: Position) -> int:
+    def write(
+        self, ticks: Sequence[Tick], after: Position | None, upto: Position, gaps: Sequence[Gap] = ()
+    ) -> int:
         """Keep these ticks and ``upto`` in one transaction; what SQLite never takes goes to refused_ticks."""
         with self._database.transaction() as connection:
             stored = _position(connection, upto.journal)
             if stored != after:
                 raise PositionMoved(f"{self._database.path}: stored up to {stored}, not {after}")
-            refused = insert_sparing(
-                ticks, partial(self._insert, connection), partial(savepoint, connection),
-                (*FAULTS, NotFiniteError),
-            )  # fmt: skip
-            place = (upto.journal, upto.segment, upto.offset)
-            connection.executemany(
-                "INSERT INTO refused_ticks VALUES (?, ?, ?, ?, ?, ?)",
-                [(*place, why, tick.received_ns // NS_PER_MS, packed(tick)) for tick, why in refused],
-            )
+            gaps_sqlite.put(connection, gaps)
+            refused = insert_sparing(ticks, self._table(connection))
+            refused_sqlite.put(connection, refused, upto)
             connection.execute(
                 "INSERT OR REPLACE INTO journal_positions VALUES (?, ?, ?, ?)",
-                (*place, upto.ticks),
+                (upto.journal, upto.segment, upto.offset, upto.ticks),
             )
         log_refused(_logger, self._database.path, refused, len(ticks))
         return len(refused)
+
+    def _table(self, connection: sqlite3.Connection) -> Table[Tick]:
+        return Table(
+            self._database.path, partial(self._insert, connection), partial(savepoint, connection),
+            (*FAULTS, NotFiniteError), is_sound_tick,
+        )  # fmt: skip
 
     def _insert(self, connection: sqlite3.Connection, ticks: Sequence[Tick]) -> None:
         # By instrument: each finds its place in the indexes once a batch, not once a tick, and who reads

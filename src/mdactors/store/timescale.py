@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from contextlib import closing
-from typing import Any
+from contextlib import AbstractContextManager
+from typing import Any, TypeAlias
 
 import psycopg
 
 from mdactors.market import ist
 
 _Connection = psycopg.Connection[Any]
+Begin: TypeAlias = Callable[[], AbstractContextManager[_Connection]]
+"""Begins a transaction."""
 _AVAILABLE = "SELECT installed_version IS NOT NULL FROM pg_available_extensions WHERE name = 'timescaledb'"
 _FAILED = """
 SELECT job_id, proc_name, stats.last_run_started_at, stats.total_failures, stats.total_runs
@@ -23,37 +25,37 @@ ORDER BY job_id"""
 _logger = logging.getLogger(__name__)
 
 
-def install(connect: Callable[[], _Connection]) -> bool:
+def install(begin: Begin) -> bool:
     """Whether this database has all of TimescaleDB; it is installed where the server offers it.
 
     An offer that cannot be taken up is one WARNING line, and our schema does without.
     """
-    with closing(connect()) as connection:
+    with begin() as connection:
         offered = connection.execute(_AVAILABLE).fetchone()
     if offered is None:
         return False
     (installed,) = offered
-    return (installed or _create(connect)) and _complete(connect)
+    return (installed or _create(begin)) and _complete(begin)
 
 
-def _create(connect: Callable[[], _Connection]) -> bool:
-    # On a connection of its own: a server that has not preloaded the library ends it.
-    with closing(connect()) as connection:
-        try:
+def _create(begin: Begin) -> bool:
+    # A server that has not preloaded the library ends the connection.
+    try:
+        with begin() as connection:
             connection.execute("CREATE EXTENSION IF NOT EXISTS timescaledb SCHEMA public")
-        except psycopg.Error as error:
-            reason = str(error).partition("\n")[0]
-            _logger.warning(
-                "TimescaleDB is there but cannot be installed, ticks go to plain partitions for good: %s",
-                reason,
-            )
-            return False
+    except psycopg.Error as error:
+        reason = str(error).partition("\n")[0]
+        _logger.warning(
+            "TimescaleDB is there but cannot be installed, ticks go to plain partitions for good: %s",
+            reason,
+        )
+        return False
     return True
 
 
-def _complete(connect: Callable[[], _Connection]) -> bool:
+def _complete(begin: Begin) -> bool:
     """Whether it is the edition with columnstore and continuous aggregates."""
-    with closing(connect()) as connection:
+    with begin() as connection:
         row = connection.execute("SELECT current_setting('timescaledb.license', true)").fetchone()
     if row == ("timescale",):
         return True

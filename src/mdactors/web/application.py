@@ -75,14 +75,16 @@ PING_SECONDS = 30
 """How often a websocket is pinged."""
 MONEY_SECONDS = 1.0
 """How often it is looked where the money is, while a session follows it."""
-SLACK = 16
+SLACK = 4
 """How many times the size of a request a message may have to be answered; a larger one closes the socket."""
 SILENT_SECONDS = 60.0
 """How long beyond ``server.outbox_seconds`` a client may take nothing before its connection is lost."""
 MOST_SILENT_MS = 2**31 - 1
 """The longest that the kernel takes."""
-MAX_BODY_BYTES = 1_048_576
+LEAST_BODY_BYTES = 1_048_576
+"""What a body of REST may have at least; as much as a request of a websocket, where that is more."""
 THREADS = 2
+"""Of each pool."""
 
 
 class WebServer:
@@ -94,7 +96,7 @@ class WebServer:
         self._sessions = Sessions(
             gateway.subscriptions, settings.max_sessions, settings.outbox_seconds, gateway.clock
         )
-        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="web")
+        self._pools = [ThreadPoolExecutor(THREADS, thread_name_prefix=name) for name in ("web", "readers")]
         self._admin_is_open = not admin.token
         parts = Parts(
             settings=settings,
@@ -102,10 +104,12 @@ class WebServer:
             gateway=gateway,
             origins=Origins(settings.origins),
             sessions=self._sessions,
-            pool=self._pool,
+            pool=self._pools[0],
+            readers=self._pools[1],
             warnings=LimitedLog(logger),
         )
-        self._server = HTTPServer(_application(parts), max_body_size=MAX_BODY_BYTES)
+        body_bytes = max(LEAST_BODY_BYTES, settings.request_bytes)
+        self._server = HTTPServer(_application(parts), max_body_size=body_bytes)
         self._beats = (
             PeriodicCallback(self._sessions.beat, settings.heartbeat_seconds * 1000),
             PeriodicCallback(self._sessions.end_stalled, min(1.0, settings.outbox_seconds / 4) * 1000),
@@ -155,7 +159,8 @@ class WebServer:
             beat.stop()
         await self._sessions.end_all(code)
         await self._server.close_all_connections()
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        for pool in self._pools:
+            pool.shutdown(wait=False, cancel_futures=True)
 
     def deliver(self, deliveries: Sequence[Delivery]) -> None:
         """Send what the hub has; called on the loop, once for a batch."""
@@ -191,7 +196,7 @@ def _application(parts: Parts) -> Application:
         parts=parts,
         default_handler_class=UnknownPath,
         log_function=_log_access,
-        websocket_max_message_size=SLACK * parts.settings.max_request_bytes,
+        websocket_max_message_size=SLACK * parts.settings.request_bytes,
         websocket_ping_interval=PING_SECONDS,
         # A slow client's pong comes late, behind all that it reads; who is gone, the kernel tells.
         websocket_ping_timeout=0,

@@ -37,20 +37,19 @@ def read_channels(request: Request, directory: Directory, held: Mapping[str, Cha
     Args:
         request: whose ``channels`` are read.
         directory: where instruments and sectors are looked up.
-        held: what the session has, by the names it asked for: to end what has expired since.
+        held: what the session has, by the names it asked for: that ends, whatever they mean by now.
 
     Raises:
         BadRequest: one of them is no channel.
     """
     found: dict[str, Channel] = {}
     for name in request.channels or ():
+        channel = held.get(name) if request.action == "UNSUBSCRIBE" else None
         try:
-            channel = _read(name.strip(), directory)
+            channel = channel or _read(name.strip(), directory)
         except _NotChannel:
             message = f"{name} is no channel; there are {UNDERSTOOD}"
             raise request.refusal(ErrorCode.INVALID_FIELD, message, "channels") from None
-        if channel is None and request.action == "UNSUBSCRIBE":
-            channel = held.get(name)
         if channel is None:
             raise _unknown(name, request, directory)
         found[name] = channel

@@ -7,7 +7,6 @@ from typing import Literal, NamedTuple
 
 from mdactors.market.indices import folded
 from mdactors.market.instrument import Instrument
-from mdactors.market.instruments import InstrumentTable
 from mdactors.market.sectors import share_of
 from mdactors.market.strikes import Strikes
 from mdactors.market.underlyings import Underlying
@@ -106,18 +105,11 @@ def _chain(request: Request, directory: Directory) -> Meant:
         band = Band(strikes, request.strikes, request.mode)
         near = set(band.tokens())
         options = [each for each in options if each.token in near]
-    named: dict[str, Instrument | None] = {_name(each, directory.table): each for each in money[:1]}
+    named: dict[str, Instrument | None] = {each.answered: each for each in money[:1]}
     group = Group("underlying", underlying.name, expiry)
-    return Meant(group, named | {each.symbol: each for each in options}, band)
+    return Meant(group, named | {each.answered: each for each in options}, band)
 
 
 def expiries_of(underlying: Underlying) -> str:
     """Which expiries there are, for a person."""
     return f"the expiries of {underlying.name} are {', '.join(underlying.expiries)}"
-
-
-def _name(instrument: Instrument, table: InstrumentTable) -> str:
-    """The symbol, with the exchange where the symbol alone means another's."""
-    meant = table.resolve(instrument.symbol)
-    alone = meant is not None and meant.token == instrument.token
-    return instrument.symbol if alone else f"{instrument.exchange}:{instrument.symbol}"

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import codecs
 import contextlib
 import datetime as dt
+import difflib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 from types import TracebackType
-from typing import Any, TypeVar, cast
+from typing import Any, ClassVar, TypeVar, cast
 
 import msgspec
 from pykka import ActorDeadError
 from tornado.web import HTTPError, RequestHandler
 
 from mdactors.config import AdminSettings, ServerSettings
+from mdactors.errors import StoreError
 from mdactors.market.instrument import Instrument
 from mdactors.market.instruments import InstrumentTable
 from mdactors.market.moment import read_moment
@@ -29,9 +32,12 @@ from mdactors.web.sessions import Sessions
 
 Result = TypeVar("Result")
 
-_LOGGED_CHARACTERS = 100
+_SHOWN_CHARACTERS = 100
 _FIELD = re.compile(r"`\$\.(\w+)")
 _WHOLE = re.compile("[1-9][0-9]{0,14}")
+
+COMPLETE = "X-Complete"
+"""The header that says ``false`` where a part of an answer is out of reach."""
 
 ANSWER_SECONDS = 5.0
 """How long an actor may take to answer before the client hears that it does not."""
@@ -46,7 +52,9 @@ class Parts(msgspec.Struct, frozen=True):
     origins: Origins
     sessions: Sessions
     pool: ThreadPoolExecutor
-    """For what blocks."""
+    """For what blocks a moment."""
+    readers: ThreadPoolExecutor
+    """For what waits for a store of ticks, which may hang."""
     warnings: LimitedLog
 
 
@@ -61,6 +69,9 @@ class Failure(HTTPError):
 
 class Handler(RequestHandler):
     """A handler that answers JSON, also when it fails, to the origins that are allowed."""
+
+    parameters: ClassVar[Sequence[str] | None] = ()
+    """Those that the path has behind its question mark, all others are refused; None: whatever comes."""
 
     @property
     def parts(self) -> Parts:
@@ -81,15 +92,28 @@ class Handler(RequestHandler):
         origin = self.request.headers.get("Origin")
         if origin is not None and self._is_allowed(origin):
             self.set_header("Access-Control-Allow-Origin", origin)
+            self.set_header("Access-Control-Expose-Headers", COMPLETE)
 
     def prepare(self) -> None:
-        """Refuse what comes from a page of another origin."""
+        """Refuse what comes from a page of another origin, and parameters that nobody would look at."""
         origin = self.request.headers.get("Origin")
         if origin is not None and not self._is_allowed(origin):
-            shown, path = origin[:_LOGGED_CHARACTERS], self.request.path[:_LOGGED_CHARACTERS]
+            shown, path = origin[:_SHOWN_CHARACTERS], self.request.path[:_SHOWN_CHARACTERS]
             warning = "%s refused for origin %r: see server.origins"
             self.parts.warnings.warn(f"origin {shown}", warning, path, shown)
             raise Failure(403, "origin_refused", f"origin {origin} is not among server.origins")
+        if self.parameters is not None and self.request.method != "OPTIONS":
+            self._refuse_unknown(self.parameters)
+
+    def _refuse_unknown(self, known: Sequence[str]) -> None:
+        unknown = next((name for name in self.request.query_arguments if name not in known), None)
+        if unknown is None:
+            return
+        name = unknown[:_SHOWN_CHARACTERS]
+        suggestions = difflib.get_close_matches(name, known)
+        hint = f"did you mean {suggestions[0]}?" if suggestions else f"it has {', '.join(known) or 'none'}"
+        message = f"{self.request.path[:_SHOWN_CHARACTERS]} has no parameter {name!r}; {hint}"
+        raise Failure(400, "unknown_parameter", message, field=name, suggestions=suggestions)
 
     def _is_allowed(self, origin: str | None) -> bool:
         return self.parts.origins.allows(origin, self.request.host)
@@ -106,6 +130,10 @@ class Handler(RequestHandler):
         self.set_header("Access-Control-Allow-Headers", "Authorization, Content-Type")
         self.set_header("Access-Control-Max-Age", "600")
         self.set_status(204)
+
+    def mark_incomplete(self) -> None:
+        """Say that a part of what is answered is out of reach."""
+        self.set_header(COMPLETE, "false")
 
     def answer(self, value: Any, status: int = 200) -> None:
         """Answer with JSON."""
@@ -181,6 +209,11 @@ class Handler(RequestHandler):
             raise Failure(400, "invalid_parameter", message, field=name)
         return value
 
+    def flag(self, name: str) -> bool | None:
+        """A parameter that is true or false; None where it is not given, or empty."""
+        value = self.choice(name, ("true", "false"), "")
+        return value == "true" if value else None
+
     def date(self, name: str) -> str:
         """A parameter that is an ISO date; empty where it is not given."""
         text = self.get_query_argument(name, "", strip=False)
@@ -204,7 +237,7 @@ class Handler(RequestHandler):
     def body(self, read: Callable[[bytes], Result]) -> Result:
         """The request's JSON, as ``read`` makes it of bytes; a field that is wrong is named."""
         try:
-            return read(self.request.body)
+            return read(self.request.body.removeprefix(codecs.BOM_UTF8))
         except msgspec.ValidationError as error:
             found = _FIELD.search(str(error))
             field = {"field": found[1]} if found else {}
@@ -243,9 +276,25 @@ class Handler(RequestHandler):
         """Call what blocks in a thread of the pool."""
         return await asyncio.get_running_loop().run_in_executor(self.parts.pool, function, *arguments)
 
+    async def in_store(
+        self, function: Callable[..., Result], *arguments: Any, seconds: float | None = None
+    ) -> Result:
+        """Call what reads a store of ticks, in a thread for such.
+
+        Raises:
+            StoreError: it cannot be read, or not within so many seconds.
+        """
+        call = asyncio.get_running_loop().run_in_executor(self.parts.readers, function, *arguments)
+        try:
+            return await asyncio.wait_for(call, seconds)
+        except TimeoutError:
+            raise StoreError("the store does not answer") from None
+
 
 class UnknownPath(Handler):
     """Everything that there is not."""
+
+    parameters = None
 
     def prepare(self) -> None:
         """Say so."""

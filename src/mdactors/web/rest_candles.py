@@ -41,6 +41,8 @@ class _Candle(msgspec.Struct, gc=False):
 class Candles(StreamedHandler):
     """``GET /api/candles/{symbol}?interval=&from=&to=``."""
 
+    parameters = ("interval", "from", "to", "limit")
+
     async def get(self, symbol: str) -> None:
         """Answer the bars that begin within a range of time, oldest first, without the one still open."""
         interval = cast(Interval, self.choice("interval", get_args(Interval), "1m"))

@@ -46,6 +46,8 @@ class AsyncApi(_Document):
 class DocsPage(Handler):
     """``GET /docs``: a page that shows the document of REST."""
 
+    parameters = None
+
     def get(self) -> None:
         """Answer the page, which asks nobody else for anything."""
         self.set_header("Content-Type", "text/html; charset=utf-8")

@@ -11,8 +11,8 @@ import msgspec
 from mdactors.market.prices import PriceType
 from mdactors.messages import ConnectRequested, DisconnectRequested, PricesAsked
 from mdactors.runtime import Describe
+from mdactors.web.admin import AdminHandler, admin_refusal
 from mdactors.web.handler import Failure, Handler
-from mdactors.web.rest_ticks import AdminHandler
 
 SETTLED_SECONDS = 5.0
 """How long `FeedConnect` waits for the brokers' answers."""
@@ -67,19 +67,28 @@ class FeedStatus(Handler):
         self.answer({"status": "success", "data": await _body(self, await _feeds(self))})
 
 
-class FeedConnect(AdminHandler):
-    """``POST /api/v1/market/market-feed/connect``."""
+class FeedConnect(Handler):
+    """``POST /api/v1/market/market-feed/connect``: for everybody while connected, else for an operator."""
 
     async def post(self) -> None:
-        """Open the brokers' connections, where they are not; a broker that wants a login is a 409."""
+        """Open an operator's connections to the brokers, where they are not; answer how they are.
+
+        Where none is open, a broker that wants a login is a 409.
+        """
+        refusal = admin_refusal(self)
+        if refusal is None:
+            self._connect()
+        feeds = await self._settled()
+        if all(feed.state != "live" for feed in feeds.values()):
+            if refusal is not None:
+                raise refusal
+            self._refuse_without_login(feeds)
+        self.answer({"status": "success", "data": await _body(self, feeds)})
+
+    def _connect(self) -> None:
         for connections in self.parts.gateway.feeds.values():
             for each in connections:
                 each.tell(ConnectRequested())
-        feeds = await self._settled()
-        for broker, feed in feeds.items():
-            if feed.state == "needs_login":
-                raise self._login_required(broker, feed)
-        self.answer({"status": "success", "data": await _body(self, feeds)})
 
     async def _settled(self) -> dict[str, _Feed]:
         loop = asyncio.get_running_loop()
@@ -90,12 +99,15 @@ class FeedConnect(AdminHandler):
             feeds = await _feeds(self)
         return feeds
 
-    def _login_required(self, broker: str, feed: _Feed) -> Failure:
-        address = self.parts.gateway.login_address(broker)
-        login = {"login": address} if address else {}
-        failure = Failure(409, "login_required", f"{broker} wants a login: {feed.detail}", **login)
-        failure.beside = {"status": "error", "message": failure.error["message"]}
-        return failure
+    def _refuse_without_login(self, feeds: Mapping[str, _Feed]) -> None:
+        for broker, feed in feeds.items():
+            if feed.state != "needs_login":
+                continue
+            address = self.parts.gateway.login_address(broker)
+            login = {"login": address} if address else {}
+            failure = Failure(409, "login_required", f"{broker} wants a login: {feed.detail}", **login)
+            failure.beside = {"status": "error", "message": failure.error["message"]}
+            raise failure
 
 
 class FeedDisconnect(AdminHandler):

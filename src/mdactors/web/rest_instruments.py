@@ -49,6 +49,7 @@ class Listed(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     def of(cls, instrument: Instrument) -> Listed:
         """The instrument, with as much as its class holds."""
         fields = msgspec.structs.asdict(instrument)
+        fields["symbol"] = fields.pop("own_name") or instrument.symbol
         known = {name: value for name, value in fields.items() if value or name == "tradable"}
         if instrument.type == "INDEX":  # which nobody buys
             known |= {"lot_size": None, "tick_size": None}
@@ -67,7 +68,9 @@ class _StoreHandler(Handler):
 
 
 class SearchedInstruments(_StoreHandler):
-    """``GET /api/instruments?q=&type=&sector=&exchange=&underlying=&expiry=&limit=``."""
+    """``GET /api/instruments?q=&type=&sector=&exchange=&underlying=&expiry=&mtf=&mis=&limit=``."""
+
+    parameters = ("q", "type", "sector", "exchange", "underlying", "expiry", "mtf", "mis", "limit")
 
     async def get(self) -> None:
         """Answer the instruments that are meant, the likeliest first."""
@@ -85,6 +88,8 @@ class SearchedInstruments(_StoreHandler):
             exchange=self.get_query_argument("exchange", ""),
             underlying=self.get_query_argument("underlying", ""),
             expiry=self.date("expiry"),
+            mtf=self.flag("mtf"),
+            mis=self.flag("mis"),
         )
 
     def _limit(self) -> int:

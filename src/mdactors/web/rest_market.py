@@ -17,6 +17,8 @@ FLAT = View(shape="flat")
 class MarketSnapshot(Handler):
     """``GET /api/market/snapshot?instrument=``."""
 
+    parameters = ("instrument",)
+
     async def get(self) -> None:
         """Answer the newest tick of an instrument in the flat shape."""
         name = self.get_query_argument("instrument", "")
@@ -25,7 +27,7 @@ class MarketSnapshot(Handler):
         instrument = await self.instrument(name, "instrument")
         ticks = await self.ask(self.parts.gateway.hub, SnapshotAsked((instrument.token,)))
         if not ticks:
-            raise Failure(404, "no_tick", f"{instrument.symbol} has had no tick yet", field="instrument")
+            raise Failure(404, "no_tick", f"{instrument.answered} has had no tick yet", field="instrument")
         self.answer_bytes(encode(ticks[0], FLAT))
 
 
@@ -40,6 +42,8 @@ class MarketStatus(Handler):
 
 class MarketHolidays(Handler):
     """``GET /api/market/holidays?year=``."""
+
+    parameters = ("year",)
 
     def get(self) -> None:
         """Answer the days of a year on which segments are closed or trade at other hours."""

@@ -7,13 +7,14 @@ import msgspec
 from mdactors.market.instrument import Instrument
 from mdactors.market.sectors import share_of
 from mdactors.messages import PinAsked, UnpinAsked
+from mdactors.protocol import Listed
 from mdactors.web.handler import Failure, Handler
 
 
 class _Body(msgspec.Struct, rename="camel"):
     sector: str | None = None
     instrument_key: str | None = None
-    symbols: list[str] | None = None
+    symbols: Listed | None = None
 
 
 _read = msgspec.json.Decoder(_Body).decode
@@ -70,10 +71,10 @@ class MarketSubscribe(_PinHandler):
         found = wish.found.items()
         self.answer(
             {
-                "subscribed": {name: each.symbol for name, each in found if each.token not in reasons},
+                "subscribed": {name: each.answered for name, each in found if each.token not in reasons},
                 "unknown": wish.unknown,
                 "notStreamed": [
-                    {"symbol": each.symbol, "asked": name, "reason": reasons[each.token]}
+                    {"symbol": each.answered, "asked": name, "reason": reasons[each.token]}
                     for name, each in found
                     if each.token in reasons
                 ],
@@ -88,5 +89,5 @@ class MarketUnsubscribe(_PinHandler):
         """End what `MarketSubscribe` began, for the same body."""
         wish = self.wish()
         await self.ask(self.parts.gateway.subscriptions, UnpinAsked(wish.tokens, wish.sectors))
-        symbols = {name: each.symbol for name, each in wish.found.items()}
+        symbols = {name: each.answered for name, each in wish.found.items()}
         self.answer({"unsubscribed": symbols, "unknown": wish.unknown})

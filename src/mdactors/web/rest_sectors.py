@@ -73,4 +73,4 @@ def _member(table: InstrumentTable, member: Member) -> SectorMember:
     share = share_of(table, member)
     if share is None:
         return SectorMember(member.symbol, member.isin)
-    return SectorMember(share.symbol, member.isin, share.token, share.key)
+    return SectorMember(share.answered, member.isin, share.token, share.key)

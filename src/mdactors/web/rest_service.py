@@ -55,6 +55,8 @@ class Status(Handler):
 class Page(Handler):
     """``GET /``: a page that shows ticks moving."""
 
+    parameters = None
+
     def get(self) -> None:
         """Answer the page, which asks nobody else for anything."""
         self.set_header("Content-Type", "text/html; charset=utf-8")

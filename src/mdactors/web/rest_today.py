@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from mdactors.errors import StoreError
 from mdactors.market import ist
@@ -19,6 +20,8 @@ from mdactors.web.handler import Failure, Handler
 MINUTE_NS = 60 * ist.SECOND_NS
 AHEAD_NS = 60 * MINUTE_NS
 """How far the exchange's clock may be before ours."""
+PATIENCE_SECONDS = 10.0
+"""How long a store may take before the answer is what the cache has."""
 TRIES = 3
 """How often the cache is read while it forgets its oldest ticks under our hands."""
 _QUOTE = View("quote")
@@ -26,6 +29,8 @@ _QUOTE = View("quote")
 
 class TicksOfToday(Handler):
     """``GET /api/ticks/today/{symbol}``."""
+
+    parameters = ("lastMinutes", "limit")
 
     async def get(self, symbol: str) -> None:
         """Answer today's ticks as on the websocket, in the order in which they came."""
@@ -35,14 +40,51 @@ class TicksOfToday(Handler):
         gateway = self.parts.gateway
         today = Today(gateway.cache, gateway.history, gateway.quotes)
         try:
-            ticks = await self.in_pool(today.read, instrument, since_ns(self.now_ns, minutes), limit)
+            found = await self._find(today, Asked(instrument, since_ns(self.now_ns, minutes), limit))
         except StoreError as error:
             raise Failure(503, "unavailable", str(error)) from error
-        self.answer_bytes(b"[" + b",".join(ticks) + b"]")
+        if not found.complete:
+            self.mark_incomplete()
+        self.answer_bytes(b"[" + b",".join(found.ticks) + b"]")
+
+    async def _find(self, today: Today, asked: Asked) -> Found:
+        """What was asked for, or as much of it as can be had.
+
+        Raises:
+            StoreError: nothing of it can be had.
+        """
+        cached = await self.in_pool(today.cached, asked)
+        if not today.lacks(cached, asked):
+            return cached
+        try:
+            return await self.in_store(today.completed, cached, asked, seconds=PATIENCE_SECONDS)
+        except StoreError:
+            remains = await self.in_pool(today.remains, cached, asked)
+            if remains is None:
+                raise
+            return remains
+
+
+class Asked(NamedTuple):
+    """The newest ``limit`` ticks of an instrument that were received since a time."""
+
+    instrument: Instrument
+    since_ns: int
+    limit: int | None
+
+
+class Found(NamedTuple):
+    """Ticks as JSON, in the order in which they came."""
+
+    ticks: list[bytes]
+    complete: bool = True
+    """Whether no part of what was asked for is out of reach."""
+    covered_ns: int = 0
+    """From when on nothing is missing."""
 
 
 class Today:
-    """One instrument's ticks by their receipt, from cache and store; used by one thread, blocks.
+    """Ticks by their receipt, out of cache and store; blocks.
 
     A millisecond belongs to one of the two: the store keeps the time of receipt no finer.
     """
@@ -52,38 +94,63 @@ class Today:
         self._store = store
         self._quotes = quotes
 
-    def read(self, instrument: Instrument, since_ns: int, limit: int | None) -> list[bytes]:
-        """The newest ``limit`` ticks received since then as JSON, in the order in which they came.
+    def cached(self, asked: Asked) -> Found:
+        """What the cache has of it: where there is a store, without what it may have in part only.
 
         Raises:
-            StoreError: a part of them can be had nowhere at the moment.
+            StoreError: the cache is away, and there is no store.
         """
-        if self._store is None:
-            return self._cache.today(instrument, since_ns, limit)
-        covered_ns, cached = self._cached(instrument, since_ns, limit)
-        if covered_ns <= since_ns or (limit is not None and len(cached) >= limit):
-            return cached
-        before = _received(self._store, instrument.token, since_ns, covered_ns - 1)
-        if limit is not None:
-            before = before[len(cached) - limit :]
-        return [encode(tick, _QUOTE) for tick in as_sent(before, self._quotes)] + cached
+        if self._store is not None:
+            return self._covered(asked)
+        ticks = self._cache.today(*asked)
+        return Found(ticks, self._cache.covered_from() is not None or not self._cache.keeps_today)
 
-    def _cached(self, instrument: Instrument, since_ns: int, limit: int | None) -> tuple[int, list[bytes]]:
-        """From when on the cache has everything, and that; when it is away, nothing, from the end of time."""
+    def lacks(self, cached: Found, asked: Asked) -> bool:
+        """Whether there may be more in the store."""
+        is_enough = asked.limit is not None and len(cached.ticks) >= asked.limit
+        return self._store is not None and cached.covered_ns > asked.since_ns and not is_enough
+
+    def completed(self, cached: Found, asked: Asked) -> Found:
+        """That, and before it what the store has.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        assert self._store is not None, "nothing is lacking"
+        before = _received(self._store, asked.instrument.token, asked.since_ns, cached.covered_ns - 1)
+        if asked.limit is not None:
+            before = before[len(cached.ticks) - asked.limit :]
+        stored = [encode(tick, _QUOTE) for tick in as_sent(before, self._quotes)]
+        # What is not stored yet is in the cache alone; one that is to keep nothing of today is not missed.
+        is_covered = cached.covered_ns < FARTHEST_NS
+        return Found(stored + cached.ticks, is_covered or not self._cache.keeps_today)
+
+    def remains(self, cached: Found, asked: Asked) -> Found | None:
+        """All that the cache has of it, although that may be a part; None where it knows nothing."""
+        try:
+            ticks = self._cache.today(*asked)
+        except StoreError:
+            ticks = []
+        if not ticks and cached.covered_ns == FARTHEST_NS:
+            return None
+        return Found(ticks or cached.ticks, complete=False)
+
+    def _covered(self, asked: Asked) -> Found:
+        """What the cache has since it has everything; when it is away, nothing, since the end of time."""
         try:
             for _ in range(TRIES):
                 covered_ns = self._cache.covered_from()
                 if covered_ns is None:
                     break
                 covered_ns = -(-covered_ns // NS_PER_MS) * NS_PER_MS
-                cached = self._cache.today(instrument, max(since_ns, covered_ns), limit)
+                ticks = self._cache.today(asked.instrument, max(asked.since_ns, covered_ns), asked.limit)
                 # What it forgot meanwhile would be missing on both sides of the seam.
                 still = self._cache.covered_from()
                 if still is not None and still <= covered_ns:
-                    return covered_ns, cached
+                    return Found(ticks, covered_ns=covered_ns)
         except StoreError:
             pass  # that is what the store is for
-        return FARTHEST_NS, []
+        return Found([], covered_ns=FARTHEST_NS)
 
 
 def _received(store: TickStore, token: int, from_ns: int, to_ns: int) -> list[StoredTick]:

@@ -19,6 +19,8 @@ SUGGESTIONS = 5
 class MarketMovers(Handler):
     """``GET /api/movers?by=&n=``."""
 
+    parameters = ("by", "n")
+
     async def get(self) -> None:
         """Answer the first of NSE's shares by what they gained, lost or traded."""
         by = cast(By, self.choice("by", BY, "gainers"))
@@ -28,6 +30,8 @@ class MarketMovers(Handler):
 
 class Options(Handler):
     """``GET /api/optionchain/{underlying}?expiry=``."""
+
+    parameters = ("expiry",)
 
     async def get(self, underlying: str) -> None:
         """Answer the options of an expiry side by side, by default the nearest."""

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from mdactors.market.instruments import InstrumentTable
-from mdactors.market.interest import BarChannel, Interest
+from mdactors.market.interest import BarChannel
 from mdactors.market.quote import Mode, richer
 from mdactors.protocol import ErrorCode, Request
 from mdactors.web.band import Band
@@ -16,6 +16,7 @@ from mdactors.web.channels import NOT_LOADED, Channel, made_of, read_channels
 from mdactors.web.directory import Directory
 from mdactors.web.groups import Asked, Group, Meant, asked_groups, read_group
 from mdactors.web.paths import MARKET, Path
+from mdactors.web.terms import Terms
 from mdactors.web.wishes import Wishes
 
 Named: TypeAlias = dict[str, tuple[int, str]]
@@ -27,13 +28,16 @@ Made: TypeAlias = dict[Channel, Mapping[int, Mode]]
 class Selection:
     """One session's whole interest; the truth of it."""
 
-    def __init__(self, path: Path, interest: Interest, max_symbols: int) -> None:
+    def __init__(self, path: Path, terms: Terms, max_symbols: int) -> None:
         self.path = path
-        self.interest = interest
+        self.interest = terms.first_interest(path)
+        self._terms = terms
         self._max_symbols = max_symbols
         self._wishes = Wishes()
         self._symbols: dict[int, str] = {}
         """Of all that is wanted."""
+        self._further: dict[str, int] = {}
+        """Names in capitals, other than these symbols, by which it was asked for."""
         self._asked: dict[int, int] = {}
         """Token -> the version of the interest in which it was asked for last."""
         self._groups: dict[Asked, set[Group]] = {}
@@ -73,7 +77,8 @@ class Selection:
             ended = {asked: self._held(asked, request, directory) for asked in groups}
             found = self._unsubscribe(request, found, ended, directory.table)
             self._unwatch(channels)
-        self._renew(pinned=False)
+        events, pinned = self._terms.asking(self.path)
+        self._renew(events=events, pinned=pinned)
         return {
             "event": f"{request.action.lower()}d",
             "id": request.id,
@@ -98,7 +103,7 @@ class Selection:
             self._groups.setdefault(asked, set()).add(group)
             self._wishes.want((token for token, _ in named.values()), request.mode, group)
             found = named | found
-        self._note(found.values())
+        self._note(found)
         return found
 
     def _unsubscribe(
@@ -124,7 +129,7 @@ class Selection:
     def _admitted(self, meant: Meant, request: Request) -> Named:
         """A group's members, as far as they are of the type that was asked for."""
         return {
-            name: (each.token, each.symbol)
+            name: (each.token, each.answered)
             for name, each in meant.members.items()
             if each is not None and self.path.admits(each, request.type)
         }
@@ -163,6 +168,10 @@ class Selection:
 
     # --- what happens without a request
 
+    def show_pins(self) -> None:
+        """Get what is pinned, until the first request."""
+        self._renew(pinned=True)
+
     def remove(self, tokens: Iterable[int], version: int) -> None:
         """Take out what cannot be streamed, as was found for a version of the interest.
 
@@ -187,7 +196,7 @@ class Selection:
             self._wishes.end(before - now.keys(), group)
             fresh = [each for token, each in now.items() if token not in before]
             self._wishes.want((each.token for each in fresh), band.mode, group)
-            self._note((each.token, each.symbol) for each in fresh)
+            self._note({each.answered: (each.token, each.answered) for each in fresh})
             moved = True
         if moved:
             self._renew()
@@ -195,18 +204,23 @@ class Selection:
 
     # --- what comes of it
 
-    def _note(self, found: Iterable[tuple[int, str]]) -> None:
+    def _note(self, found: Named) -> None:
         """Note that these were asked for in the version that is in the making."""
-        for token, symbol in found:
+        for name, (token, symbol) in found.items():
             self._symbols[token] = symbol
             self._asked[token] = self.interest.version + 1
+            self._further.pop(asked := _capitals(name), None)
+            if asked != symbol.upper():
+                self._further[asked] = token
 
     def _renew(self, *, version: int | None = None, **changed: Any) -> None:
         """Make the interest anew; by default it is the next version."""
         self._forget_empty_groups()
         tokens = self._wishes.modes()
-        for token in self._symbols.keys() - tokens.keys():
-            del self._symbols[token], self._asked[token]
+        if gone := self._symbols.keys() - tokens.keys():
+            for token in gone:
+                del self._symbols[token], self._asked[token]
+            self._further = {name: token for name, token in self._further.items() if token in tokens}
         behind: dict[int, Mode] = {}
         for made in (*self._made.values(), *(band.behind for band in self._bands.values())):
             behind |= {token: richer(mode, behind.get(token, mode)) for token, mode in made.items()}
@@ -269,17 +283,27 @@ class Selection:
         """Name -> (token, symbol) of what is meant, and the names that mean nothing here."""
         found: Named = {}
         unknown = []
-        # What has expired since it was subscribed is in no table any more.
-        held = {symbol.upper(): token for token, symbol in self._symbols.items()}
+        # What was subscribed ends by the names of then, whatever they mean by now, if anything.
+        held = self._held_names() if request.action == "UNSUBSCRIBE" else {}
         for name in names:
-            instrument = table.resolve(name)
+            token = held.get(_capitals(name))
+            instrument = table.resolve(name) if token is None else table.by_token.get(token)
             if instrument is not None and self.path.admits(instrument, request.type):
-                found[name] = instrument.token, instrument.symbol
-            elif request.action == "UNSUBSCRIBE" and (token := held.get(name.strip().upper())) is not None:
+                found[name] = instrument.token, instrument.answered
+            elif token is not None:
                 found[name] = token, self._symbols[token]
             else:
                 unknown.append(name)
         return found, unknown
+
+    def _held_names(self) -> dict[str, int]:
+        """Every name in capitals by which something is wanted -> its token."""
+        symbols = {symbol.upper(): token for token, symbol in self._symbols.items()}
+        return {str(token): token for token in self._symbols} | symbols | self._further
+
+
+def _capitals(name: str) -> str:
+    return name.strip().upper()
 
 
 def _means_options(request: Request) -> bool:

@@ -59,6 +59,8 @@ class Sessions:
         self._clock = clock
         self._open: dict[str, Session] = {}
         self._leaving: dict[str, Session] = {}
+        self._welcomed: set[str] = set()
+        """Who has events, and has heard the first of them."""
         self._dirty: list[Outbox] = []
         self._closed: Counter[str] = Counter()
         self._conflated = 0
@@ -129,6 +131,7 @@ class Sessions:
 
     def _forget(self, session: Session) -> None:
         session.outbox.drop()
+        self._welcomed.discard(session.name)
         if self._open.pop(session.name, None) is not None:
             self._conflated += session.outbox.conflated
             self._subscriptions.tell(SessionClosed(session.name))
@@ -163,6 +166,8 @@ class Sessions:
         sessions, dirty = self._open, self._dirty
         idle = not dirty
         for delivery in deliveries:
+            if delivery.welcomes:
+                self._welcomed.update(name for name in delivery.sessions if name in sessions)
             for name in delivery.sessions:
                 session = sessions.get(name)
                 if session is None:
@@ -183,9 +188,8 @@ class Sessions:
 
     def beat(self) -> None:
         """Send the heartbeat to every session with events."""
-        names = [name for name, session in self._open.items() if session.selection.interest.events]
         frame = frame_text(heartbeat_event(self._clock.time_ns()))
-        self.deliver((Delivery(names, (HEARTBEAT,), (frame,), frame),))
+        self.deliver((Delivery(tuple(self._welcomed), (HEARTBEAT,), (frame,), frame),))
 
     def _flush(self) -> None:
         dirty, self._dirty = self._dirty, []

@@ -1,4 +1,4 @@
-"""Long answers: made step by step in the pool, written no faster than the client reads."""
+"""Long answers: made step by step in a thread, written no faster than the client reads."""
 
 from __future__ import annotations
 
@@ -20,15 +20,16 @@ TAKES_NOTHING_SECONDS = 60.0
 class StreamedHandler(Handler):
     """A handler whose answer comes out of a store and may be too long for memory."""
 
-    async def stream(self, parts: Iterator[bytes], content_type: str) -> None:
+    async def stream(self, parts: Iterator[bytes], content_type: str, *, of_store: bool = True) -> None:
         """Write an answer as its parts are made; there is at least one.
 
-        Each part is made in a thread of the pool, once the client has taken the one before. A store that
-        cannot be read is a 503; after the first part nobody can be told any more: the connection is cut, so
-        that nobody takes the answer for whole.
+        Each part is made in a thread, once the client has taken the one before; ``of_store`` in one of those
+        that wait for stores. A store that cannot be read is a 503; after the first part nobody can be told
+        any more: the connection is cut, so that nobody takes the answer for whole.
         """
+        call = self.in_store if of_store else self.in_pool
         try:
-            part = await self.in_pool(next, parts, b"")
+            part = await call(next, parts, b"")
         except StoreError as error:
             raise Failure(503, "unavailable", str(error)) from error
         self.set_header("Content-Type", content_type)
@@ -36,7 +37,7 @@ class StreamedHandler(Handler):
             while part:
                 self.write(part)
                 await asyncio.wait_for(self.flush(), TAKES_NOTHING_SECONDS)
-                part = await self.in_pool(next, parts, b"")
+                part = await call(next, parts, b"")
         except StoreError as error:
             logger.warning("%s is cut off: %s", self.request.path, error)
             self._cut()

@@ -1,0 +1,135 @@
+"""Under which name each instrument is answered: the shortest that means just it, fixed for a trading day."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
+from typing import Generic, NamedTuple
+
+import msgspec
+
+from mdactors.market.instrument import AnyInstrument, Instrument
+from mdactors.market.names import SHARE_SERIES, Names, StoredNames, index_names, names_of
+
+
+class InForce(NamedTuple):
+    """The names that were given on the same day before."""
+
+    listed: Mapping[int, Instrument] = {}
+    """By token: what the table before has, each under its name."""
+    gone: Mapping[int, str] = {}
+    """Token -> the name, in capitals, of what was listed earlier today and is not in that table."""
+
+
+class Named(NamedTuple, Generic[AnyInstrument]):
+    """Instruments under their names, and how they are found."""
+
+    rows: Sequence[AnyInstrument]
+    """By token."""
+    names: StoredNames
+
+
+def name(rows: Iterable[AnyInstrument], in_force: InForce | None = None) -> Named[AnyInstrument]:
+    """Give each instrument the name under which it is answered.
+
+    Who has a name today keeps it, and nobody else is called so today, even while it is not listed. What is
+    new takes the shortest of its forms that means nobody else.
+    """
+    return _Naming(rows, in_force or InForce()).named()
+
+
+class _Naming(Generic[AnyInstrument]):
+    def __init__(self, rows: Iterable[AnyInstrument], in_force: InForce) -> None:
+        self._in_force = in_force
+        self._listed = sorted(rows, key=lambda row: row.token)
+        self._rows = [self._under_symbol_of_today(row) for row in self._listed]
+        self._by_token = {row.token: row for row in self._rows}
+        self._sole = _sole(self._rows)
+        self._use(index_names(self._rows))
+        self._claims = self._claimed()
+        self._use(msgspec.structs.replace(self._index, held=self._held()))
+
+    def _use(self, index: StoredNames) -> None:
+        self._index = index
+        self._names = Names(index, self._by_token, self._rows.__getitem__)
+
+    def named(self) -> Named[AnyInstrument]:
+        return Named([self._under_name(row) for row in self._rows], self._index)
+
+    # --- what is called so already
+
+    def _under_symbol_of_today(self, row: AnyInstrument) -> AnyInstrument:
+        """A row, under the symbol of the table before: a new one counts from tomorrow on."""
+        before = self._in_force.listed.get(row.token)
+        if before is None or before.symbol == row.symbol or before.terms != row.terms:
+            return row
+        return msgspec.structs.replace(row, symbol=before.symbol)
+
+    def _claimed(self) -> dict[int, str]:
+        """Token -> the name, in capitals, of what has one today that it would not get by itself."""
+        claims = dict(self._in_force.gone)
+        for token, before in self._in_force.listed.items():
+            name, row = before.answered.upper(), self._by_token.get(token)
+            if row is None:
+                claimed = not self._is_succeeded(before)
+            else:
+                by_itself = not before.own_name and self._leads(name, token)
+                claimed = before.terms == row.terms and not by_itself
+            if claimed:
+                claims[token] = name
+        return claims
+
+    def _is_succeeded(self, gone: Instrument) -> bool:
+        """Whether the same share is listed in another series now: then its name leads there."""
+        found = self._names.resolve(gone.symbol_without_series)
+        return (
+            found is not None
+            and found.segment == gone.segment
+            and found.symbol_without_series == gone.symbol_without_series
+            and {found.series, gone.series} <= set(SHARE_SERIES)
+        )
+
+    def _held(self) -> dict[str, int]:
+        """The names of today that would not lead by themselves to who is called so."""
+        renamed = (
+            (form.upper(), row.token)
+            for listed, row in zip(self._listed, self._rows, strict=True)
+            if listed is not row  # it is found by its new symbol, too
+            for form in listed.forms[:3]
+        )
+        held = {name: token for name, token in renamed if self._names.resolve(name) is None}
+        return held | {
+            claim: token
+            for token, claim in self._claims.items()
+            if token not in self._by_token or not self._leads(claim, token)
+        }
+
+    # --- what is new
+
+    def _under_name(self, row: AnyInstrument) -> AnyInstrument:
+        claim = self._claims.get(row.token)
+        if claim is None and not row.own_name and self._leads(row.symbol.upper(), row.token):
+            return row  # nearly all
+        given = (form for form in row.forms if form.upper() == claim)
+        free = (form for form in row.forms if self._leads(form.upper(), row.token))
+        form = next(chain(given, free))
+        own = "" if form == row.symbol else form
+        return row if own == row.own_name else msgspec.structs.replace(row, own_name=own)
+
+    def _leads(self, name: str, token: int) -> bool:
+        """Whether a name, in capitals, means the instrument with this token; figures are tokens."""
+        if name.isdecimal():
+            return name == str(token)
+        if self._sole.get(name) == token and name not in self._index.held:
+            return True  # as `Names` would find, and there are a hundred thousand
+        found = self._names.resolve(name)
+        return found is not None and found.token == token
+
+
+def _sole(rows: Iterable[Instrument]) -> dict[str, int]:
+    """Every name that only one instrument has -> its token."""
+    found: dict[str, int] = {}
+    for row in rows:
+        for each in names_of(row):
+            found[each] = -1 if each in found or each != each.strip() else row.token
+    return found
