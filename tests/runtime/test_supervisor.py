@@ -156,6 +156,23 @@ def test_too_many_exits_within_the_period_make_the_supervisor_fail_upward(bench,
     assert in_order(bench.notes, "other") == ["other starts"]
 
 
+def test_too_many_exits_in_a_row_make_it_fail_upward_however_slowly_they_come(bench, say, wait_until):
+    spec = bench.probe("one", ping_limit=None)
+    intensity = Intensity(max_restarts=2, period=30, healthy_after=20, first=0.0, limit=0.0)
+    inner = bench.supervisor("inner", spec, intensity=intensity, ping_limit=None)
+    clock = FakeClock()
+    tree = bench.start(bench.supervisor("root", inner, intensity=intensity, ping_limit=None), clock)
+    for births in range(2, 11):
+        clock.advance(29)
+        spec.address.tell(Kill("test"))
+        if births < 10:
+            wait_until(lambda count=births: bench.notes.count("one starts") == count)
+        if births == 4:
+            assert "GaveUpError: 3 exits of one in a row" in say.child(tree, "inner")["last_exit"]
+    wait_until(lambda: bench.gave_up)
+    assert bench.gave_up[0].startswith("GaveUpError: 3 exits of inner in a row, the last one: GaveUpError: 3")
+
+
 def test_exits_outside_the_period_are_forgotten(bench, wait_until):
     spec = bench.probe("one", ping_limit=None)
     clock = FakeClock()

@@ -80,7 +80,9 @@ def test_describe_shows_every_actor_and_never_waits(bench, say, wait_until):
         "state": "running",
         "restarts": 0,
         "handled": 1,
+        "exits": 0,
         "last_exit": "",
+        "silent": 0.0,
         "retry_in": 0.0,
         "depth": 1,
         "lanes": {"control": 0, "data": 1},
@@ -168,6 +170,72 @@ def test_a_child_that_hangs_and_is_not_replaced_makes_the_tree_unhealthy(bench, 
     assert not one.healthy(15.1)
     gate.set()
     assert one.stop(5)
+
+
+def fail(tree, spec, clock, say, wait_until):
+    """Have a child end, and let its restart become due."""
+    lives = say.child(tree, "one")["restarts"] + 1
+    spec.address.tell(Kill(f"life {lives}"))
+
+    def restarted():
+        clock.advance(say.child(tree, "one")["retry_in"])
+        return say.child(tree, "one")["restarts"] == lives
+
+    wait_until(restarted)
+
+
+def test_a_child_that_ended_three_times_in_a_row_is_in_trouble_until_it_has_lived_for_long(
+    bench, say, wait_until
+):
+    spec = bench.probe("one", ping_limit=None)
+    clock = FakeClock()
+    tree = bench.start(bench.supervisor("root", spec, ping_limit=None), clock)
+    for _ in range(3):
+        assert "one" not in tree.troubles()
+        fail(tree, spec, clock, say, wait_until)
+    assert tree.troubles()["one"] == "ends again and again, the last time by KilledError: life 3"
+    clock.advance(59.9)
+    assert "one" in tree.troubles()
+    clock.advance(0.1)
+    assert "one" not in tree.troubles()
+    fail(tree, spec, clock, say, wait_until)
+    assert "one" in tree.troubles()
+
+
+def test_a_life_as_long_as_the_period_ends_a_row_of_exits(bench, say, wait_until):
+    spec = bench.probe("one", ping_limit=None)
+    clock = FakeClock()
+    tree = bench.start(bench.supervisor("root", spec, ping_limit=None), clock)
+    for lived, exits in ((0, 1), (299, 2), (300, 1)):
+        clock.advance(lived)
+        fail(tree, spec, clock, say, wait_until)
+        assert say.child(tree, "one")["exits"] == exits
+
+
+def test_a_child_that_does_not_answer_is_in_trouble_also_where_it_may_hang(bench, say, wait_until):
+    gate, busy = bench.gate(), threading.Event()
+    spec, other = bench.probe("one", ping_limit=None), bench.probe("other")
+    clock = FakeClock()
+    tree = bench.start(bench.supervisor("root", spec, other), clock)
+    wait_until(lambda: len(bench.notes) == 2)
+    spec.address.tell(say.Do(lambda _: (busy.set(), gate.wait(10))))
+    assert busy.wait(5)
+
+    def a_second_later():
+        clock.advance(1)
+        for address in (tree._root.spec.address, other.address):
+            address.ask(Describe()).result(5)
+        return tree.troubles()
+
+    seconds = 1
+    while not a_second_later():
+        seconds += 1
+    assert tree.troubles() == {"one": "does not answer"}
+    assert 10 <= seconds <= 12
+    assert say.child(tree, "one")["silent"] >= 10
+    assert say.child(tree, "one")["restarts"] == 0
+    gate.set()
+    wait_until(lambda: tree.troubles() == {})
 
 
 def test_each_sentence_of_the_semantics_has_a_test_of_its_name():

@@ -41,7 +41,11 @@ class UnhandledMessageError(Exception):
 
 
 class GaveUpError(Exception):
-    """A supervisor fails upward: its children failed too often."""
+    """A supervisor fails upward: its children failed too often, the first time at ``since`` (monotonic)."""
+
+    def __init__(self, text: str, since: float) -> None:
+        super().__init__(text)
+        self.since = since
 
 
 class Context(msgspec.Struct, frozen=True):

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import msgspec
 import pykka
 
-from mdactors.runtime.actor import Actor, Context, reason_of
+from mdactors.runtime.actor import Actor, Context, GaveUpError, reason_of
 from mdactors.runtime.address import Address
 from mdactors.runtime.backoff import Backoff
 from mdactors.runtime.clock import Clock
@@ -20,14 +20,19 @@ from mdactors.runtime.lease import Lease
 
 GRACE = 5.0
 """Seconds by which a supervisor may be late with a restart or a replacement before the tree is unhealthy."""
+TROUBLED_FROM = 3
+"""From so many exits in a row on a child is in trouble."""
+SILENT_SECONDS = 10.0
+"""A child that does not answer a ping for so long is in trouble, whenever it is replaced."""
 
 
 class Intensity(msgspec.Struct, frozen=True):
     """How often a supervisor restarts its children, and how long it waits before it does.
 
-    More than ``max_restarts`` exits within ``period`` seconds and it gives up. A child's first restart
-    is at once, the next after ``first`` seconds, then ``factor`` times more each, up to ``limit``, each
-    shortened by up to the share ``jitter``; ``healthy_after`` seconds of life and it begins again.
+    More than ``max_restarts`` exits within ``period`` seconds, or of one child in a row, and it gives up.
+    A child's first restart is at once, the next after ``first`` seconds, then ``factor`` times more each,
+    up to ``limit``, each shortened by up to the share ``jitter``; ``healthy_after`` seconds of life and it
+    begins again.
     """
 
     max_restarts: int = 10
@@ -37,6 +42,11 @@ class Intensity(msgspec.Struct, frozen=True):
     limit: float = 60.0
     jitter: float = 0.1
     healthy_after: float = 60.0
+
+    @property
+    def row_ends_after(self) -> float:
+        """A life of so many seconds ends a row of exits."""
+        return max(self.period, self.healthy_after)
 
 
 DEFAULT_INTENSITY = Intensity()
@@ -95,6 +105,10 @@ class Child:
         self.finished = False
         """Stopped for good: nobody will restart it."""
         self.restarts = 0
+        self.exits = 0
+        """How often in a row it has ended: no life in between was long."""
+        self.failing_since = 0.0
+        """When it ended for the first time in this row."""
         self.due: float | None = None
         """When it is to be restarted, while it is down."""
         self._last_exit = ""
@@ -163,9 +177,15 @@ class Child:
         """Its life has ended with ``error``."""
         self.lease = None
         self._last_exit = reason_of(error)
-        if now - self._started >= self._intensity.healthy_after:
+        # However long a supervisor took to give up: it was well only until its children began to fail.
+        failed = error.since if isinstance(error, GaveUpError) else now
+        well = failed - self._started
+        if well >= self._intensity.healthy_after:
             self._failed_before = False
             self._backoff.reset()
+        if self.exits == 0 or well >= self._intensity.row_ends_after:
+            self.exits, self.failing_since = 0, failed
+        self.exits += 1
 
     def wants_restart(self, error: BaseException | None) -> bool:
         """Whether its kind is restarted after such an exit."""
@@ -204,6 +224,22 @@ class Child:
             return False
         return all(child.healthy(now) for child in self._below(lease))
 
+    def troubles(self, now: float) -> Iterator[tuple[str, str]]:
+        """The name of each, it and those below, that is in trouble, and what a person should know of it."""
+        lease = self.lease
+        if text := self._trouble(lease, now):
+            yield self.spec.address.name, text
+        for child in self._below(lease):
+            yield from child.troubles(now)
+
+    def _trouble(self, lease: Lease | None, now: float) -> str:
+        settles = lease is None or now - self._started < self._intensity.healthy_after
+        if self.exits >= TROUBLED_FROM and settles and not self.finished:
+            return f"ends again and again, the last time by {self._last_exit}"
+        if lease is not None and not self.finished and lease.silent(now) >= SILENT_SECONDS:
+            return "does not answer"
+        return ""
+
     def describe(self, now: float) -> dict[str, Any]:
         """Its state, mailbox and children for status."""
         lease = self.lease
@@ -215,7 +251,9 @@ class Child:
             "restarts": self.restarts,
             "uptime": 0.0 if lease is None or self.finished else now - self._started,
             "handled": 0 if lease is None else lease.handled,
+            "exits": self.exits,
             "last_exit": self._last_exit,
+            "silent": 0.0 if lease is None else lease.silent(now),
             "retry_in": 0.0 if lease is not None or self.due is None else max(0.0, self.due - now),
             **self.spec.address.stats(),
         }

@@ -109,9 +109,7 @@ class Supervisor(Actor):
         self.after(self._beat, LookAfter())
         now = self.clock.monotonic()
         for child in self.children:
-            if child.spec.ping_limit is None or child.lease is None:
-                continue
-            if child.lease.ping(now) > child.spec.silence_limit:
+            if child.lease is not None and child.lease.ping(now) > child.spec.silence_limit:
                 child.replace()
                 self._ended(
                     child, UnresponsiveError(f"no answer to a ping for {child.spec.silence_limit:g} s")
@@ -169,11 +167,15 @@ class Supervisor(Actor):
 
     def _count_exit(self, child: Child, error: BaseException | None, now: float) -> None:
         """Raise `GaveUpError` when the intensity is exceeded."""
+        limit, period = self._intensity.max_restarts, self._intensity.period
         self._exits.append(now)
-        while now - self._exits[0] > self._intensity.period:
+        while now - self._exits[0] > period:
             self._exits.popleft()
-        if len(self._exits) > self._intensity.max_restarts:
-            raise GaveUpError(
-                f"{len(self._exits)} exits within {self._intensity.period:g} s,"
-                f" the last one of {child.spec.address.name}: {reason_of(error)}"
-            )
+        if len(self._exits) <= limit and child.exits <= limit:
+            return
+        name, reason = child.spec.address.name, reason_of(error)
+        if len(self._exits) > limit:
+            text = f"{len(self._exits)} exits within {period:g} s, the last one of {name}: {reason}"
+        else:
+            text = f"{child.exits} exits of {name} in a row, the last one: {reason}"
+        raise GaveUpError(text, min(self._exits[0], child.failing_since))

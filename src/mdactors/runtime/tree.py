@@ -32,9 +32,10 @@ class Tree:
     def describe(self) -> dict[str, Any]:
         """Every actor of the tree, nested under ``children``.
 
-        Keys: name, actor, restart, state, restarts, uptime (seconds), handled, last_exit, retry_in (seconds),
-        depth, lanes (control, data), told, dropped, fenced, dead_letters (count, newest). State is starting,
-        running, backoff, stopped (for good) or down (not started yet, or stopped with its supervisor).
+        Keys: name, actor, restart, state, restarts, uptime (seconds), handled, exits (in a row), last_exit,
+        silent (seconds), retry_in (seconds), depth, lanes (control, data), told, dropped, fenced,
+        dead_letters (count, newest). State is starting, running, backoff, stopped (for good) or down (not
+        started yet, or stopped with its supervisor).
         """
         return self._root.describe(self._clock.monotonic())
 
@@ -48,6 +49,17 @@ class Tree:
             return False
         now = self._clock.monotonic()
         return lease.ping(now) <= self._root.spec.silence_limit and self._root.healthy(now)
+
+    def troubles(self) -> dict[str, str]:
+        """Who is in trouble, and what a person should know of it; asks nobody.
+
+        That is whoever has ended three times in a row and has not lived for long since, and whoever does
+        not answer. Each call pings the root, as `healthy` does.
+        """
+        now = self._clock.monotonic()
+        if (lease := self._root.lease) is not None:
+            lease.ping(now)
+        return dict(self._root.troubles(now))
 
     def ask_all(self, question: Message) -> dict[str, Future[Any]]:
         """Ask every actor of the tree; answers by name, to be awaited with a time-out."""
