@@ -8,6 +8,8 @@ import json
 import pathlib
 import sys
 
+from bench.report import table
+
 NAMES = sorted(
     path.stem for path in pathlib.Path(__file__).parent.glob("*.py") if not path.stem.startswith("_")
 )
@@ -25,9 +27,11 @@ def main() -> None:
     else:
         width = max(map(len, figures))
         for name, value in figures.items():
-            print(
-                f"{name:<{width}}  {value:,.3f}" if isinstance(value, float) else f"{name:<{width}}  {value}"
-            )
+            if isinstance(value, list):
+                print("\n".join(table(value)), end="\n\n")
+            else:
+                shown = f"{value:,.3f}" if isinstance(value, float) else value
+                print(f"{name:<{width}}  {shown}")
     if figures.get("goals_missed"):
         sys.exit(1)
 

@@ -14,6 +14,7 @@ from typing import Any
 import tornado.web
 import tornado.websocket
 
+from mdactors.actors.alarms import AlarmBoard
 from mdactors.actors.placement import Upstream
 from mdactors.actors.session_hub import SessionHub
 from mdactors.actors.subscription_manager import SubscriptionManager
@@ -132,6 +133,7 @@ class Ours:
             "manager": self._manager,
             "normalizers": [],
             "views": Address("market_views"),
+            "board": AlarmBoard(MACHINE, self._hub.tell),
         }
         children = [
             ChildSpec(self._manager, SubscriptionManager, manager),

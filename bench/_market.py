@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import os
+import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -27,11 +29,16 @@ class Market:
         self.sent = Sent(log)
         self._wire = wire
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The section of a broker that is this one, over one connection."""
+        return {**self._wire["settings"], "connections": 1}
+
     def configuration(self, folder: Path, **sections: Any) -> dict[str, Any]:
         """The configuration of a daemon in ``folder`` that streams everything over one connection."""
         return {
             "data_dir": str(folder / DATA),
-            "brokers": {"kite": {**self._wire["settings"], "connections": 1}},
+            "brokers": {"kite": self.settings},
             "subscriptions": {"symbols": self.symbols},
             "calendar": {"always_open": True},
             "log": {"level": "WARNING"},
@@ -45,6 +52,14 @@ class Market:
     def speak(self) -> None:
         """Go on."""
         self._ask("POST", "/simulator/silence?seconds=0")
+
+    def freeze(self) -> None:
+        """From now on nothing comes, neither a heartbeat nor an answer, though nothing is closed."""
+        os.kill(self._wire["pid"], signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Go on; nothing happens where it was not frozen."""
+        os.kill(self._wire["pid"], signal.SIGCONT)
 
     def connections(self) -> list[int]:
         """The open ones."""
@@ -77,7 +92,11 @@ def market(
     }  # fmt: skip
     words = [str(word) for option in options.items() for word in option]
     with simulator("kite", *words) as wire:
-        yield Market(wire, log)
+        running = Market(wire, log)
+        try:
+            yield running
+        finally:
+            running.thaw()
 
 
 def wait_for(condition: Callable[[], object], what: str, seconds: float = WITHIN_SECONDS) -> None:

@@ -28,8 +28,14 @@ ASK_SECONDS = 10.0
 class Program:
     """``mdactors run`` on one configuration."""
 
-    def __init__(self, folder: Path, configuration: Mapping[str, Any], before: Sequence[str] = ()) -> None:
-        """Start it; ``before`` is what its command line is put behind."""
+    def __init__(
+        self,
+        folder: Path,
+        configuration: Mapping[str, Any],
+        before: Sequence[str] = (),
+        module: Sequence[str] = ("mdactors",),
+    ) -> None:
+        """Start it; ``before`` is what its command line is put behind, ``module`` what Python is to run."""
         number = len(list(folder.glob("*.log")))
         self.port = free_port()
         self.log = folder / f"{number}.log"
@@ -39,7 +45,7 @@ class Program:
         self.started_ms = wall_ms()
         with self.log.open("wb") as log:
             self._child = subprocess.Popen(
-                [*before, sys.executable, "-m", "mdactors", "run", "--config", str(path)],
+                [*before, sys.executable, "-m", *module, "run", "--config", str(path)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -142,9 +148,14 @@ class Program:
 
 
 @contextlib.contextmanager
-def program(folder: Path, configuration: Mapping[str, Any], before: Sequence[str] = ()) -> Iterator[Program]:
+def program(
+    folder: Path,
+    configuration: Mapping[str, Any],
+    before: Sequence[str] = (),
+    module: Sequence[str] = ("mdactors",),
+) -> Iterator[Program]:
     """A daemon that ends with the block."""
-    running = Program(folder, configuration, before)
+    running = Program(folder, configuration, before, module)
     try:
         yield running
     finally:

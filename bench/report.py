@@ -20,7 +20,7 @@ from mdactors.runtime import MACHINE
 
 NAMES = (
     "decode", "fanout", "load", "kills", "persist", "cache", "instruments", "refresh", "chaos", "outages",
-    "long_outage",
+    "long_outage", "truth",
 )  # fmt: skip
 SELDOM = ("any_day",)
 """Those that run only when they are named: they take an hour."""
@@ -98,11 +98,11 @@ def _section(name: str, text: str, figures: dict[str, object], goals: dict[str, 
     if not figures:
         lines.append("| it ended early | | | **no** |")
     for value in figures.values():
-        lines += _table(value) if isinstance(value, list) else []
+        lines += table(value) if isinstance(value, list) else []
     return "\n".join(lines) + "\n"
 
 
-def _table(rows: list[dict[str, object]]) -> list[str]:
+def table(rows: list[dict[str, object]]) -> list[str]:
     """Rows of the same columns as a table of their own."""
     lines = ["", f"| {' | '.join(rows[0])} |", "|---" * len(rows[0]) + "|"]
     return lines + [f"| {' | '.join(map(str, row.values()))} |" for row in rows]

@@ -9,12 +9,19 @@ import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tornado.ioloop import PeriodicCallback
+
 from mdactors import __version__
 from mdactors.actors.instrument_master import Catalogue
 from mdactors.adapter import BrokerAdapter
-from mdactors.blueprint import Blueprint
+from mdactors.blueprint import Blueprint, seconds_of
 from mdactors.config import Settings
 from mdactors.config.sessions import load_calendar
+from mdactors.health.actor_watch import ActorWatch
+from mdactors.health.feed_watch import FeedWatch
+from mdactors.health.journal_watch import JournalWatch
+from mdactors.health.store_watch import StoreWatch
+from mdactors.health.verdict import Health, Watch
 from mdactors.protocol import Delivery
 from mdactors.runtime import MACHINE, Address, Clock, Tree, start_tree
 from mdactors.status import Status
@@ -26,6 +33,8 @@ from mdactors.web.application import WebServer
 from mdactors.web.gateway import Gateway
 
 logger = logging.getLogger(__name__)
+LOOK_MS = 1000
+"""How often it is looked whether all is well."""
 
 
 class Daemon:
@@ -46,6 +55,12 @@ class Daemon:
         self._archive = Archive(settings, quotes, clock)
         self._calendar = load_calendar(settings.calendar)
         self._blueprint = Blueprint(settings, adapters, self._catalogue, self._calendar, self._archive, clock)
+        self._board = self._blueprint.board
+        self._journal_watch = JournalWatch(self._blueprint.journal_writer, clock, self._board)
+        store = settings.store
+        self._store_watch = StoreWatch(
+            self._blueprint.backlog, clock, self._board, store.lag_limit, seconds_of(store.batch_age)
+        )
         self._adapters = adapters
         self._quotes = quotes
         self._started = self._clock.monotonic()
@@ -72,13 +87,28 @@ class Daemon:
         self._undo.callback(self._instruments.close)
         self._web = WebServer(self._settings.server, self._settings.admin, self._gateway())
         self._web.bind()
-        self._tree = start_tree(
-            self._blueprint.root(self._deliver, self._ask_sessions), self._clock, self._give_up
-        )
+        root = self._blueprint.root(self._deliver, self._ask_sessions)
+        self._undo.callback(self._journal_watch.end)
+        self._tree = start_tree(root, self._clock, self._give_up)
         self._undo.push_async_callback(asyncio.to_thread, self._tree.stop)
+        self._watch(self._tree)
         self._undo.push_async_callback(self._web.stop)
         await self._web.start()
         logger.info("mdactors %s listens on http://%s:%d", __version__, self._settings.server.host, self.port)
+
+    def _watch(self, tree: Tree) -> None:
+        """From now on see that alarms are raised whoever cannot raise them himself."""
+        blueprint, board, clock = self._blueprint, self._board, self._clock
+        watches: list[Watch] = [ActorWatch(tree, blueprint.addresses(), blueprint.vital(), clock, board)]
+        if self._archive.ticks is not None:
+            watches += [self._journal_watch, self._store_watch]
+        feeds = FeedWatch(blueprint.feeds, clock, board)
+        backlog = None if self._archive.ticks is None else blueprint.backlog
+        health = Health(board, clock, tree, feeds, backlog, watches)
+        self._status = Status(tree, clock, self._started, health, blueprint.feeds, board)
+        beat = PeriodicCallback(health.look, LOOK_MS)
+        self._undo.callback(beat.stop)
+        beat.start()
 
     async def stop(self) -> None:
         """Close the sessions, stop the actors in reverse order, close the stores."""
@@ -113,7 +143,7 @@ class Daemon:
 
     async def summary(self) -> str:
         """One line for the service manager."""
-        return await self._status().line(len(self._catalogue.table))
+        return await self._status.line(len(self._catalogue.table))
 
     def _give_up(self, reason: str) -> None:
         """The root supervisor gave up (in its thread): end the process, so that systemd starts it again."""
@@ -159,16 +189,16 @@ class Daemon:
         )
 
     async def _describe(self) -> Mapping[str, Any]:
-        status = await self._status().whole()
+        status = await self._status.whole()
         status["counters"]["web"] = self._web.describe()
+        if self._archive.ticks is not None:
+            status["counters"]["journal_watch"] = self._journal_watch.describe()
+            status["counters"]["store_watch"] = self._store_watch.describe()
         return status
 
     async def _health(self) -> tuple[bool, Mapping[str, Any]]:
-        return await self._status().health()
-
-    def _status(self) -> Status:
-        assert self._tree is not None, "the server listens only once the tree has started"
-        return Status(self._tree, self._clock, self._started, self._settings.store.lag_limit)
+        verdict = self._status.verdict()
+        return verdict.up, verdict.details
 
     def _ready(self) -> bool:
         return len(self._catalogue.table) > 0 and self._blueprint.cache_settled.is_set()

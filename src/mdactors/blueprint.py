@@ -7,13 +7,15 @@ import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
 
+from mdactors.actors.alarms import AlarmBoard
+from mdactors.actors.backlog import Backlog
 from mdactors.actors.batch_persister import BatchPersister
 from mdactors.actors.broker_connection import BrokerConnection
 from mdactors.actors.cache_writer import CacheWriter
 from mdactors.actors.candle_builder import CandleBuilder
+from mdactors.actors.feed_report import FeedReport
 from mdactors.actors.instrument_master import Catalogue, InstrumentMaster
 from mdactors.actors.journal_intake import JournalIntake
-from mdactors.actors.journal_watch import JournalWatch
 from mdactors.actors.journal_writer import JournalWriter
 from mdactors.actors.line import Line
 from mdactors.actors.market_views import MarketViews
@@ -21,8 +23,10 @@ from mdactors.actors.normalizer import Normalizer
 from mdactors.actors.placement import Upstream
 from mdactors.actors.session_hub import SessionHub
 from mdactors.actors.subscription_manager import SubscriptionManager
+from mdactors.actors.waiting_bars import WaitingBars
 from mdactors.adapter import BrokerAdapter
 from mdactors.config import Settings
+from mdactors.health.feed_watch import Feed
 from mdactors.market import instruments
 from mdactors.market.calendar import Calendar
 from mdactors.market.candle import Interval
@@ -44,7 +48,7 @@ _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 class Blueprint:
-    """Names every actor, and specifies the tree from the root down."""
+    """Names every actor, specifies the tree from the root down, and owns what outlives actors."""
 
     def __init__(
         self,
@@ -66,7 +70,6 @@ class Blueprint:
         self.hub = Address("session_hub", BATCHES_WAITING)
         self.manager = Address("subscription_manager")
         self.journal_writer = JournalIntake("journal_writer")
-        self.journal_watch = Address("journal_watch")
         self.persister = Address("batch_persister", BATCHES_WAITING)
         self.cache_writer = Address("cache_writer", BATCHES_WAITING)
         self.candles = Address("candle_builder", BATCHES_WAITING)
@@ -77,14 +80,27 @@ class Blueprint:
             name: [Address(f"{name}/connection-{n}") for n in range(1, adapters[name].limits.connections + 1)]
             for name in settings.brokers
         }
+        self.board = AlarmBoard(clock, self.hub.tell)
+        self.backlog = Backlog(clock)
+        self.feeds = {
+            name: Feed(FeedReport(), {each.name.partition("/")[2]: Line() for each in connections})
+            for name, connections in self.connections.items()
+        }
 
     def addresses(self) -> list[Address]:
         """Every actor's address, supervisors apart."""
         connections = [address for each in self.connections.values() for address in each]
         own = [self.hub, self.manager, self.cache_writer, self.candles, self.views, self.master]
         if self._archive.ticks is not None:
-            own += [self.journal_writer, self.journal_watch, self.persister]
+            own += [self.journal_writer, self.persister]
         return [*own, *self.normalizers.values(), *connections]
+
+    def vital(self) -> frozenset[str]:
+        """The names of those without whom ticks do not reach clients or store, supervisors included."""
+        actors = [self.hub, self.manager, self.journal_writer, self.persister, *self.normalizers.values()]
+        return frozenset({"root", "sinks", "sessions", "brokers", *self._settings.brokers}) | {
+            each.name for each in actors
+        }
 
     def root(
         self, deliver: Callable[[Sequence[Delivery]], None], ask_sessions: Callable[[], None]
@@ -114,21 +130,21 @@ class Blueprint:
         """Stopped in reverse: the persister goes last, when all that came is synced."""
         keeping: list[ChildSpec] = []
         if self._archive.ticks is not None:
-            keeping = [self._persister(), self._journal_watch(), self._journal_writer()]
+            keeping = [self._persister(), self._journal_writer()]
         views = [self._cache_writer(), self._candle_builder(), self._views()]
         return self._supervisor("sinks", [*keeping, *views])
 
-    def _journal_watch(self) -> ChildSpec:
-        arguments = {"intake": self.journal_writer, "hub": self.hub}
-        return ChildSpec(self.journal_watch, JournalWatch, arguments)
-
     def _journal_writer(self) -> ChildSpec:
         """Never replaced because it hangs: on its disk a successor would hang as well."""
+        journal = self._archive.journal
+        assert journal is not None, "ticks are stored through it"
+        self.backlog.begin(*journal.held)
         arguments = {
-            "journal": self._archive.journal,
+            "journal": journal,
             "intake": self.journal_writer,
             "persister": self.persister,
-            "hub": self.hub,
+            "backlog": self.backlog,
+            "board": self.board,
             "sync_seconds": self._settings.journal.sync_seconds,
         }
         return ChildSpec(
@@ -143,13 +159,15 @@ class Blueprint:
     def _persister(self) -> ChildSpec:
         store, archive = self._settings.store, self._archive
         assert archive.journal is not None, "ticks are stored through the journal"
+        assert archive.bars is not None, "where ticks are"
         arguments = {
             "store": archive.ticks,
-            "bars": archive.bars,
+            "bars": WaitingBars(archive.bars),
             "carrier": archive.carrier,
             "journal_id": archive.journal.id,
             "journal_writer": self.journal_writer,
-            "hub": self.hub,
+            "backlog": self.backlog,
+            "board": self.board,
             "calendar": self._calendar,
             "batch_rows": store.batch_rows,
             "batch_seconds": seconds_of(store.batch_age),
@@ -170,6 +188,7 @@ class Blueprint:
             "cache": self._archive.cache,
             "recent": self._archive.recent.between,
             "hub": self.hub,
+            "board": self.board,
             "instruments": lambda: self._catalogue.table,
             "warm_minutes": self._settings.cache.warm_minutes,
             "settled": self.cache_settled.set,
@@ -224,6 +243,7 @@ class Blueprint:
             "manager": self.manager,
             "normalizers": list(self.normalizers.values()),
             "views": self.views,
+            "board": self.board,
         }
         children = [
             ChildSpec(self.manager, SubscriptionManager, manager),
@@ -244,7 +264,7 @@ class Blueprint:
             "path": self._archive.folder / instruments.FILE,
             "refresh_at": self._settings.instruments.refresh_at,
             "readers": [*self.normalizers.values(), self.hub, self.manager, self.views],
-            "hub": self.hub,
+            "board": self.board,
         }
         return ChildSpec(self.master, InstrumentMaster, arguments)
 
@@ -253,7 +273,7 @@ class Blueprint:
         sinks = [self.cache_writer, self.candles, self.views]
         if self._archive.ticks is not None:
             sinks.append(self.journal_writer)
-        lines = [Line() for _ in self.connections[name]]
+        lines = list(self.feeds[name].connections.values())
         normalizer = {
             "adapter": adapter,
             "table": lambda: self._catalogue.table,
@@ -262,6 +282,8 @@ class Blueprint:
             "connections": {address.name: address for address in self.connections[name]},
             "calendar": self._calendar,
             "lines": lines,
+            "report": self.feeds[name].report,
+            "board": self.board,
             "stale_seconds": feed.stale_seconds,
             "delayed_seconds": feed.delayed_seconds,
         }

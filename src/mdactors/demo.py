@@ -93,7 +93,7 @@ def simulator(broker: str, *options: str) -> Iterator[dict[str, Any]]:
     """A simulator as a child process that dies with this one.
 
     Yields:
-        What it said when it was ready: ``port``, ``settings`` (of the adapter) and ``symbols``.
+        What it said when it was ready: ``port``, ``settings`` (of the adapter), ``symbols``; its ``pid``.
 
     Raises:
         SimulatorError: it did not come up.
@@ -119,7 +119,7 @@ def simulator(broker: str, *options: str) -> Iterator[dict[str, Any]]:
         line = child.stdout.readline()
         if not line:
             raise SimulatorError(f"the {broker} simulator did not start (exit code {child.wait()})")
-        yield json.loads(line)
+        yield {**json.loads(line), "pid": child.pid}
     finally:
         child.terminate()
         child.wait()

@@ -1,4 +1,4 @@
-"""What the daemon says of itself: ``/api/status`` and ``/health``."""
+"""What the daemon says of itself: ``/api/status``, ``/health`` and the service manager's line."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from typing import Any
 import pykka
 
 from mdactors import __version__
+from mdactors.actors.alarms import AlarmBoard
+from mdactors.health.feed_watch import Feed
+from mdactors.health.verdict import Health, Verdict
 from mdactors.runtime import Clock, Describe, Tree
 
 logger = logging.getLogger(__name__)
@@ -20,70 +23,82 @@ ANSWER_SECONDS = 1.0
 
 
 class Status:
-    """Asks every actor of the tree and puts the answers together; used on the event loop only."""
+    """Puts together what lies open with what the actors say when they are asked; on the event loop only.
 
-    def __init__(self, tree: Tree, clock: Clock, started: float, waiting_limit: int) -> None:
+    What matters is never asked: an actor that does not answer costs its own counters and nothing else.
+    """
+
+    def __init__(
+        self,
+        tree: Tree,
+        clock: Clock,
+        started: float,
+        health: Health,
+        feeds: Mapping[str, Feed],
+        board: AlarmBoard,
+    ) -> None:
         self._tree = tree
         self._clock = clock
-        self._waiting_limit = waiting_limit
         self._started = started
+        self._health = health
+        self._feeds = feeds
+        self._board = board
+
+    def verdict(self) -> Verdict:
+        """Whether clients can rely on the daemon, with details; asks nobody."""
+        return self._health.verdict()
 
     async def whole(self) -> dict[str, Any]:
-        """Brokers, supervision tree, counters and alarms."""
+        """Verdict, alarms, brokers, supervision tree and counters."""
         described = await self._described()
+        verdict = self.verdict()
         return {
             "version": __version__,
             "uptime": round(self._clock.monotonic() - self._started, 1),
-            "healthy": self._tree.healthy(),
-            "brokers": _brokers(described),
-            "alarms": [alarm for each in described.values() for alarm in each.get("alarms", ())],
-            "counters": {
-                name: {key: value for key, value in each.items() if key != "alarms"}
-                for name, each in described.items()
-                if each and "children" not in each
-            },
+            "healthy": verdict.up,
+            "reasons": verdict.reasons,
+            "brokers": self._brokers(described),
+            "alarms": [alarm.describe() for alarm in self._board.active()],
+            "counters": {name: each for name, each in described.items() if each and "children" not in each},
             "tree": self._tree.describe(),
         }
 
-    async def health(self) -> tuple[bool, dict[str, Any]]:
-        """Whether clients can rely on the feed, with details.
-
-        DOWN when a broker has no live connection while a segment of it is open, or when too many
-        ticks wait for the store.
-        """
-        described = await self._described()
-        details: dict[str, Any] = {}
-        up = True
-        for name, broker in _brokers(described).items():
-            connected = any(c.get("state") == "live" for c in broker["connections"].values())
-            details[name] = "connected" if connected else "disconnected" if broker["open"] else "closed"
-            up = up and (connected or not broker["open"])
-        waiting = described.get("batch_persister", {}).get("waiting", 0)
-        details["bufferSize"] = waiting
-        return up and waiting < self._waiting_limit, details
-
     async def line(self, instruments: int) -> str:
         """One line: what streams, or why the daemon is degraded."""
-        described = await self._described()
-        brokers = _brokers(described)
         troubles = [] if instruments else ["no instruments"]
-        for name, broker in brokers.items():
-            states = {connection.get("state") for connection in broker["connections"].values()}
-            if "needs_login" in states:
-                troubles.append(f"{name} needs a login")
-            elif "live" not in states:
-                troubles.append(f"{name} is not connected")
-        troubles += [alarm["text"] for each in described.values() for alarm in each.get("alarms", ())]
+        troubles += self.verdict().reasons
+        troubles += [alarm.text for alarm in self._board.active() if alarm.text not in troubles]
         if troubles:
             return "degraded: " + "; ".join(troubles)
-        feeds = ", ".join(f"{name} {broker['status']}" for name, broker in brokers.items())
-        streamed = described.get("subscription_manager", {}).get("streamed", 0)
+        feeds = ", ".join(f"{name} {broker['status']}" for name, broker in self._brokers({}).items())
+        streamed = (
+            (await self._described()).get("subscription_manager", {}).get("streamed", "an unknown number")
+        )
         return f"{streamed} of {instruments} instruments stream; {feeds}"
 
     async def _described(self) -> dict[str, dict[str, Any]]:
         asked = self._tree.ask_all(Describe())
         answers = await asyncio.gather(*(_answer(future) for future in asked.values()))
         return dict(zip(asked, answers, strict=True))
+
+    def _brokers(self, described: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+        """Broker -> the word for its feed and its connections, which may add to what is seen of them."""
+        now = self._clock.monotonic()
+        brokers: dict[str, dict[str, Any]] = {}
+        for name, feed in self._feeds.items():
+            judged = feed.judged(now)
+            brokers[name] = {
+                "status": "unknown" if judged is None else judged.word,
+                "detail": "its normalizer says nothing" if judged is None else judged.detail,
+                "open": None if judged is None else judged.is_open,
+                "connections": {
+                    part: {"state": line.state, **described.get(f"{name}/{part}", {})}
+                    for part, line in feed.connections.items()
+                },
+            }
+            if said := described.get(f"{name}/normalizer", {}).get("said"):
+                brokers[name]["said"] = said
+        return brokers
 
 
 async def _answer(future: Future[Any]) -> dict[str, Any]:
@@ -95,22 +110,3 @@ async def _answer(future: Future[Any]) -> dict[str, Any]:
         logger.exception("an actor cannot describe itself")
         return {"error": type(error).__name__}
     return dict(answer)
-
-
-def _brokers(described: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Broker -> the word for its feed and its connections, out of the actors' own words."""
-    brokers: dict[str, dict[str, Any]] = {}
-    for name, each in described.items():
-        broker, _, part = name.partition("/")
-        if not part:
-            continue
-        entry = brokers.setdefault(broker, {"status": "stale", "detail": "", "open": True, "connections": {}})
-        if part == "normalizer":
-            entry["status"] = each.get("status", "stale")
-            entry["detail"] = each.get("detail", "")
-            entry["open"] = each.get("open", True)
-            if said := each.get("said"):
-                entry["said"] = said
-        else:
-            entry["connections"][part] = dict(each)
-    return brokers

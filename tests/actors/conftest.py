@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
 import pytest
-from tests.today import NOW_MS
+from tests.today import NOW_MS, todays_clock
 
 from mdactors import messages
+from mdactors.actors.alarms import AlarmBoard
 from mdactors.adapter import Secret
 from mdactors.market.instruments import InstrumentTable
 from mdactors.runtime import (
@@ -41,6 +42,10 @@ class Heard:
     def __init__(self, name: str) -> None:
         self.address = Address(name)
         self.messages: list[Message] = []
+
+    def board(self, clock: Clock | None = None) -> AlarmBoard:
+        """Alarms whose every change this listener is told."""
+        return AlarmBoard(clock or todays_clock(), self.address.tell)
 
     def of(self, kind: type[Kind]) -> list[Kind]:
         return [message for message in self.messages if isinstance(message, kind)]

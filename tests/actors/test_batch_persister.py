@@ -16,7 +16,9 @@ import pytest
 from tests.today import todays_clock
 
 from mdactors.actors import batch_persister, waiting_bars
+from mdactors.actors.backlog import Backlog
 from mdactors.actors.batch_persister import BatchPersister
+from mdactors.actors.waiting_bars import WaitingBars
 from mdactors.errors import StoreError
 from mdactors.market import ist
 from mdactors.market.calendar import Calendar
@@ -96,6 +98,7 @@ class Rig:
         self.journal = Journal(self.folder, segment_bytes=65_536, max_bytes=2**30)
         self.appender = self.journal.appender()
         self.clock = FakeClock(THURSDAY_1500)
+        self.board, self.backlog = self.hub.board(self.clock), Backlog(self.clock)
         self.appended = 0
         self.synced: Position | None = None
 
@@ -107,9 +110,10 @@ class Rig:
         self.bars = SqliteBars(database, ["1m"])
         self.address = Address("batch_persister")
         arguments = {
-            "store": self.store, "bars": self.bars, "journal_id": self.journal.id,
+            "store": self.store, "bars": WaitingBars(self.bars), "journal_id": self.journal.id,
             "carrier": lambda: DirectCarrier(self.store, self.folder),
-            "journal_writer": self.writer.address, "hub": self.hub.address, "calendar": Calendar(),
+            "journal_writer": self.writer.address, "backlog": self.backlog, "board": self.board,
+            "calendar": Calendar(),
             "batch_rows": BATCH_ROWS, "batch_seconds": BATCH_SECONDS, "flush_at": "", "lag_limit": LAG_LIMIT,
             **changed,
         }  # fmt: skip
@@ -128,6 +132,7 @@ class Rig:
             size = min(batch, end - self.appended)
             self.appender.append([tick(seq) for seq in range(self.appended + 1, self.appended + 1 + size)])
             self.appended += size
+        self.backlog.note_written(self.appended)
         self.synced = self.appender.sync()
 
     def tell(self, count: int, batch: int = 3) -> None:
@@ -202,7 +207,7 @@ def test_a_full_batch_is_written_at_once_and_the_journal_writer_is_told(
     counters = rig.counters()
     assert (counters["waiting"], counters["persisted"], counters["refused"]) == (0, 12, 0)
     assert counters["position"]["ticks"] == 12
-    assert (counters["away"], counters["alarms"]) == (False, [])
+    assert (counters["away"], rig.board.active()) == (False, ())
 
 
 def test_a_small_batch_is_written_when_its_oldest_has_waited_long_enough(
@@ -398,7 +403,7 @@ def test_a_store_that_is_away_is_one_alarm_and_nothing_is_lost_when_it_returns(
             wait_until(lambda: rig.counters()["away"])
         assert rig.counters()["waiting"] == 36
         assert rig.counters()["position"] is None
-        assert [alarm["id"] for alarm in rig.counters()["alarms"]] == ["store"]
+        assert [alarm.id for alarm in rig.board.active()] == ["store"]
     rig.clock.advance(10)
     wait_until(rig.whole)
     wait_until(lambda: rig.alarms("store") == [True, False])
@@ -419,30 +424,16 @@ def test_a_store_that_is_away_at_the_end_leaves_the_ticks_to_the_journal(
     assert rig.whole()
 
 
-def test_too_many_that_wait_are_an_alarm_until_they_are_stored(
-    rig: Rig, wait_until: Callable[..., None]
-) -> None:
-    with rig.store_away():
-        rig.tell(LAG_LIMIT)
-        wait_until(lambda: rig.counters()["away"])
-        assert rig.alarms("store-lag") == []
-        rig.tell(1)
-        wait_until(lambda: rig.alarms("store-lag") == [True])
-    rig.clock.advance(10)
-    wait_until(lambda: rig.alarms("store-lag") == [True, False])
-    assert rig.whole()
-
-
-def test_before_the_store_has_ever_answered_only_what_came_since_the_start_waits(
+def test_before_the_store_has_ever_answered_all_that_the_journal_held_may_wait(
     idle: Rig, wait_until: Callable[..., None]
 ) -> None:
     idle.append(1000)
+    idle.backlog.begin(400, 1000)
     idle.start(kind=Absent)
     idle.tell(7)
     wait_until(lambda: idle.counters()["away"])
-    assert idle.counters()["waiting"] == 0
-    idle.tell(8)
-    assert idle.counters()["waiting"] == 8
+    assert (idle.backlog.waiting, idle.backlog.is_known) == (607, False)
+    assert idle.counters()["waiting"] == 607
 
 
 def test_a_tick_that_the_store_refuses_is_counted_and_holds_up_nothing(
@@ -470,9 +461,9 @@ def test_damage_in_the_journal_is_an_alarm_and_the_rest_is_stored(
     wait_until(lambda: idle.alarms("journal-damage") == [True])
     wait_until(lambda: idle.counters()["waiting"] == 0)
     assert idle.store.count() == 300
-    alarm, missing = idle.counters()["alarms"]
-    assert (missing["id"], missing["text"].split()[0]) == ("store-missing", "3")
-    assert "segment 1" in alarm["text"]
+    alarm, missing = idle.board.active()
+    assert (missing.id, missing.text.split()[0]) == ("store-missing", "3")
+    assert "segment 1" in alarm.text
 
 
 def test_what_maintenance_finds_is_an_alarm_until_it_finds_no_more(
@@ -491,6 +482,37 @@ def test_what_maintenance_finds_is_an_alarm_until_it_finds_no_more(
         rows.close()
     rig.clock.advance(301)
     wait_until(lambda: rig.alarms("store-maintenance") == [True, False])
+
+
+def test_maintenance_that_fails_is_tried_again_soon(
+    rig: Rig, wait_until: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig.tell(12)
+    wait_until(rig.whole)
+
+    def fails(_now_ns: int) -> list[str]:
+        raise StoreError("a lock was not to be had")
+
+    with monkeypatch.context() as failing:
+        failing.setattr(rig.store, "maintain", fails)
+        rig.clock.advance(301)
+        wait_until(lambda: rig.alarms("store-maintenance") == [True])
+    rig.clock.advance(31)
+    wait_until(lambda: rig.alarms("store-maintenance") == [True, False])
+
+
+def test_a_store_that_is_away_is_noticed_though_nothing_is_to_be_written(
+    idle: Rig, wait_until: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    idle.start(batch_seconds=900.0)
+    idle.tell(3)
+    wait_until(lambda: idle.counters()["waiting"] == 3)
+    with monkeypatch.context() as away:
+        away.setattr(idle.store, "position", Absent.position.__get__(idle.store))
+        idle.clock.advance(31)
+        wait_until(lambda: idle.alarms("store") == [True])
+    idle.clock.advance(11)
+    wait_until(lambda: idle.alarms("store") == [True, False])
 
 
 # --- Bars
@@ -529,18 +551,12 @@ def test_bars_wait_for_a_store_that_is_away_the_newest_of_them(
         rig.address.tell(BarsPublished([bar(3, 33.0)]))
         wait_until(lambda: rig.counters()["bars_dropped"] == 2)
         assert rig.counters()["bars_waiting"] == 3
-        (lost,) = [alarm for alarm in rig.counters()["alarms"] if alarm["id"] == "bars-dropped"]
-        assert "mdactors candles rebuild" in lost["text"]
+        lost = rig.board.get("bars-dropped")
+        assert lost is not None
+        assert "mdactors candles rebuild" in lost.text
     rig.clock.advance(10)
     wait_until(lambda: stored_closes(rig) == [33.0, 4.0, 5.0])
     assert rig.counters()["bars_waiting"] == 0
-
-
-def test_bars_that_nobody_stores_are_not_kept(idle: Rig) -> None:
-    idle.start(bars=None)
-    idle.address.tell(BarsPublished([bar(1)]))
-    idle.address.tell(BarsPublished([bar(2)]))
-    assert idle.counters()["bars_waiting"] == 0
 
 
 def test_an_old_copy_of_the_journal_that_was_put_back_is_an_alarm_and_nothing_is_skipped_unsaid(
@@ -555,7 +571,7 @@ def test_an_old_copy_of_the_journal_that_was_put_back_is_an_alarm_and_nothing_is
     rig.tell(12)
     wait_until(lambda: rig.counters()["waiting"] > 0)
     rig.clock.advance(10)
-    wait_until(lambda: any("old copy" in alarm["text"] for alarm in rig.counters()["alarms"]))
+    wait_until(lambda: any("old copy" in alarm.text for alarm in rig.board.active()))
 
 
 def test_more_bars_than_one_write_takes_are_all_written_also_at_the_end(

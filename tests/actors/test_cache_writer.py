@@ -116,6 +116,7 @@ def run(run_tree: Callable[..., Tree], hub: Heard, market: Market) -> Run:
             "cache": cache,
             "recent": recent or market.recent,
             "hub": hub.address,
+            "board": hub.board(),
             "instruments": table,
             "warm_minutes": 15,
             "settled": settled,

@@ -52,7 +52,7 @@ class Rig:
             "path": folder / FILE,
             "refresh_at": ["06:30", "08:30"],
             "readers": [self.reader.address],
-            "hub": self.hub.address,
+            "board": self.hub.board(),
         }
         spec = ChildSpec(self.address, InstrumentMaster, arguments, ping_limit=120)
         self.tree = run_tree([spec], clock)

@@ -12,14 +12,15 @@ from typing import Any
 
 import pytest
 
+from mdactors.actors.backlog import Backlog
 from mdactors.actors.journal_intake import JournalIntake
-from mdactors.actors.journal_watch import JournalWatch
 from mdactors.actors.journal_writer import JournalWriter
+from mdactors.health.journal_watch import JournalWatch
 from mdactors.market.instrument import Instrument
 from mdactors.market.quote import Quote
 from mdactors.market.tick import Tick
 from mdactors.messages import AlarmChanged, JournalSynced, TicksPublished
-from mdactors.runtime import Address, ChildSpec, Describe, FakeClock, Kill
+from mdactors.runtime import ChildSpec, FakeClock, Kill
 from mdactors.store.journal import Journal
 from mdactors.store.journal_reader import JournalReader
 
@@ -82,24 +83,26 @@ class Rig:
         self.journal = Journal(folder, segment_bytes=1 << 20, max_bytes=1 << 24)
         self.hub, self.persister = listen("hub"), listen("batch_persister")
         self.clock = FakeClock()
-        self.intake, self.watch = JournalIntake("journal_writer", LIMIT), Address("journal_watch")
+        self.intake, self.board = JournalIntake("journal_writer", LIMIT), self.hub.board(self.clock)
         arguments = {
             "journal": self.journal, "intake": self.intake, "persister": self.persister.address,
-            "hub": self.hub.address, "sync_seconds": 0.2,
+            "backlog": Backlog(self.clock), "board": self.board, "sync_seconds": 0.2,
         }  # fmt: skip
-        watch = ChildSpec(self.watch, JournalWatch, {"intake": self.intake, "hub": self.hub.address})
+        self.watch = JournalWatch(self.intake, self.clock, self.board)
         writer = ChildSpec(self.intake, JournalWriter, arguments, ping_limit=None, drain=True, shutdown=0.1)
-        self.tree = run_tree([watch, writer], self.clock)
-
-    def watched(self) -> dict[str, Any]:
-        return dict(self.watch.ask(Describe(), timeout=5).result())
+        self.tree = run_tree([writer], self.clock)
 
     def pass_seconds(self, seconds: int) -> dict[str, Any]:
-        """Beat by beat; what the watch says then."""
+        """Look every second; what the watch says then."""
         for _ in range(seconds):
             self.clock.advance(1.01)
-            self.watched()
-        return self.watched()
+            self.watch.look()
+        return self.watch.describe()
+
+    def alarm(self) -> str:
+        """The text of the one that is on."""
+        (alarm,) = self.board.active()
+        return alarm.text
 
     def alarms(self) -> list[tuple[str, bool]]:
         return [(alarm.id, alarm.active) for alarm in self.hub.of(AlarmChanged)]
@@ -136,15 +139,17 @@ def test_a_disk_that_hangs_is_an_alarm_before_anything_is_lost(
     rig: Rig, disk: Disk, wait_until: Wait
 ) -> None:
     hang_in_a_sync(rig, disk, wait_until)
-    assert rig.pass_seconds(30)["alarms"] == [], "nothing waits"
+    rig.pass_seconds(30)
+    assert not rig.board.active(), "nothing waits"
     rig.intake.tell(ticks(2, 50))
-    assert rig.pass_seconds(9)["alarms"] == []
-    (alarm,) = rig.pass_seconds(3)["alarms"]
-    assert alarm["text"] == "the journal's disk hangs: ticks wait in memory, 100 at most"
+    rig.pass_seconds(9)
+    assert not rig.board.active()
+    rig.pass_seconds(3)
+    assert rig.alarm() == "the journal's disk hangs: ticks wait in memory, 100 at most"
     disk.let_go()
     wait_until(lambda: rig.read() == list(range(1, 52)))
     state = rig.pass_seconds(1)
-    assert (state["alarms"], state["waiting"], state["dropped"]) == ([], 0, 0)
+    assert (rig.board.active(), state["waiting"], state["dropped"]) == ((), 0, 0)
     wait_until(lambda: rig.alarms() == [("journal-waits", True), ("journal-waits", False)])
 
 
@@ -165,19 +170,17 @@ def test_what_a_hung_disk_costs_is_bounded_and_said_to_the_tick(
     assert rig.intake.depth <= 12
     state = rig.pass_seconds(1)
     assert (state["waiting"], state["dropped"]) == (100, 4900)
-    (alarm,) = state["alarms"]
-    assert alarm["text"] == "ticks are not being stored: 100 wait for the journal's disk, no more may"
+    assert rig.alarm() == "ticks are not being stored: 100 wait for the journal's disk, no more may"
     state = rig.pass_seconds(120)
-    assert [each["restarts"] for each in rig.tree.describe()["children"]] == [0, 0]
+    assert [each["restarts"] for each in rig.tree.describe()["children"]] == [0]
     assert rig.tree.healthy()
     disk.let_go()
     wait_until(lambda: rig.read() == list(range(1, 102)))
     rig.intake.tell(ticks(9000, 1))
     wait_until(lambda: rig.read() == [*range(1, 102), 9000])
     rig.pass_seconds(2)
-    state = rig.watched()
-    (dropped,) = state["dropped_ranges"]
-    assert (dropped["count"], dropped["instruments"], state["alarms"]) == (4900, 7, [])
+    (dropped,) = rig.watch.describe()["dropped_ranges"]
+    assert (dropped["count"], dropped["instruments"], rig.board.active()) == (4900, 7, ())
     warnings = [each.getMessage() for each in caplog.records if each.levelno == logging.WARNING]
     assert warnings == [
         f"dropped 4900 ticks of 7 instruments, received from {dropped['from']} to {dropped['to']}: "
@@ -194,13 +197,13 @@ def test_once_ticks_are_dropped_all_are_until_half_of_what_waits_is_written() ->
         (ticks(111, 1), 90, 21),
     ):
         intake.tell(message)
-        assert (intake.waiting, intake.dropped) == (waiting, dropped)
-    intake.took(ticks(1, 39).ticks)
+        assert (intake.waiting, intake.refused.count) == (waiting, dropped)
+    intake.take_in_hand(ticks(1, 39).ticks)
     intake.tell(ticks(112, 1))
-    assert (intake.waiting, intake.dropped, intake.report()) == (51, 22, None)
-    intake.took(ticks(40, 1).ticks)
+    assert (intake.waiting, intake.refused.count, intake.report()) == (51, 22, None)
+    intake.take_in_hand(ticks(40, 1).ticks)
     intake.tell(ticks(113, 1))
-    assert (intake.waiting, intake.dropped, intake.depth) == (51, 22, 2)
+    assert (intake.waiting, intake.refused.count, intake.depth) == (51, 22, 2)
     run = intake.report()
     assert run is not None
     assert run.describe()["count"] == 22
@@ -210,7 +213,7 @@ def test_once_ticks_are_dropped_all_are_until_half_of_what_waits_is_written() ->
 def test_a_batch_larger_than_the_limit_is_written(rig: Rig, wait_until: Wait) -> None:
     rig.intake.tell(ticks(1, 3 * LIMIT))
     wait_until(lambda: len(rig.read()) == 3 * LIMIT)
-    assert rig.watched()["dropped"] == 0
+    assert rig.watch.describe()["dropped"] == 0
 
 
 def test_what_waits_is_counted_across_a_writer_that_dies(rig: Rig, disk: Disk, wait_until: Wait) -> None:
@@ -219,7 +222,7 @@ def test_what_waits_is_counted_across_a_writer_that_dies(rig: Rig, disk: Disk, w
     rig.intake.tell(Kill("a bug"))
     disk.let_go()
     wait_until(lambda: rig.read() == list(range(1, 62)))
-    assert rig.watched()["waiting"] == 0
+    assert rig.watch.describe()["waiting"] == 0
 
 
 def test_what_a_hung_disk_never_took_is_said_at_the_end(
@@ -229,6 +232,7 @@ def test_what_a_hung_disk_never_took_is_said_at_the_end(
     rig.intake.tell(ticks(2, 90))
     rig.intake.tell(ticks(92, 30))
     rig.tree.stop()
+    rig.watch.end()
     disk.let_go()
     assert "90 ticks are lost: the journal's disk did not take them" in caplog.text
     assert "dropped 30 ticks of 7 instruments" in caplog.text

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from mdactors.actors.backlog import Backlog
 from mdactors.actors.journal_intake import JournalIntake
 from mdactors.actors.journal_writer import JournalWriter
 from mdactors.market.instrument import Instrument
@@ -58,10 +59,11 @@ class Rig:
         self.journal = Journal(folder, segment_bytes=16_384, max_bytes=MAX_BYTES)
         self.hub, self.persister = listen("hub"), listen("batch_persister")
         self.clock = FakeClock()
+        self.board, self.backlog = self.hub.board(self.clock), Backlog(self.clock)
         self.address = JournalIntake("journal_writer")
         arguments = {
             "journal": self.journal, "intake": self.address, "persister": self.persister.address,
-            "hub": self.hub.address, "sync_seconds": 0.2,
+            "backlog": self.backlog, "board": self.board, "sync_seconds": 0.2,
         }  # fmt: skip
         self.tree = run_tree([ChildSpec(self.address, JournalWriter, arguments, drain=True)], self.clock)
 
@@ -137,10 +139,11 @@ def test_what_came_is_synced_on_the_beat_and_the_persister_told_once(rig: Rig, w
     wait_until(lambda: rig.synced() == [0, 40, 41])
 
 
-def test_what_waits_is_written_and_synced_at_the_end(rig: Rig) -> None:
+def test_what_waits_is_written_and_synced_at_the_end(rig: Rig, wait_until: Wait) -> None:
     for first in range(1, 200, 10):
         rig.tell(first, 10)
     rig.tree.stop()
+    wait_until(lambda: rig.synced()[-1] == 200)
     assert rig.read(rig.newest_position()) == list(range(1, 201))
 
 
@@ -189,8 +192,8 @@ def test_a_full_journal_is_an_alarm_and_what_it_dropped_is_said_to_the_tick(
     kept = state["appended"]
     lost = set(range(1, told + 54)) - set(rig.read())
     assert len(lost) == state["dropped"]
-    (alarm,) = state["alarms"]
-    assert alarm["text"].startswith(f"ticks are not being stored: {rig.folder}: holds ")
+    (alarm,) = rig.board.active()
+    assert alarm.text.startswith(f"ticks are not being stored: {rig.folder}: holds ")
     assert release_all(rig, wait_until) == kept
     rig.tell(1000, 10)
     wait_until(lambda: rig.alarms() == [("journal", True), ("journal", False)])
@@ -206,7 +209,7 @@ def test_a_full_journal_is_an_alarm_and_what_it_dropped_is_said_to_the_tick(
     ]
     seconds = [int(dropped[end][17:19]) for end in ("from", "to")]
     assert seconds == [(START_NS // SECOND_NS + seq) % 60 for seq in (first, last)]
-    assert state["alarms"] == []
+    assert rig.board.active() == ()
     rig.clock.advance(0.21)
     wait_until(lambda: rig.synced()[-1] == kept + 10)
 
@@ -227,7 +230,7 @@ def test_a_full_disk_is_the_same_alarm_and_no_restart(
         full.setattr(os, "pwrite", no_space)
         rig.tell(11, 10)
         wait_until(lambda: rig.described()["dropped"] == 10)
-        assert rig.described()["alarms"][0]["text"].endswith("cannot be written: No space left on device")
+        assert rig.board.active()[0].text.endswith("cannot be written: No space left on device")
     rig.tell(21, 10)
     wait_until(lambda: rig.alarms() == [("journal", True), ("journal", False)])
     assert rig.read() == [*range(1, 11), *range(21, 31)]
@@ -272,7 +275,7 @@ def test_damage_that_was_found_is_an_alarm_that_names_it(
     wait_until(lambda: rig.alarms() == [("journal-damage-1", True)])
     state = rig.described()
     assert state["damage"] == [f"segment 1: bytes {HEADER_BYTES} to {end} are damaged"]
-    assert state["damage"][0] in state["alarms"][0]["text"]
+    assert state["damage"][0] in rig.board.active()[0].text
     assert state["position"]["ticks"] == 6
     rig.tree.stop()
     rig.journal.close()

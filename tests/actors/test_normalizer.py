@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from mdactors.actors.feed_report import FeedReport
 from mdactors.actors.feed_socket import FeedSocket
 from mdactors.actors.line import Line
 from mdactors.actors.normalizer import Normalizer
@@ -60,6 +61,7 @@ class Rig:
         self.table = InstrumentTable.build({adapter.name: instrument_tokens})
         self.hub, self.sink, self.connection = listen("hub"), listen("sink"), listen("connection")
         self.address = Address("normalizer")
+        self.board = self.hub.board(clock)
         self.line = Line()
         arguments = {
             "adapter": adapter,
@@ -69,6 +71,8 @@ class Rig:
             "connections": {"c": self.connection.address},
             "calendar": Calendar(always_open=True),
             "lines": [self.line],
+            "report": FeedReport(),
+            "board": self.board,
         }
         self.tree = run_tree([ChildSpec(self.address, Normalizer, arguments)], clock)
 
@@ -325,8 +329,8 @@ def test_a_login_that_is_needed_is_the_word_and_an_alarm_with_the_address_until_
     silent.pass_time(3)
     wait_until(lambda: silent.words == ["quiet", "needs_login"])
     wait_until(lambda: silent.alarms)
-    (alarm,) = silent.rig.counters()["alarms"]
-    assert (alarm["id"], alarm["text"]) == (
+    (alarm,) = silent.rig.board.active()
+    assert (alarm.id, alarm.text) == (
         "login-kite",
         "token refused; the login page is https://kite.zerodha.com/connect/login?v=3&api_key=my-app",
     )
@@ -335,17 +339,22 @@ def test_a_login_that_is_needed_is_the_word_and_an_alarm_with_the_address_until_
     silent.pass_time(1)
     wait_until(lambda: silent.alarms == [("login-kite", True), ("login-kite", False)])
     wait_until(lambda: silent.words == ["quiet", "needs_login", "quiet"])
-    assert silent.rig.counters()["alarms"] == []
+    assert silent.rig.board.active() == ()
 
 
-def test_a_successor_raises_anew_that_a_login_is_needed(
+def test_a_successor_finds_over_that_a_login_is_needed(
     silent: Silent, wait_until: Callable[..., None]
 ) -> None:
     silent.rig.line.detail, silent.rig.line.state = "token refused", "needs_login"
     silent.pass_time(1)
     wait_until(lambda: silent.alarms)
     silent.rig.address.tell(Kill("a bug"))
-    wait_until(lambda: silent.alarms == [("login-kite", on) for on in (True, False, True)])
+    wait_until(lambda: silent.rig.tree.describe()["children"][0]["restarts"] == 1)
+    silent.pass_time(1)
+    assert silent.alarms == [("login-kite", True)]
+    silent.connect()
+    silent.pass_time(1)
+    wait_until(lambda: silent.alarms == [("login-kite", True), ("login-kite", False)])
 
 
 def test_the_newest_text_of_the_broker_is_kept_with_its_time(

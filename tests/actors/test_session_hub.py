@@ -61,12 +61,14 @@ class Rig:
         self.deliveries: list[Delivery] = []
         self.manager, self.normalizer = listen("manager"), listen("normalizer")
         self.views = listen("views")
+        self.board = self.views.board()
         self.address = Address("session_hub")
         arguments = {
             "deliver": self.deliveries.extend,
             "manager": self.manager.address,
             "normalizers": [self.normalizer.address],
             "views": self.views.address,
+            "board": self.board,
         }
         self.tree = run_tree([ChildSpec(self.address, SessionHub, arguments)])
         self.address.tell(RoutesKnown({}))
@@ -191,6 +193,17 @@ def test_a_session_that_is_gone_gets_nothing(rig: Rig) -> None:
     rig.address.tell(RouteDropped("a"))
     rig.publish(tick(RELIANCE, 1))
     assert (rig.names("a"), rig.names("b")) == ([], ["RELIANCE"])
+
+
+def test_who_comes_while_an_alarm_is_on_hears_it_after_the_welcome(rig: Rig, wait_until: Any) -> None:
+    rig.board.put("store", "ticks cannot be stored", None)
+    rig.board.put("cache", "ticks are not cached", None)
+    rig.board.remove("cache")
+    rig.route("a", Interest(events=True), welcome=True)
+    wait_until(lambda: rig.names("a") == ["welcome", "alarm"])
+    alarm = rig.heard("a")[1]
+    assert (alarm["id"], alarm["text"], alarm["active"]) == ("store", "ticks cannot be stored", True)
+    assert alarm["since"] == rig.board.active()[0].since
 
 
 def test_events_go_to_those_who_want_them_beginning_with_welcome(rig: Rig) -> None:

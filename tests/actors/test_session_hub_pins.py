@@ -42,6 +42,7 @@ class Rig:
             "manager": self.manager.address,
             "normalizers": [],
             "views": listen("views").address,
+            "board": listen("nobody").board(),
         }
         run_tree([ChildSpec(self.address, SessionHub, arguments)])
         self.address.tell(RoutesKnown({}))

@@ -50,6 +50,7 @@ class Rig:
             "manager": self.manager.address,
             "normalizers": [],
             "views": self.views.address,
+            "board": self.views.board(),
         }
         run_tree([ChildSpec(self.address, SessionHub, arguments)])
         self.address.tell(RoutesKnown({}))

@@ -10,14 +10,16 @@ from typing import Any
 
 import pytest
 
+from mdactors.actors.backlog import Backlog
 from mdactors.actors.batch_persister import BatchPersister
+from mdactors.actors.waiting_bars import WaitingBars
 from mdactors.config import LogSettings, StoreSettings
 from mdactors.market.calendar import Calendar
 from mdactors.market.instrument import Instrument
 from mdactors.market.quote import Quote
 from mdactors.market.tick import Tick
 from mdactors.messages import AlarmChanged, JournalSynced, TicksStored
-from mdactors.runtime import Address, ChildSpec
+from mdactors.runtime import Address, ChildSpec, SystemClock
 from mdactors.store.carrier import Carrier, DirectCarrier
 from mdactors.store.carrier_process import CarrierProcess, Errand
 from mdactors.store.journal import Journal
@@ -48,8 +50,9 @@ class Rig:
             return CarrierProcess(Errand(settings, str(folder), str(self.journal.folder), LogSettings()))
 
         arguments = {
-            "store": store, "bars": bars, "carrier": carry, "journal_id": self.journal.id,
-            "journal_writer": self.writer.address, "hub": self.hub.address, "calendar": Calendar(),
+            "store": store, "bars": WaitingBars(bars), "carrier": carry, "journal_id": self.journal.id,
+            "journal_writer": self.writer.address, "backlog": Backlog(SystemClock()),
+            "board": self.hub.board(), "calendar": Calendar(),
             "batch_rows": 10, "batch_seconds": 0.1, "flush_at": "", "lag_limit": 10**6,
         }  # fmt: skip
         self.tree = run_tree([ChildSpec(self.address, BatchPersister, arguments, drain=True)])

@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
+from mdactors.actors.backlog import Backlog
 from mdactors.actors.batch_persister import BatchPersister
+from mdactors.actors.waiting_bars import WaitingBars
 from mdactors.config import LogSettings, StoreSettings
 from mdactors.market.calendar import Calendar
 from mdactors.market.instrument import Instrument
@@ -50,8 +52,9 @@ class Rig:
         self.address = Address("batch_persister")
         self.store, bars = open_stores(self.settings, self.folder)
         arguments = {
-            "store": self.store, "bars": bars, "carrier": self._carry, "journal_id": self.journal.id,
-            "journal_writer": writer.address, "hub": self.hub.address, "calendar": Calendar(),
+            "store": self.store, "bars": WaitingBars(bars), "carrier": self._carry,
+            "journal_id": self.journal.id, "journal_writer": writer.address,
+            "backlog": Backlog(self.clock), "board": self.hub.board(self.clock), "calendar": Calendar(),
             "batch_rows": 10, "batch_seconds": 1.0, "flush_at": "", "lag_limit": 10**6,
         }  # fmt: skip
         spec = ChildSpec(self.address, BatchPersister, arguments, drain=True, ping_limit=None)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import resource
-import subprocess
 import time
-from pathlib import Path
 
 import pytest
 from bench._crowd import crowd
+from bench._disk import SmallDisk, namespaces_are_allowed
 from bench._judge import Run, judge
 from bench._market import market, wait_for
 from bench._program import DATA, program, wall_ms
@@ -18,33 +17,7 @@ pytestmark = pytest.mark.any_day
 
 TICKS_PER_SECOND = 2_000
 INSTRUMENTS = 300
-DISK_BYTES = 8 << 20
 FULL_SECONDS = 1.5
-MOUNT = f'mount -t tmpfs -o size={DISK_BYTES} tmpfs "$0" && exec "$@"'
-
-
-class SmallDisk:
-    """A disk of its own for the journal, in a namespace of its own; ballast fills it."""
-
-    def __init__(self, journal: Path) -> None:
-        self.before = ["unshare", "-rm", "sh", "-c", MOUNT, str(journal)]
-        self._journal = journal
-
-    def _ballast(self, pid):
-        # Only the daemon sees that disk: the way there leads through its eyes.
-        return Path("/proc", str(pid), "root", *self._journal.parts[1:], "ballast")
-
-    def fill(self, pid):
-        with self._ballast(pid).open("ab", buffering=0) as ballast:
-            for size in (1 << 16, 1 << 12, 1):
-                try:
-                    while ballast.write(b"x" * size) == size:
-                        pass
-                except OSError:
-                    continue
-
-    def empty(self, pid):
-        self._ballast(pid).unlink()
 
 
 class FileLimit:
@@ -57,14 +30,6 @@ class FileLimit:
 
     def empty(self, pid):
         resource.prlimit(pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-
-
-def namespaces_are_allowed(folder):
-    words = ["unshare", "-rm", "sh", "-c", MOUNT, str(folder), "true"]
-    try:
-        return subprocess.run(words, capture_output=True, check=False).returncode == 0
-    except FileNotFoundError:
-        return False
 
 
 @pytest.fixture(params=["small disk", "file limit"])

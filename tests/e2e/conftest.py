@@ -254,6 +254,11 @@ class RunningDaemon:
 
         return {node["name"]: node for node in walk(self.daemon.describe_tree())}
 
+    def summary(self) -> str:
+        """What the service manager shows."""
+        assert self.daemon is not None
+        return asyncio.run_coroutine_threadsafe(self.daemon.summary(), self._loop).result(DEADLINE)
+
     def tell(self, actor: str, message: Any) -> None:
         next(each for each in self.daemon.addresses() if each.name == actor).tell(message)
 

@@ -93,6 +93,7 @@ def test_a_silent_feed_is_called_quiet_or_without_heartbeats_stale_then_live(
     assert daemon.get("/api/status")[1]["brokers"][broker]["status"] == word
     feed = daemon.get("/api/v1/market/market-feed/status")[1]["data"]["brokers"][broker]
     assert (feed["state"], feed["status"]) == ("live", word)
+    assert daemon.get("/health")[1]["details"][broker] == ("connected" if word == "quiet" else "stale")
     server.faults.silence(0)
     wait_until(lambda: words(client)[-1:] == ["live"], 8)
     assert not client.events("gap")
@@ -143,7 +144,7 @@ def test_a_gateway_that_refuses_everything_once_costs_a_pause_and_no_login(
     wait_until(lambda: daemon.get("/ready")[0] == 200, 20)
     assert "Request blocked" in connection()["said"]["text"], "it can still be read"
     assert "needs_login" not in words(client)
-    assert {alarm["id"] for alarm in client.events("alarm")} <= {"instruments"}
+    assert {alarm["id"] for alarm in client.events("alarm")} <= {"instruments", f"feed-{broker}"}
 
 
 def test_a_login_that_is_needed_is_told_everywhere_until_one_works(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import http.client
 import itertools
 import json
 import re
@@ -22,7 +23,11 @@ FLAGS = (
     "--disable-dev-shm-usage", "--window-size=1100,1400", "--remote-debugging-port=0",
 )  # fmt: skip
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
+DOTS = 3
+"""The daemon's, the indices' and the stocks'."""
 LIVE = "document.querySelectorAll('.state.live').length"
+DAEMON = "document.getElementById('state-daemon').textContent"
+FEED = "/api/v1/market/market-feed"
 PRICES = """[...document.querySelectorAll("#%s tr")].map((row) => row.cells[1].textContent)"""
 
 
@@ -106,6 +111,7 @@ def demo(mdactors):
 
 
 def test_the_page_shows_ticks_moving_and_complains_of_nothing(page, demo, wait_until, tmp_path):
+    wait_until(lambda: demo.get("/health")[0] == 200)
     page.say("Page.navigate", url=f"http://127.0.0.1:{demo.port}/")
     prices = {name: PRICES % name for name in ("indices", "stocks")}
     wait_until(
@@ -118,7 +124,7 @@ def test_the_page_shows_ticks_moving_and_complains_of_nothing(page, demo, wait_u
     wait_until(
         lambda: re.fullmatch(r"[1-9]\d* ticks/s", page.value("document.getElementById('rate').textContent"))
     )
-    assert page.value(LIVE) == 2
+    wait_until(lambda: page.value(LIVE) == DOTS)
     (tmp_path / "page.png").write_bytes(page.picture())
     assert page.complaints == []
 
@@ -126,10 +132,32 @@ def test_the_page_shows_ticks_moving_and_complains_of_nothing(page, demo, wait_u
 def test_the_page_finds_the_daemon_again_after_a_restart(page, demo, mdactors, wait_until):
     port = demo.port
     page.say("Page.navigate", url=f"http://127.0.0.1:{port}/")
-    wait_until(lambda: page.value(LIVE) == 2, 15)
+    wait_until(lambda: page.value(LIVE) == DOTS, 15)
     demo.end(signal.SIGTERM)
     wait_until(lambda: page.value(LIVE) == 0, 10)
     assert mdactors("demo", "--broker", "kite", "--port", port).port == port
-    wait_until(lambda: page.value(LIVE) == 2, 15)
+    wait_until(lambda: page.value(LIVE) == DOTS, 15)
     before = page.value(PRICES % "stocks")
     wait_until(lambda: page.value(PRICES % "stocks") != before, 10)
+
+
+def test_the_dots_say_what_health_says(page, demo, wait_until):
+    page.say("Page.navigate", url=f"http://127.0.0.1:{demo.port}/")
+    wait_until(lambda: page.value(LIVE) == DOTS, 15)
+    assert http_post(demo.port, f"{FEED}/disconnect") == 200
+    assert demo.get("/health")[0] == 503
+    wait_until(lambda: page.value(LIVE) == 0)
+    (reason,) = demo.get("/health")[1]["details"]["reasons"]
+    assert page.value(DAEMON) == f"daemon: DOWN; {reason}"
+    assert http_post(demo.port, f"{FEED}/connect") == 200
+    wait_until(lambda: page.value(LIVE) == DOTS, 15)
+    assert page.value(DAEMON) == "daemon: UP"
+
+
+def http_post(port, path):
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        connection.request("POST", path)
+        return connection.getresponse().status
+    finally:
+        connection.close()

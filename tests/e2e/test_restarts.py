@@ -16,7 +16,7 @@ from mdactors.simulator import Exchange
 
 UPDATES_PER_SECOND = 1000.0
 ACTORS = (
-    "session_hub", "subscription_manager", "instrument_master", "journal_watch", "journal_writer",
+    "session_hub", "subscription_manager", "instrument_master", "journal_writer",
     "batch_persister", "cache_writer", "candle_builder", "market_views", "normalizer", "connection-1",
 )  # fmt: skip
 OF_A_BROKER = ACTORS[-2:]

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -515,6 +516,22 @@ def test_run_forever_ends_on_a_signal() -> None:
     ) as child:
         assert child.stdout is not None
         assert int(child.stdout.readline()) > 0
+        child.send_signal(signal.SIGTERM)
+        assert child.wait(10) == 0
+
+
+def test_a_simulator_that_was_frozen_for_a_while_goes_on() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", CHILD, HERE], stdout=subprocess.PIPE, text=True, env=environment()
+    ) as child:
+        assert child.stdout is not None
+        port = int(child.stdout.readline())
+        child.send_signal(signal.SIGSTOP)
+        time.sleep(1.1)  # longer than it waits for a signal at once
+        child.send_signal(signal.SIGCONT)
+        with pytest.raises(subprocess.TimeoutExpired):
+            child.wait(0.5)
+        socket.create_connection(("127.0.0.1", port), timeout=10).close()
         child.send_signal(signal.SIGTERM)
         assert child.wait(10) == 0
 

@@ -472,6 +472,28 @@ def test_a_deleted_journal_gets_a_new_id(open_journal: Open) -> None:
     assert anew.appender().sync().ticks == 0
 
 
+def test_what_lies_in_a_journal_when_it_is_opened_is_counted_from_its_oldest_segment_on(
+    open_journal: Open,
+) -> None:
+    journal = open_journal(segment_bytes=4096)
+    assert journal.held == (0, 0)
+    appender = journal.appender()
+    for seq in range(1, 101):
+        appender.append(ticks(seq, 1))
+    stored = appender.sync()
+    for seq in range(101, 131):
+        appender.append(ticks(seq, 1))
+    journal.release(stored)
+    oldest, *_ = read_all(journal.folder)
+    assert 1 < oldest <= 101
+    assert open_journal(segment_bytes=4096).held == (oldest - 1, 130)
+    first = segments(journal.folder)[0].path
+    data = bytearray(first.read_bytes())
+    data[20] ^= 1
+    first.write_bytes(data)
+    assert open_journal(segment_bytes=4096).held == (0, 130), "too few are not counted for sure"
+
+
 def test_two_journals_in_one_folder_are_refused(open_journal: Open) -> None:
     journal = open_journal()
     journal.appender().append(ticks(1, 1))

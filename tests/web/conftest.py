@@ -231,7 +231,8 @@ class Stage:
         return {"version": "1"}
 
     async def health(self) -> tuple[bool, dict[str, Any]]:
-        return self.up, {"x": "connected" if self.up else "disconnected", "bufferSize": 0}
+        word, reasons = ("connected", []) if self.up else ("disconnected", ["x is not connected"])
+        return self.up, {"x": word, "bufferSize": 0, "alarms": [], "reasons": reasons}
 
     def on_loop(self, coroutine: Any) -> Any:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(10)

@@ -1,58 +1,126 @@
-"""The alarms of one actor: conditions a person should know of."""
+"""The alarms: conditions a person should know of."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+
+import msgspec
 
 from mdactors.market import ist
 from mdactors.messages import AlarmChanged
-from mdactors.runtime import Clock
+from mdactors.runtime import Actor, Clock
 
 TEXTS = 5
 """How many texts one alarm holds."""
+LASTING_SECONDS = 60.0
+"""What may pass by itself for so long before the daemon is DOWN for it."""
+
+
+class Alarm(msgspec.Struct, frozen=True):
+    """One condition that is there now."""
+
+    id: str
+    text: str
+    since: str
+    """ISO 8601, +05:30."""
+    began: float
+    """The same as monotonic seconds."""
+    down_after: float | None = None
+    """The daemon is DOWN for it once it has lasted for so many seconds; None: never."""
+
+    def means_down(self, now: float) -> bool:
+        """Whether the daemon is DOWN for it; ``now`` in monotonic seconds."""
+        return self.down_after is not None and now - self.began >= self.down_after
+
+    def describe(self) -> dict[str, Any]:
+        """As ``/api/status`` shows it."""
+        return {"id": self.id, "since": self.since, "text": self.text}
+
+
+class AlarmBoard:
+    """Holds every alarm of the daemon that is on; nobody has to answer for it to be seen.
+
+    Alarms outlive who raised them: a successor clears what it finds to be over. Each change is one ERROR or
+    INFO line and one ``announce``, which must not block. Usable from any thread; reading never waits.
+    """
+
+    def __init__(self, clock: Clock, announce: Callable[[AlarmChanged], None]) -> None:
+        self._clock = clock
+        self._announce = announce
+        self._lock = threading.Lock()
+        self._active: Mapping[str, Alarm] = {}
+        """By id; replaced, never changed."""
+
+    def of(self, actor: Actor) -> Alarms:
+        """The board for an actor: what it says once it is replaced is ignored."""
+        return Alarms(self, actor.logger, lambda: actor.fenced)
+
+    def active(self) -> Sequence[Alarm]:
+        """Those that are on, the oldest first."""
+        return tuple(self._active.values())
+
+    def get(self, alarm: str) -> Alarm | None:
+        """The one with this id, where it is on."""
+        return self._active.get(alarm)
+
+    def put(self, alarm: str, text: str, down_after: float | None) -> bool:
+        """Have it on with this text; whether that is new."""
+        with self._lock:
+            before = self._active.get(alarm)
+            if before is not None and (before.text, before.down_after) == (text, down_after):
+                return False
+            since = ist.iso(self._clock.time_ns() // 1_000_000) if before is None else before.since
+            began = self._clock.monotonic() if before is None else before.began
+            self._active = {**self._active, alarm: Alarm(alarm, text, since, began, down_after)}
+            self._announce(AlarmChanged(alarm, text, since=since))
+            return True
+
+    def remove(self, alarm: str) -> bool:
+        """Have it off; whether it was on."""
+        with self._lock:
+            if alarm not in self._active:
+                return False
+            self._active = {name: each for name, each in self._active.items() if name != alarm}
+            self._announce(AlarmChanged(alarm, "", active=False))
+            return True
 
 
 class Alarms:
-    """Remembers which alarms of its actor are on; each is one ERROR line and one event, not one a beat."""
+    """Raises and clears alarms on the board, each with a line of its owner's logger."""
 
     def __init__(
-        self, clock: Clock, logger: logging.Logger, announce: Callable[[AlarmChanged], None]
+        self, board: AlarmBoard, logger: logging.Logger, is_fenced: Callable[[], bool] = lambda: False
     ) -> None:
-        self._clock = clock
+        self._board = board
         self._logger = logger
-        self._announce = announce
-        self._active: dict[str, dict[str, Any]] = {}
+        self._is_fenced = is_fenced
 
-    def raise_alarm(self, alarm: str, text: str) -> None:
-        """Turn it on; nothing happens when it is on already."""
-        if alarm in self._active:
-            return
-        since = ist.iso(self._clock.time_ns() // 1_000_000)
-        self._active[alarm] = {"id": alarm, "since": since, "text": text}
-        self._logger.error("alarm %s: %s", alarm, text)
-        self._announce(AlarmChanged(alarm, text, since=since))
+    def __contains__(self, alarm: str) -> bool:
+        """Whether it is on."""
+        return self._board.get(alarm) is not None
 
-    def show(self, alarm: str, texts: Sequence[str]) -> None:
-        """Have it on while there are texts; on anew when they change."""
-        text = "; ".join(texts[:TEXTS]) + (f"; and {len(texts) - TEXTS} more" if len(texts) > TEXTS else "")
-        if text != self._active.get(alarm, {}).get("text", ""):
+    def raise_alarm(self, alarm: str, text: str, down_after: float | None = None) -> None:
+        """Turn it on; nothing happens when it is on already, whatever its text."""
+        if alarm not in self:
+            self._put(alarm, text, down_after)
+
+    def show(self, alarm: str, texts: Sequence[str], down_after: float | None = None) -> None:
+        """Have it on with these texts, and off where there are none."""
+        if texts:
+            more = f"; and {len(texts) - TEXTS} more" if len(texts) > TEXTS else ""
+            self._put(alarm, "; ".join(texts[:TEXTS]) + more, down_after)
+        else:
             self.clear(alarm)
-            if text:
-                self.raise_alarm(alarm, text)
+
+    def _put(self, alarm: str, text: str, down_after: float | None) -> None:
+        if not self._is_fenced() and self._board.put(alarm, text, down_after):
+            self._logger.error("alarm %s: %s", alarm, text)
 
     def clear(self, alarm: str) -> None:
         """Turn it off, where it is on."""
-        if self._active.pop(alarm, None) is not None:
+        # Without a lock first: this is asked far more often than one is on.
+        if alarm in self and not self._is_fenced() and self._board.remove(alarm):
             self._logger.info("alarm %s is over", alarm)
-            self._announce(AlarmChanged(alarm, "", active=False))
-
-    def clear_all(self) -> None:
-        """Turn everything off: a successor raises anew what is still so."""
-        for alarm in list(self._active):
-            self.clear(alarm)
-
-    def active(self) -> list[dict[str, Any]]:
-        """Id, since and text of each."""
-        return list(self._active.values())

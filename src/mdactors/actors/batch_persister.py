@@ -7,7 +7,8 @@ from typing import Any
 
 import msgspec
 
-from mdactors.actors.alarms import Alarms
+from mdactors.actors.alarms import LASTING_SECONDS, AlarmBoard
+from mdactors.actors.backlog import Backlog
 from mdactors.actors.times_of_day import TimesOfDay
 from mdactors.actors.unstored import LookDue, Unstored
 from mdactors.actors.waiting_bars import WaitingBars
@@ -16,20 +17,20 @@ from mdactors.market import ist
 from mdactors.market.calendar import Calendar
 from mdactors.market.position import Position
 from mdactors.messages import BarsPublished, JournalSynced, PositionWanted, TicksStored
-from mdactors.runtime import Actor, Address, Backoff, Context, DataMessage, Message, Timer, handles
-from mdactors.store.bars import BarStore
+from mdactors.runtime import Actor, Address, AfterData, Backoff, Context, Message, Timer, handles
 from mdactors.store.carrier import Carrier
 from mdactors.store.ticks import TickStore
 
 PART_TICKS = 10_000
 PART_SECONDS, LEAST_PART = 0.25, 1000
 """A part that takes longer is halved, since nothing is heard meanwhile, but a commit has its price."""
-MAINTENANCE_SECONDS = 300.0
+PROBE_SECONDS, MAINTENANCE_SECONDS = 30.0, 300.0
+"""How often the store is asked whether it is there, however rarely anything is written; and looked after."""
 BAR_SECONDS = 5.0  # at most, however long ticks wait
 LONGEST_WAIT = 10.0  # seconds between two attempts at most, and for the end
 
 
-class GoOn(DataMessage, frozen=True):
+class GoOn(AfterData, frozen=True):
     """A part was written, perhaps more waits: behind what else has come meanwhile."""
 
 
@@ -45,18 +46,18 @@ class FlushDue(Message, frozen=True):
     """It may be time for the end-of-day flush."""
 
 
-class MaintenanceDue(Message, frozen=True):
-    """Time to look after the store."""
+class ProbeDue(Message, frozen=True):
+    """Time to see whether the store is there, and to look after it."""
 
 
 class BatchPersister(Actor):
-    """Owns the way from journal to store: its carrier, how far it is known to be stored, the bars that wait.
+    """Owns the way from journal to store: its carrier, and how far the store is known to be.
 
     Receives `JournalSynced` and `BarsPublished`. Ticks are carried when ``batch_rows`` of them are synced but
     not stored, when the oldest has waited ``batch_seconds``, at ``flush_at`` (India's time, on trading days;
     empty: never) and at the end; the store commits each part with its position. Tells the journal writer
-    `PositionWanted` at its start and `TicksStored` after each commit, and the hub its alarms: so is a lag of
-    more than ``lag_limit``. A store that is away is a state: nothing is read meanwhile. A write blocks it.
+    `PositionWanted` at its start and `TicksStored` after each commit. A store that is away is a state:
+    nothing is read meanwhile. A write blocks it: what waits, the ``backlog`` says.
     """
 
     def __init__(
@@ -64,11 +65,12 @@ class BatchPersister(Actor):
         context: Context,
         *,
         store: TickStore,
-        bars: BarStore | None,
+        bars: WaitingBars,
         carrier: Callable[[], Carrier],
         journal_id: str,
         journal_writer: Address,
-        hub: Address,
+        backlog: Backlog,
+        board: AlarmBoard,
         calendar: Calendar,
         batch_rows: int,
         batch_seconds: float,
@@ -77,29 +79,27 @@ class BatchPersister(Actor):
     ) -> None:
         super().__init__(context)
         self._store = store
-        self._bar_store = bars
         self._carrier = carrier()
         self._journal_id = journal_id
         self._journal_writer = journal_writer
+        self._backlog = backlog
         self._calendar = calendar
         self._batch_rows = batch_rows
-        self._part = self._largest_part = max(
-            batch_rows, PART_TICKS
-        )  # at once: fewer after a slow part or failure
+        self._part = self._largest_part = max(batch_rows, PART_TICKS)  # fewer after a slow part or a failure
         self._batch_seconds = batch_seconds
         self._flush_at = TimesOfDay([flush_at], self.clock) if flush_at else None
         self._lag_limit = lag_limit
         self._synced: Position | None = None
         self._stored: Position | None = None
         self._known = False  # how far the store is, and nothing unclear has happened since
-        self._counted_from = 0  # the journal's ticks at the start, while the store has never answered
         self._goal: int | None = None  # the count of ticks to write up to, while turn follows turn
         self._timer: Timer | None = None
         self._retry: Timer | None = None  # set while the store is away
         self._bars_timer: Timer | None = None
-        self._bars = WaitingBars(() if bars is None else bars.intervals)
+        self._maintain_at = 0.0
+        self._bars = bars
         self._backoff = Backoff(limit=LONGEST_WAIT)
-        self._alarms = Alarms(self.clock, self.logger, lambda alarm: self.tell(hub, alarm))
+        self._alarms = board.of(self)
         self._damage: dict[str, None] = {}  # a carrier that ends forgets what it said of the journal
         self._unstored = Unstored(store, self._alarms, self.after)
         self._persisted = self._refused = 0
@@ -108,16 +108,14 @@ class BatchPersister(Actor):
         """Ask the store and the journal writer how far they are; runs in the actor's thread."""
         self.tell(self._journal_writer, PositionWanted())
         self._await_flush()
-        self.after(MAINTENANCE_SECONDS, MaintenanceDue())
+        self.after(PROBE_SECONDS, ProbeDue())
         self._begin()
+        self._await_bars()
 
     @handles(JournalSynced)
     def follow(self, message: JournalSynced) -> None:
         """So much may be read: write it, or let it wait for its batch."""
-        if self._synced is None and not self._known:
-            self._counted_from = message.position.ticks
         self._synced = message.position
-        self._watch_lag()
         if self._known and self._lag() >= self._batch_rows:
             self._begin()
         else:
@@ -126,10 +124,9 @@ class BatchPersister(Actor):
     @handles(BarsPublished)
     def keep_bars(self, message: BarsPublished) -> None:
         """Let the newest version of each bar wait for the next write."""
-        if self._bar_store is not None:
-            self._bars.add(message.bars)
-            self._alarms.show("bars-dropped", self._bars.lost())
-            self._await_bars()
+        self._bars.add(message.bars)
+        self._alarms.show("bars-dropped", self._bars.lost())
+        self._await_bars()
 
     @handles(BarsDue)
     def write_bars(self, _message: BarsDue) -> None:
@@ -161,12 +158,19 @@ class BatchPersister(Actor):
             self._begin()
         self._await_flush()
 
-    @handles(MaintenanceDue)
-    def look_after(self, _message: MaintenanceDue) -> None:
-        """Have the store make room ahead and delete what is too old."""
-        self.after(MAINTENANCE_SECONDS, MaintenanceDue())
-        if self._known:
-            self._maintain()
+    @handles(ProbeDue)
+    def look_after(self, _message: ProbeDue) -> None:
+        """See that the store is there; from time to time have it make room and delete what is too old."""
+        self.after(PROBE_SECONDS, ProbeDue())
+        if not self._known:
+            return
+        try:
+            self._store.position(self._journal_id)
+        except StoreError as error:
+            self._store_failed(error)
+        else:
+            if self.clock.monotonic() >= self._maintain_at:
+                self._maintain()
 
     @handles(LookDue)
     def look_again(self, _message: LookDue) -> None:
@@ -185,9 +189,10 @@ class BatchPersister(Actor):
         self._carrier.close()
 
     def on_failure(self, *_exception: object) -> None:
-        """A successor raises anew what is still so; runs in the actor's thread."""
-        self._alarms.clear_all()
+        """Leave no child to the successor, nor bars that it would fail at; runs in the actor's thread."""
         self._carrier.close()
+        self._bars.give_up()
+        self._alarms.show("bars-dropped", self._bars.lost())
 
     # --- When to write
 
@@ -252,7 +257,6 @@ class BatchPersister(Actor):
         if self._known:
             return
         self._stored = self._store.position(self._journal_id)
-        self._counted_from = 0
         # Before the first row: it may need room that has yet to be made.
         self._maintain()
         self._known = True
@@ -263,8 +267,9 @@ class BatchPersister(Actor):
             return False
         started = self.clock.monotonic()
         carried = self._carrier.carry(self._stored, self._synced, self._part)
-        self._damage |= dict.fromkeys(carried.damage)
-        self._alarms.show("journal-damage", list(self._damage))
+        if carried.damage:
+            self._damage |= dict.fromkeys(carried.damage)
+            self._alarms.show("journal-damage", list(self._damage))
         if carried.upto is None or carried.upto == self._stored:
             return False
         self._stored = carried.upto
@@ -280,38 +285,40 @@ class BatchPersister(Actor):
 
     def _write_bars(self) -> bool:
         """Write one part of the bars that wait; whether it could, and more wait."""
-        if self._bar_store is None or not self._bars or not self._known:
+        if not self._bars or not self._known:
             return False
-        bars = self._bars.first(PART_TICKS)
         try:
-            self._bar_store.write(bars)
+            self._bars.write(PART_TICKS)
         except StoreError as error:
             self._alarms.raise_alarm("store-bars", f"bars cannot be stored: {error}")
             return False
-        self._bars.remove(bars)
         self._alarms.clear("store-bars")
         return len(self._bars) > 0
 
     def _tell_stored(self) -> None:
+        if not self.fenced:
+            self._backlog.note_stored(None if self._stored is None else self._stored.ticks)
         if self._stored is not None:
             self.tell(self._journal_writer, TicksStored(self._stored))
-        self._watch_lag()
 
     def _maintain(self) -> None:
+        self._maintain_at = self.clock.monotonic()
         try:
             texts = self._store.maintain(self.clock.time_ns())
         except StoreError as error:
-            texts = [str(error)]
+            texts = [str(error)]  # the next look is the next try
+        else:
+            self._maintain_at += MAINTENANCE_SECONDS
         self._alarms.show("store-maintenance", texts)
         self._unstored.look()
 
     # --- What is wrong
 
     def _store_failed(self, error: StoreError) -> None:
-        self._alarms.show("store", [f"ticks cannot be stored: {error}"])
         # Among many it shows whether a table refuses some ticks or all of them.
         self._part = self._largest_part if isinstance(error, TableFault) else max(self._part // 4, 1)
         self._pause()
+        self._alarms.show("store", [f"ticks cannot be stored: {error}"], LASTING_SECONDS)
 
     def _pause(self) -> None:
         """Ask the store anew after a while: whether it has committed is unclear."""
@@ -319,14 +326,8 @@ class BatchPersister(Actor):
         if self._retry is None:
             self._retry = self.after(self._backoff.next(), Due())
 
-    def _watch_lag(self) -> None:
-        if self._lag() > self._lag_limit:
-            self._alarms.raise_alarm("store-lag", f"more than {self._lag_limit} ticks wait for the store")
-        elif self._lag() <= self._lag_limit // 2:
-            self._alarms.clear("store-lag")
-
     def _stored_ticks(self) -> int:
-        return self._counted_from if self._stored is None else self._stored.ticks
+        return self._backlog.stored if self._stored is None else self._stored.ticks
 
     def _lag(self) -> int:
         """How many synced ticks are not known to be stored."""
@@ -346,5 +347,4 @@ class BatchPersister(Actor):
             "bars_waiting": len(self._bars),
             "bars_dropped": self._bars.dropped,
             "away": self._retry is not None,
-            "alarms": self._alarms.active(),
         }

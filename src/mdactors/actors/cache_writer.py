@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Literal
 
-from mdactors.actors.alarms import Alarms
+from mdactors.actors.alarms import AlarmBoard
 from mdactors.errors import StoreError
 from mdactors.market.instruments import InstrumentTable
 from mdactors.market.ist import SECOND_NS
@@ -57,7 +57,7 @@ class CacheWriter(Actor):
     some, it first reads again what the cache lacks, slice by slice, by ``recent`` (from, to, both
     inclusive; nanoseconds of receipt), while live ticks are held and shown as newest values; what the
     cache has never held it reads of the last ``warm_minutes``. Calls ``settled`` when that is done, or
-    when the cache is away. Tells the hub its alarm and, once, the newest ticks of before its start. Its
+    when the cache is away. Tells the hub, once, the newest ticks of before its start. Its
     mailbox drops the oldest when the cache is slow, so that nothing upstream ever waits for it. Its hooks
     run in its own thread; the cache blocks it no longer than one time-out.
     """
@@ -69,6 +69,7 @@ class CacheWriter(Actor):
         cache: Cache,
         recent: Callable[[int, int], Iterable[Sequence[Tick]]],
         hub: Address,
+        board: AlarmBoard,
         instruments: Callable[[], InstrumentTable],
         warm_minutes: int,
         settled: Callable[[], None] = lambda: None,
@@ -80,7 +81,7 @@ class CacheWriter(Actor):
         self._instruments = instruments
         self._warm_ns = warm_minutes * 60 * SECOND_NS
         self._settled = settled
-        self._alarms = Alarms(self.clock, self.logger, lambda alarm: self.tell(hub, alarm))
+        self._alarms = board.of(self)
         self._state: Literal["away", "reading", "live"] = "away"
         self._waiting: list[Tick] = []
         """Live ticks of this beat, in their order; while older ones are read again, to be shown only."""
@@ -152,8 +153,8 @@ class CacheWriter(Actor):
         self._state = "away"
         self._waiting.clear()
         self._slices = iter(())
-        self._alarms.raise_alarm("cache", f"today's ticks are not cached: {error}")
         self._continue(RETRY_SECONDS, ResumeDue())
+        self._alarms.raise_alarm("cache", f"today's ticks are not cached: {error}")
         self._settled()
 
     def _continue(self, seconds: float, message: Message) -> None:
@@ -255,7 +256,6 @@ class CacheWriter(Actor):
     def on_failure(self, *_exception: object) -> None:
         """A successor finds out what is missing; runs in the actor's thread."""
         self._slices = iter(())
-        self._alarms.clear_all()
 
     def describe(self) -> dict[str, Any]:
         """The cache's own counters and ours."""
@@ -264,7 +264,6 @@ class CacheWriter(Actor):
             "state": self._state,
             "held": len(self._held),
             **self._counts,
-            "alarms": self._alarms.active(),
         }
 
 

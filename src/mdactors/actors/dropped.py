@@ -1,7 +1,9 @@
-"""A run of ticks that could not be kept."""
+"""Ticks that could not be kept."""
 
 from __future__ import annotations
 
+import threading
+from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
@@ -48,3 +50,37 @@ class Dropped:
         return "{count} ticks of {instruments} instruments, received from {from} to {to}: {reason}".format(
             **self.describe()
         )
+
+
+class Losses:
+    """Counts the ticks that were dropped for one kind of reason, run by run; usable from any thread."""
+
+    def __init__(self) -> None:
+        self.run: Dropped | None = None
+        """The run that goes on."""
+        self.count = 0
+        """Ticks, of all runs."""
+        self._over: deque[Dropped] = deque(maxlen=KEPT_RANGES)
+        self._lock = threading.Lock()
+
+    def add(self, ticks: Sequence[Tick], reason: str) -> None:
+        """Count these; the first of a run says why."""
+        with self._lock:
+            if self.run is None:
+                self.run = Dropped(reason)
+            self.run.add(ticks)
+            self.count += len(ticks)
+
+    def end_run(self) -> Dropped | None:
+        """The run that goes on is over; it, where there was one."""
+        with self._lock:
+            run, self.run = self.run, None
+            if run is not None:
+                self._over.append(run)
+            return run
+
+    def describe(self) -> dict[str, Any]:
+        """All counts and the newest runs, for ``/api/status``."""
+        with self._lock:
+            runs = [*self._over, *([] if self.run is None else [self.run])]
+            return {"dropped": self.count, "dropped_ranges": [run.describe() for run in runs]}

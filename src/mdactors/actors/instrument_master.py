@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any, Protocol
 
-from mdactors.actors.alarms import Alarms
+from mdactors.actors.alarms import AlarmBoard
 from mdactors.actors.times_of_day import TimesOfDay
 from mdactors.errors import BrokerError, MdactorsError, StoreError
 from mdactors.market.instruments import InstrumentTable
@@ -78,7 +78,7 @@ class InstrumentMaster(Actor):
         path: the table's file.
         refresh_at: the times of day, in India's time.
         readers: who is told of a new table.
-        hub: who is told of alarms.
+        board: of the alarms.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class InstrumentMaster(Actor):
         path: pathlib.Path,
         refresh_at: Sequence[str],
         readers: Sequence[Address],
-        hub: Address,
+        board: AlarmBoard,
     ) -> None:
         super().__init__(context)
         self._load = load
@@ -104,7 +104,7 @@ class InstrumentMaster(Actor):
         self._readers = readers
         self._backoff = Backoff(first=5.0, limit=600.0)
         self._retry: Timer | None = None
-        self._alarms = Alarms(self.clock, self.logger, lambda alarm: self.tell(hub, alarm))
+        self._alarms = board.of(self)
         self._loader: threading.Thread | None = None
         self._started = 0.0
         self._again = False
@@ -230,8 +230,8 @@ class InstrumentMaster(Actor):
                 raise message.result
             self._take(message.result)
         except MdactorsError as error:
-            self._alarms.show("instruments", [f"not all instruments are up to date: {error}"])
             self._retry = self.after(self._backoff.next(), FetchDue())
+            self._alarms.show("instruments", [f"not all instruments are up to date: {error}"])
             for answer in self._answering:
                 answer.set_exception(error)
         else:
@@ -254,7 +254,7 @@ class InstrumentMaster(Actor):
         if loaded.failures:
             raise BrokerError("; ".join(loaded.failures))
         self._backoff.reset()
-        self._alarms.clear_all()
+        self._alarms.clear("instruments")
         self._fetched_ns = self.clock.time_ns()
 
     def _take_file(self) -> None:
@@ -277,13 +277,12 @@ class InstrumentMaster(Actor):
             self.tell(reader, InstrumentsLoaded(table))
 
     def describe(self) -> dict[str, Any]:
-        """Counts and alarms for ``/api/status``."""
+        """Counts for ``/api/status``."""
         return {
             **self._catalogue.table.counts(),
             "sources": self._sources,
             "loading": self._loading,
-            "fetched": self._fetched_ns // 1_000_000,
-            "alarms": self._alarms.active(),
+            "fetched": self._fetched_ns // 1_000_000 or None,
         }
 
 

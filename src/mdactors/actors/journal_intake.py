@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 
-from mdactors.actors.dropped import Dropped
+from mdactors.actors.dropped import Dropped, Losses
 from mdactors.market.tick import Tick
 from mdactors.messages import TicksPublished
 from mdactors.runtime import Address, MailboxPolicy
@@ -13,12 +13,14 @@ from mdactors.runtime.message import Message
 
 WAITING_TICKS = 250_000
 """Some 300 MB; a minute's ticks of a lively market."""
+FAILED = "the journal's writer failed at them"
 
 
 class JournalIntake(Address):
     """Takes ticks until ``limit`` of them wait; then drops and counts what comes, until half are written.
 
-    Usable from any thread; nobody waits. One batch is always taken, however large.
+    It outlives the writers, and so do the counts of what was lost. Usable from any thread; nobody waits. One
+    batch is always taken, however large.
     """
 
     def __init__(self, name: str, limit: int = WAITING_TICKS) -> None:
@@ -28,10 +30,11 @@ class JournalIntake(Address):
         """Ticks that the writer has not come to."""
         self.taken = 0
         """Batches that the writer has come to."""
-        self.dropped = 0
-        """Ticks."""
-        self.run: Dropped | None = None
-        """What was dropped and not reported yet."""
+        self.refused = Losses()
+        """What came while too many waited."""
+        self.unwritten = Losses()
+        """What the writer could not write."""
+        self._in_hand: Sequence[Tick] = ()
         self._is_full = False
         self._lock = threading.Lock()
 
@@ -47,24 +50,34 @@ class JournalIntake(Address):
             if not self._is_full:
                 self.waiting += len(ticks)
                 return True
-            if self.run is None:
-                self.run = Dropped(f"{self.waiting} waited for the journal's disk")
-            self.run.add(ticks)
-            self.dropped += len(ticks)
+            self.refused.add(ticks, f"{self.waiting} waited for the journal's disk")
             return False
 
-    def took(self, ticks: Sequence[Tick]) -> None:
+    # --- The writer's side
+
+    def take_in_hand(self, ticks: Sequence[Tick]) -> None:
         """The writer has come to these."""
+        self._in_hand = ticks
         with self._lock:
             self.taken += 1
             self.waiting -= len(ticks)
             if self.waiting <= self.limit // 2:
                 self._is_full = False
 
+    def put_down(self) -> None:
+        """What was taken in hand is written, or counted as lost."""
+        self._in_hand = ()
+
+    def succeed(self) -> bool:
+        """A fresh writer is there; whether the one before failed at what it had in hand, which is lost."""
+        lost, self._in_hand = self._in_hand, ()
+        if lost:
+            self.unwritten.add(lost, FAILED)
+        return len(lost) > 0
+
+    # --- Who watches
+
     def report(self) -> Dropped | None:
-        """A run of dropped ticks that is over, once."""
+        """A run of refused ticks that is over, once."""
         with self._lock:
-            if self._is_full:
-                return None
-            run, self.run = self.run, None
-            return run
+            return None if self._is_full else self.refused.end_run()

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
-from mdactors.actors.alarms import Alarms
-from mdactors.actors.feed_health import FeedHealth
+from mdactors.actors.alarms import AlarmBoard
+from mdactors.actors.feed_health import SHARES, FeedHealth
+from mdactors.actors.feed_report import FeedReport, Judged
 from mdactors.actors.line import Line, Upkeep
 from mdactors.actors.trading_classes import TradingClasses
 from mdactors.adapter import BadPacket, BrokerAdapter, BrokerToken
 from mdactors.market import ist
-from mdactors.market.calendar import Calendar
+from mdactors.market.calendar import Calendar, TradingClass
 from mdactors.market.instruments import InstrumentTable
 from mdactors.market.numbering import Numbering
 from mdactors.messages import (
@@ -46,7 +47,7 @@ class Normalizer(Actor):
 
     Receives `FrameReceived`, `Subscribed` and `Unsubscribed` from the readers (the one tell that may wait),
     `InstrumentsLoaded` and `NewestWanted`. Tells one `TicksPublished` a frame to hub and sinks, the same
-    object to all; `FeedStatusChanged` and `AlarmChanged` to the hub; `SnapshotMissing` to a connection whose
+    object to all; `FeedStatusChanged` to the hub; `SnapshotMissing` to a connection whose
     partial quotes have no base. How the connections stand it reads off their `Line`, each second. A fresh
     one starts a new epoch. Its hooks run in its own thread.
     """
@@ -62,6 +63,8 @@ class Normalizer(Actor):
         connections: Mapping[str, Address],
         calendar: Calendar,
         lines: Sequence[Line],
+        report: FeedReport,
+        board: AlarmBoard,
         stale_seconds: float = 10.0,
         delayed_seconds: float = 3.0,
     ) -> None:
@@ -72,10 +75,11 @@ class Normalizer(Actor):
         self._connections = connections
         self._calendar = calendar
         self._lines = lines
+        self._report = report
         now = self.clock.time_ns()
         self._today = calendar.date(now)
         self._health = FeedHealth(calendar, now, stale_seconds, delayed_seconds * self.clock.speed)
-        self._alarms = Alarms(self.clock, self.logger, lambda alarm: self.tell(hub, alarm))
+        self._alarms = board.of(self)
         self._said: dict[str, str] = {}
         self._numbering = Numbering(adapter.name, now // 1_000_000, table().broker_instruments(adapter.name))
         self._classes = TradingClasses(self._numbering.instrument, table().underlyings())
@@ -89,10 +93,6 @@ class Normalizer(Actor):
         self._judge()
         self._tell_status()
         self.after(BEAT_SECONDS, Beat())
-
-    def on_failure(self, *_exception: object) -> None:
-        """A successor raises anew what is still so; runs in the actor's thread."""
-        self._alarms.clear_all()
 
     @handles(FrameReceived)
     def normalize(self, frame: FrameReceived) -> None:
@@ -193,7 +193,18 @@ class Normalizer(Actor):
         upkeep = Upkeep.of(self._lines)
         subscribed = self._classes.of([line.wanted for line in self._lines])
         self._alarms.show(f"login-{self._adapter.name}", self._login_texts(upkeep))
-        return self._health.judge(self.clock.monotonic(), self.clock.time_ns(), subscribed, upkeep)
+        changed = self._health.judge(self.clock.monotonic(), self.clock.time_ns(), subscribed, upkeep)
+        self._lay_open(subscribed)
+        return changed
+
+    def _lay_open(self, subscribed: Collection[TradingClass]) -> None:
+        """Say how the feed is where nobody has to ask for it."""
+        health, now_ns = self._health, self.clock.time_ns()
+        segments = {each.segment for each in subscribed or (SHARES,)}
+        are_open = frozenset(each for each in segments if self._calendar.is_open(each, now_ns))
+        if not self.fenced:
+            at = self.clock.monotonic()
+            self._report.judged = Judged(at, health.status, health.detail, health.is_open, are_open)
 
     def _login_texts(self, upkeep: Upkeep) -> Sequence[str]:
         if not upkeep.login:
@@ -218,6 +229,5 @@ class Normalizer(Actor):
             "open": self._health.is_open,
             "market": dict(self._health.market_status),
             "said": self._said,
-            "alarms": self._alarms.active(),
             **self._counts,
         }

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from mdactors.actors.alarms import AlarmBoard
+from mdactors.actors.greeting import greeting
 from mdactors.actors.routes import Bucket, Routes
 from mdactors.market.interest import Interest, View
 from mdactors.market.tick import Tick
@@ -36,7 +38,6 @@ from mdactors.protocol import (
     frame_text,
     gap_event,
     status_event,
-    welcome_event,
 )
 from mdactors.runtime import Actor, Address, Context, Message, handles
 
@@ -68,12 +69,14 @@ class SessionHub(Actor):
         manager: Address,
         normalizers: Sequence[Address],
         views: Address,
+        board: AlarmBoard,
     ) -> None:
         super().__init__(context)
         self._deliver = deliver
         self._manager = manager
         self._normalizers = normalizers
         self._market_views = views
+        self._board = board
         self._watched: frozenset[str] = frozenset()
         self._routes = Routes()
         self._newest: dict[int, Tick] = {}
@@ -207,8 +210,10 @@ class SessionHub(Actor):
         keys: list[int | str | None] = []
         frames: list[bytes] = []
         if welcome:
-            keys.append(None)
-            frames.append(frame_text(self._welcome(message.streams)))
+            now_ns, alarms = self.clock.time_ns(), self._board.active()
+            told = greeting(self._statuses.values(), self._epochs, now_ns, alarms, message.streams)
+            frames += told
+            keys += [None] * len(told)
         if message.answer:
             keys.append(None)
             frames.append(frame_text(json.dumps(message.answer).encode()))
@@ -330,13 +335,6 @@ class SessionHub(Actor):
         if sessions := self._routes.with_events():
             frame = frame_text(event)
             self._hand_over([Delivery(sessions, (None,), (frame,), frame)])
-
-    def _welcome(self, streams: Mapping[str, Mapping[str, int]]) -> bytes:
-        sources = [
-            {"source": status.source, "status": status.status, "epoch": self._epochs.get(status.source, 0)}
-            for status in self._statuses.values()
-        ]
-        return welcome_event(max(self._epochs.values(), default=0), self.clock.time_ns(), sources, streams)
 
     def describe(self) -> dict[str, Any]:
         """Counters for ``/api/status``."""

@@ -9,7 +9,7 @@ from mdactors.runtime.child import ChildSpec, Intensity
 from mdactors.runtime.clock import MACHINE, Clock, FakeClock, SetClock, SystemClock, Timeline, clock_of
 from mdactors.runtime.lease import Timer
 from mdactors.runtime.mailbox import MailboxPolicy
-from mdactors.runtime.message import DataMessage, Describe, Kill, KilledError, Message, Stop
+from mdactors.runtime.message import AfterData, DataMessage, Describe, Kill, KilledError, Message, Stop
 from mdactors.runtime.supervisor import Supervisor
 from mdactors.runtime.tree import Tree, start_tree
 
@@ -17,6 +17,7 @@ __all__ = [
     "MACHINE",
     "Actor",
     "Address",
+    "AfterData",
     "Backoff",
     "ChildSpec",
     "Clock",

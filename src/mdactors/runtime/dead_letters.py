@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import deque
 from typing import Any, NamedTuple
 
+from mdactors.runtime.message import AfterData, DataMessage
+
 KEPT = 10
 """How many of the newest dead letters an address keeps."""
 
@@ -21,11 +23,14 @@ class DeadLetters:
 
     def __init__(self) -> None:
         self.count = 0
+        self.data = 0
+        """How many of them were data from others."""
         self.newest: deque[DeadLetter] = deque(maxlen=KEPT)
 
     def add(self, message: Any, reason: str) -> None:
         """Take one in."""
         self.count += 1
+        self.data += isinstance(message, DataMessage) and not isinstance(message, AfterData)
         self.newest.append(DeadLetter(message, reason))
 
     def describe(self) -> dict[str, Any]:

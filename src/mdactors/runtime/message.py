@@ -16,6 +16,10 @@ class DataMessage(Message, frozen=True):
     """A data message: when its mailbox is full, the address's `MailboxPolicy` says what happens."""
 
 
+class AfterData(DataMessage, frozen=True):
+    """Told to oneself, to be handled behind the data that has come: nothing is lost with it."""
+
+
 class Kill(Message, frozen=True):
     """The receiver raises `KilledError` in its own thread, as a bug would: OTP's exit signal."""
 

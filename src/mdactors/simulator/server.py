@@ -88,8 +88,11 @@ class SimulatorServer:
         port = self.start()
         if ready is not None:
             ready(port)
-        while self._thread.is_alive() and signal.sigtimedwait(ends, 1.0) is None:
-            pass
+        while self._thread.is_alive():
+            heard = signal.sigtimedwait(ends, 1.0)
+            # Who was stopped (SIGSTOP) for longer than that hears a signal that was none.
+            if heard is not None and heard.si_signo in ends:
+                break
         self.stop()
 
     def settings(self) -> dict[str, Any]:

@@ -51,6 +51,8 @@ class Journal:
         self.damage: Sequence[str] = tuple(mended.damage)
         self._end = mended.end or Position(secrets.token_hex(8), 0, 0, 0)
         self.id = self._end.journal
+        self.held = mended.oldest, self._end.ticks
+        """What it held when it was opened: the counts of ticks before its oldest and behind its newest."""
         self._sizes = mended.sizes
         self._total = sum(mended.sizes.values())
         self._number = self._end.segment

@@ -10,7 +10,7 @@ import msgspec
 
 from mdactors.errors import StoreError
 from mdactors.market.position import Position
-from mdactors.store.journal_segment import Segment, segments
+from mdactors.store.journal_segment import Segment, SegmentFile, segments
 from mdactors.store.journal_survey import Survey, survey
 
 CHECKED_BYTES = 256 << 20
@@ -27,6 +27,8 @@ class Mended(msgspec.Struct):
     sizes: dict[int, int]
     """Bytes of each segment, by its number."""
     damage: list[str]
+    oldest: int = 0
+    """How many ticks the journal held before what is left of it; too few where its begin is damaged."""
 
 
 def mend(folder: Path) -> Mended:
@@ -42,7 +44,7 @@ def mend(folder: Path) -> Mended:
         if newest is None:
             return Mended(None, sizes, [])
         damage = [*_older_damage(found), *newest.damage]
-        return Mended(_end(newest, found), sizes, damage)
+        return Mended(_end(newest, found), sizes, damage, _oldest(found[0]))
     except OSError as error:
         raise StoreError(f"{folder}: the journal cannot be opened: {error.strerror}") from None
 
@@ -95,3 +97,8 @@ def _end(newest: Survey, found: list[Segment]) -> Position:
         before -= 1
         total = survey(found[before], found[before + 1 :], check=False).total
     return Position(newest.segment.journal, newest.segment.number, newest.end, total or 0)
+
+
+def _oldest(segment: Segment) -> int:
+    with SegmentFile(segment) as file:
+        return 0 if file.header is None else file.header.ticks

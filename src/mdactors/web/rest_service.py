@@ -16,7 +16,7 @@ class Health(Handler):
     """``GET /health``: whether clients can rely on the feed."""
 
     async def get(self) -> None:
-        """Answer UP, or DOWN with 503."""
+        """Answer UP, or DOWN with 503 and the reasons; no actor is asked."""
         up, details = await self.parts.gateway.health()
         self.answer({"status": "UP" if up else "DOWN", "details": details}, 200 if up else 503)
 
@@ -45,7 +45,7 @@ class Ready(Handler):
 
 
 class Status(Handler):
-    """``GET /api/status``: brokers, supervision tree, counters and alarms."""
+    """``GET /api/status``: health, brokers, supervision tree, counters and alarms."""
 
     async def get(self) -> None:
         """Answer what the daemon knows of itself."""

@@ -1,0 +1,1 @@
+"""Whether all is well: looked at by somebody who waits for nobody."""
