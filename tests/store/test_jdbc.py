@@ -12,13 +12,13 @@ from mdactors.adapter import Secret
 from mdactors.errors import StoreError
 from mdactors.store import jdbc
 from mdactors.store.postgres import PostgresDatabase
-from mdactors.store.postgres_url import Way, way
+from mdactors.store.postgres_url import Address, read_address
 
 FORMS = ["jdbc:postgresql", "postgresql"]
 
 
-def read(query: str, form: str = "jdbc:postgresql", *, writes: bool = True) -> Way:
-    return way(Secret(f"{form}://host/db?{query}"), "", Secret(), writes=writes)
+def read(query: str, form: str = "jdbc:postgresql", *, writes: bool = True) -> Address:
+    return read_address(Secret(f"{form}://host/db?{query}"), "", Secret(), writes=writes)
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,9 @@ def test_it_is_translated_into_libpqs_words(query: str, name: str, value: str) -
 
 @pytest.mark.parametrize("form", FORMS)
 def test_a_list_of_servers_and_the_one_to_take_mean_the_same_in_both_forms(form: str) -> None:
-    found = way(Secret(f"{form}://s:15433,p:15432/md?user=md&targetServerType=primary"), "", Secret())
+    found = read_address(
+        Secret(f"{form}://s:15433,p:15432/md?user=md&targetServerType=primary"), "", Secret()
+    )
     said = found.parameters
     assert (said["host"], said["port"], said["user"]) == ("s,p", "15433,15432", "md")
     assert said["target_session_attrs"] == "read-write"

@@ -14,7 +14,7 @@ from tests.certificates import Authority
 from mdactors.adapter import Secret
 from mdactors.errors import StoreError
 from mdactors.store.postgres import PostgresDatabase
-from mdactors.store.postgres_url import Way, way
+from mdactors.store.postgres_url import Address, read_address
 
 
 def answers(database: PostgresDatabase) -> bool:
@@ -28,8 +28,8 @@ def refused(database: PostgresDatabase) -> str:
     return str(caught.value)
 
 
-def read(url: str, *, writes: bool = True) -> Way:
-    return way(Secret(url), "", Secret(), writes=writes)
+def read(url: str, *, writes: bool = True) -> Address:
+    return read_address(Secret(url), "", Secret(), writes=writes)
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def read(url: str, *, writes: bool = True) -> Way:
     ],
 )
 def test_url_and_separate_credentials_lead_to_the_same_connection(url: str, username: str, password: str):
-    said = way(Secret(url), username, Secret(password)).parameters
+    said = read_address(Secret(url), username, Secret(password)).parameters
     assert {name: said[name] for name in ("host", "port", "dbname", "user", "password", "sslmode")} == {
         "host": "db.example", "port": "6432", "dbname": "market", "user": "me", "password": "s@crEt",
         "sslmode": "require",
@@ -140,6 +140,7 @@ def test_verify_full_refuses_another_name_and_another_authority(
         "jdbc:postgresql://host/db?user=me&password=p&tiger",
         "jdbc:postgresql://host/db?user=me&password=p&tiger=1",
         "postgresql://host/db?password=p&tiger=1",
+        "jdbc:postgresql://host/db?sslpassword=p&tiger=1",
     ],
 )
 def test_a_password_that_should_have_been_escaped_is_refused_and_not_shown(url: str) -> None:
@@ -189,6 +190,11 @@ def test_of_several_servers_the_one_is_meant_that_takes_ticks_unless_the_address
         ("client_encoding=LATIN1", "client_encoding=LATIN1 cannot be"),
         ("replication=database", "replication cannot be"),
         ("sslmod=require", "sslmod is not understood"),
+        ("target_session_attrs=readwrite", 'invalid target_session_attrs value: "readwrite"'),
+        ("gssencmode=never", 'invalid gssencmode value: "never"'),
+        ("ssl_min_protocol_version=1.2", 'invalid "ssl_min_protocol_version" value: "1.2"'),
+        ("connect_timeout=2.5", "connect_timeout must be a whole number"),
+        ("keepalives_idle=1m", "keepalives_idle must be a whole number"),
     ],
 )
 @pytest.mark.parametrize("form", ["postgresql", "jdbc:postgresql"])
@@ -202,12 +208,30 @@ def test_what_would_be_overridden_or_cannot_be_is_refused_by_name(
 
 
 @pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("postgresql://host/db?sslmode=verify_full", 'invalid sslmode value: "verify_full"'),
+        ("jdbc:postgresql://a,b/db?user=me&sslmode=on", 'invalid sslmode value: "on"'),
+        ("postgresql://host:99999/db", 'invalid port number: "99999"'),
+        ("postgresql://a,b/db?port=1,2,3", "could not match 3 port numbers to 2 hosts"),
+    ],
+)
+def test_a_value_that_libpq_would_refuse_at_every_connection_is_refused_at_once(url: str, said: str) -> None:
+    with pytest.raises(StoreError) as caught:
+        read(url)
+    assert str(caught.value) == f"store.url: {said}"
+
+
+@pytest.mark.parametrize(
     "parameter",
     [
         "options=-c%20work_mem%3D64MB",
         "client_encoding=utf-8",
         "replication=false",
         "target_session_attrs=primary",
+        "connect_timeout=-1",
+        "service=theirs",
+        "sslrootcert=/not/there.pem",
     ],
 )
 def test_what_does_no_harm_is_left_as_it_is(parameter: str) -> None:
@@ -219,4 +243,4 @@ def test_who_only_reads_may_do_so_from_a_standby() -> None:
     url = "postgresql://host/db?target_session_attrs=standby&options=-csearch_path%3Dtheirs"
     assert read(url, writes=False).parameters["target_session_attrs"] == "standby"
     with pytest.raises(StoreError, match=r"^instruments\.sql\.url: client_encoding"):
-        way(Secret(f"{url}&client_encoding=SQL_ASCII"), "", Secret(), setting="instruments.sql.url")
+        read_address(Secret(f"{url}&client_encoding=SQL_ASCII"), "", Secret(), setting="instruments.sql.url")

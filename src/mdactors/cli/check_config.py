@@ -60,7 +60,7 @@ def _try_parts(settings: Settings) -> dict[str, BrokerAdapter]:
         lambda: adapters.update(make_adapters(settings)),
         lambda: load_calendar(settings.calendar),
         lambda: _name_groups(settings),
-        lambda: _reach_store(settings),
+        lambda: _check_store(settings),
         lambda: check_source(settings.instruments),
     ]
     problems: list[str] = []
@@ -96,8 +96,8 @@ def _unknown_groups(settings: Settings, sectors: Sectors) -> Iterator[str]:
             yield f"{place}.members: no index is called {selector.members}"
 
 
-def _reach_store(settings: Settings) -> None:
-    """Make the way to a database server, without going it; a file would be made."""
+def _check_store(settings: Settings) -> None:
+    """Check the address of a database server without connecting; SQLite's file would be created."""
     from mdactors.store.opening import open_stores
 
     if settings.store.kind == "postgres":

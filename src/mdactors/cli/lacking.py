@@ -49,9 +49,9 @@ def _of_folder(folder: Path) -> Iterator[str]:
 
 def _of_login(section: str, url: Secret, username: str, password: Secret) -> Iterator[str]:
     """A database may well ask for neither; then this is no trouble."""
-    from mdactors.store.postgres_url import way
+    from mdactors.store.postgres_url import read_address
 
-    found = way(url, username, password, setting=f"{section}.url", writes=section == "store")
+    found = read_address(url, username, password, setting=f"{section}.url", writes=section == "store")
     said = set(found.parameters)
     # libpq looks at these by itself.
     said |= {name for variable, name in _LIBPQ.items() if variable in os.environ}

@@ -14,7 +14,7 @@ from psycopg import sql
 from mdactors.config.settings import SqlSourceSettings
 from mdactors.errors import BrokerUnavailable, StoreError
 from mdactors.store.postgres_connection import Connection
-from mdactors.store.postgres_url import Way, way
+from mdactors.store.postgres_url import Address, read_address
 
 SECONDS = 60.0
 """For the whole table."""
@@ -29,7 +29,7 @@ def fetch(settings: SqlSourceSettings) -> bytes:
         BrokerUnavailable: the database is away or refused, or there is no such table.
     """
     try:
-        found = source_way(settings)
+        found = source_address(settings)
         with Connection.connect(**found.parameters) as connection:  # type: ignore[arg-type] # all are texts
             connection.deadline = time.monotonic() + SECONDS
             connection.read_only = True
@@ -46,13 +46,13 @@ def fetch(settings: SqlSourceSettings) -> bytes:
         raise BrokerUnavailable(str(error)) from None
 
 
-def source_way(settings: SqlSourceSettings) -> Way:
-    """The way to that table.
+def source_address(settings: SqlSourceSettings) -> Address:
+    """Read the address of the database with that table.
 
     Raises:
         StoreError: its address says what cannot be.
     """
-    return way(
+    return read_address(
         settings.url, settings.username, settings.password, setting="instruments.sql.url", writes=False
     )
 

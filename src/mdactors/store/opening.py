@@ -46,10 +46,10 @@ def check_source(settings: InstrumentSettings) -> None:
     """
     if SQL_SOURCE not in settings.sources:
         return
-    from mdactors.store.instruments_source import source_way
+    from mdactors.store.instruments_source import source_address
 
     try:
-        source_way(settings.sql)
+        source_address(settings.sql)
     except StoreError as error:
         raise ConfigError([str(error)]) from None
 

@@ -1,4 +1,4 @@
-"""One PostgreSQL database: the way to it, its schema, and connections for who writes and who reads."""
+"""One PostgreSQL database: its address, its schema, and connections for who writes and who reads."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mdactors.adapter import Secret
 from mdactors.errors import StoreError
 from mdactors.store import postgres_schema
 from mdactors.store.postgres_connection import WAIT_SECONDS, Connection, Connections
-from mdactors.store.postgres_url import way
+from mdactors.store.postgres_url import read_address
 
 WRITERS = 2
 READERS = 4
@@ -53,7 +53,7 @@ class PostgresDatabase:
     def __init__(
         self, url: Secret, *, username: str = "", password: Secret | None = None, schema: str = "public"
     ) -> None:
-        found = way(url, username, password or Secret())
+        found = read_address(url, username, password or Secret())
         if found.schema not in ("", schema):
             raise StoreError(f"store.url: currentSchema={found.schema} is for store.schema to say ({schema})")
         self.where = str(found)

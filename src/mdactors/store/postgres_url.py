@@ -1,4 +1,4 @@
-"""What ``store.url`` and its fellows say of the way to a PostgreSQL."""
+"""Read the address of a PostgreSQL, in libpq's form or JDBC's, into libpq's connection parameters."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from urllib.parse import unquote, unquote_plus
 import msgspec
 import psycopg
 from psycopg import pq
-from psycopg.conninfo import conninfo_to_dict
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from mdactors.adapter import Secret
 from mdactors.errors import StoreError
@@ -49,14 +49,20 @@ _OURS = {
     "transaction_read_only": "ticks are written",
 }
 """What each of our transactions sets, or cannot do with."""
+_NUMBERS = (
+    "connect_timeout", "keepalives", "keepalives_idle", "keepalives_interval", "keepalives_count",
+    "tcp_user_timeout",
+)  # fmt: skip
+_NOWHERE = "/dev/null"
+"""Not a folder: a connection to a socket in it fails at once."""
 _NO_WRITING = {"read-only", "standby", "prefer-standby"}
 
 _logger = logging.getLogger(__name__)
 _Pairs = list[tuple[str, str]]
 
 
-class Way(msgspec.Struct, frozen=True):
-    """The way to a PostgreSQL."""
+class Address(msgspec.Struct, frozen=True):
+    """Where a PostgreSQL is, and how to log in there."""
 
     parameters: dict[str, str]
     """The connection's, by libpq's names, with our time-outs where the address has none."""
@@ -74,10 +80,10 @@ class Way(msgspec.Struct, frozen=True):
         return f"PostgreSQL {','.join(places)}/{said.get('dbname', '')}"
 
 
-def way(
+def read_address(
     url: Secret, username: str, password: Secret, *, setting: str = "store.url", writes: bool = True
-) -> Way:
-    """The way that an address says, in libpq's form or JDBC's, each with words of the other.
+) -> Address:
+    """Read an address in libpq's form or JDBC's; each may hold parameters of the other.
 
     ``username`` and ``password`` take precedence where they are given. ``writes``: ticks are to be
     written there, so that of several servers the one is meant that takes them.
@@ -93,6 +99,7 @@ def way(
         if password:
             said["password"] = password.reveal()
         _check(said, meant, writes=writes)
+        _check_values(_DEFAULTS | said)
     except StoreError as error:
         raise StoreError(f"{setting}: {error}") from None
     if meant.harmless:
@@ -101,7 +108,7 @@ def way(
     if writes:
         # One name may stand for several servers, too.
         said.setdefault("target_session_attrs", "read-write")
-    return Way(_DEFAULTS | said, meant.schema)
+    return Address(_DEFAULTS | said, meant.schema)
 
 
 def _read(text: str) -> tuple[dict[str, str], jdbc.Meaning]:
@@ -138,7 +145,7 @@ def _sorted(pairs: _Pairs, query: str) -> tuple[_Pairs, _Pairs]:
         elif name in jdbc.NAMES:
             theirs.append((name, value))
         else:
-            secret = "@" in query or any(before == "password" for before, _ in pairs[:place])
+            secret = "@" in query or any(before.endswith("password") for before, _ in pairs[:place])
             if secret or not value or not _NAME.fullmatch(name):
                 # It may be a part of a password.
                 raise StoreError(f"its parameter {place} is not understood; it {_SHAPE}")
@@ -167,3 +174,18 @@ def _check(said: dict[str, str], meant: jdbc.Meaning, *, writes: bool) -> None:
         name = option.replace("-", "_").lower()
         if name in _OURS:
             raise StoreError(f"options: {name} cannot be set there: {_OURS[name]}")
+
+
+def _check_values(said: dict[str, str]) -> None:
+    """Refuse values that libpq would refuse at every connection; it is asked by one to nowhere."""
+    for name in _NUMBERS:
+        if not re.fullmatch(r"-?[0-9]+", said.get(name, "0")):
+            raise StoreError(f"{name} must be a whole number")
+    hosts = (said.get("host") or said.get("hostaddr") or "").split(",")
+    tried = said | {"hostaddr": "", "password": "", "host": ",".join(_NOWHERE for _ in hosts)}
+    tried.pop("service", None)  # its file may be another user's
+    connection = pq.PGconn.connect_start(make_conninfo("", **tried).encode())
+    reason = connection.get_error_message().partition("\n")[0]
+    connection.finish()
+    if reason and _NOWHERE not in reason:
+        raise StoreError(reason)
