@@ -101,6 +101,12 @@ POSTGRES_FAULTS = {
         "DROP TRIGGER never ON ticks",
         "not today",
     ),
+    "a trigger that drops rows without an error": (
+        "CREATE FUNCTION never() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$;"
+        "CREATE TRIGGER never BEFORE INSERT ON ticks FOR EACH ROW EXECUTE FUNCTION never()",
+        "DROP TRIGGER never ON ticks",
+        "dropped by a trigger",
+    ),
     "a disk that is full": (
         "CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS "
         "$$ BEGIN RAISE 'could not extend file' USING ERRCODE = 'disk_full'; END $$;"
@@ -183,6 +189,11 @@ SQLITE_FAULTS = {
         "CREATE TRIGGER never BEFORE INSERT ON ticks BEGIN SELECT RAISE(ROLLBACK, 'not today'); END",
         "DROP TRIGGER never",
         "not today",
+    ),
+    "a trigger that drops rows without an error": (
+        "CREATE TRIGGER never BEFORE INSERT ON ticks BEGIN SELECT RAISE(IGNORE); END",
+        "DROP TRIGGER never",
+        "dropped by a trigger",
     ),
     "an index that wants each but once": (
         "CREATE UNIQUE INDEX never ON ticks (exchange)",
@@ -268,6 +279,50 @@ def test_a_tick_that_a_table_refuses_among_many_is_set_aside(database: Any, tick
     assert write(ticks_store, batch) == PART // 10
     assert database.query(REFUSED) == [(PART // 10,)]
     assert ticks_store.count() == 1 + PART - PART // 10
+
+
+def test_what_only_a_commit_would_refuse_is_refused_by_its_row(
+    postgres_database: PostgresDatabase, query: Query
+) -> None:
+    store = PostgresTicks(postgres_database)
+    write(store, [tick(0)])
+    query(
+        "CREATE FUNCTION never() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN IF NEW.seq % 10 = 5 THEN RAISE 'not today'; END IF; RETURN NULL; END $$;"
+        "CREATE CONSTRAINT TRIGGER never AFTER INSERT ON ticks DEFERRABLE INITIALLY DEFERRED "
+        "FOR EACH ROW EXECUTE FUNCTION never()"
+    )
+    assert write(store, [tick(seq) for seq in range(1, PART + 1)]) == PART // 10
+    assert (query(REFUSED), store.count()) == ([(PART // 10,)], 1 + PART - PART // 10)
+
+
+def test_ticks_that_a_trigger_drops_are_set_aside(database: Any, ticks_store: TickStore) -> None:
+    write(ticks_store, [tick(0)])
+    if type(database).__name__ == "PostgresSchema":
+        database.query(
+            "CREATE FUNCTION never() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$;"
+            "CREATE TRIGGER never BEFORE INSERT ON ticks FOR EACH ROW "
+            "WHEN (NEW.tradingsymbol = 'INFY') EXECUTE FUNCTION never()"
+        )
+    else:
+        database.query(
+            "CREATE TRIGGER never BEFORE INSERT ON ticks WHEN NEW.tradingsymbol = 'INFY' "
+            "BEGIN SELECT RAISE(IGNORE); END"
+        )
+    batch = [tick(seq, instrument=INFY if seq % 10 == 5 else RELIANCE) for seq in range(1, PART + 1)]
+    assert write(ticks_store, batch) == PART // 10
+    assert (database.query(REFUSED), ticks_store.count()) == ([(PART // 10,)], 1 + PART - PART // 10)
+
+
+def test_where_good_ticks_shut_each_other_out_it_is_the_table(database: Any, ticks_store: TickStore) -> None:
+    write(ticks_store, [tick(0)])
+    database.query("CREATE UNIQUE INDEX never ON ticks (exchange, received_at)")
+    batch = [tick(seq, NOON + 1) for seq in range(1, PART + 1)]  # each would be taken by itself
+    with pytest.raises(TableFault):
+        write(ticks_store, batch)
+    assert (database.query(REFUSED), ticks_store.count()) == ([(0,)], 1)
+    database.query("DROP INDEX never")
+    assert (write(ticks_store, batch), ticks_store.count()) == (0, PART + 1)
 
 
 def test_a_tick_alone_waits_until_others_show_who_is_to_blame(database: Any, ticks_store: TickStore) -> None:

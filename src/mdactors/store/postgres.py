@@ -144,4 +144,6 @@ def _settings(schema: str) -> bytes:
     others = (
         sql.SQL("SET LOCAL {} = {}").format(sql.Identifier(name), value) for name, value in _SETTINGS.items()
     )
-    return sql.SQL("; ").join([path, *others]).as_bytes(None)
+    # Of what somebody's constraint refuses at the commit nobody could tell which row it was.
+    at_once = sql.SQL("SET CONSTRAINTS ALL IMMEDIATE")
+    return sql.SQL("; ").join([path, *others, at_once]).as_bytes(None)

@@ -38,6 +38,20 @@ class NotFiniteError(ValueError):
     """A price is not a number or infinite: one database makes NULL of it, another keeps it."""
 
 
+class NotKeptError(Exception):
+    """A table raised no error and has fewer rows than it was given: a trigger drops some."""
+
+
+def check_kept(kept: int, given: int) -> None:
+    """Compare how many rows a database says that it inserted with how many it was given.
+
+    Raises:
+        NotKeptError: some are not there.
+    """
+    if kept != given:
+        raise NotKeptError("dropped by a trigger, without an error")
+
+
 def rows_of(
     ticks: Iterable[Tick], *, raw: bool, zero_ms: int = 0, per_ms: int = 1
 ) -> Iterator[tuple[Any, ...]]:
@@ -109,11 +123,10 @@ def insert_sparing(items: Sequence[Item], table: Table[Item]) -> list[tuple[Item
     if table.refusal(items) is None:
         return []
     items = list(items)
-    _judge(items, table)
+    sound = [item for item in items if table.is_sound(item)]
+    _try_some(sound, table)
     refused = _halves(items, table)
-    for _, error in refused:
-        if table.is_at_fault(error):
-            raise _table_fault(table, error)
+    _check_blame(refused, len(sound), table)
     return [(item, _reason(error)) for item, error in refused]
 
 
@@ -124,15 +137,20 @@ def insert_taken(items: Sequence[Item], table: Table[Item]) -> list[Item]:
     return [item for item, _ in _halves(items, table)]
 
 
-def _judge(items: Sequence[Item], table: Table[Item]) -> None:
-    """Try some of the sound items, each by itself: a fault of the table shows at most of them."""
-    sound = [item for item in items if table.is_sound(item)]
+def _try_some(sound: Sequence[Item], table: Table[Item]) -> None:
+    """Try some of the sound items, each by itself: most faults of a table show at once."""
     tried = random.sample(sound, min(TRIED, len(sound)))
-    errors = [error for item in tried if (error := table.refusal([item], _undo)) is not None]
-    for error in errors:
+    refused = [(item, error) for item in tried if (error := table.refusal([item], _undo)) is not None]
+    _check_blame(refused, len(tried), table)
+
+
+def _check_blame(refused: Sequence[tuple[Item, Exception]], sound: int, table: Table[Item]) -> None:
+    """Raise `TableFault` where the table is to blame for what it refused of so many sound items."""
+    for _, error in refused:
         if table.is_at_fault(error):
             raise _table_fault(table, error)
-    if 2 * len(errors) > len(tried):
+    errors = [error for item, error in refused if table.is_sound(item)]
+    if 2 * len(errors) > sound:
         raise _table_fault(table, errors[0])
 
 

@@ -17,7 +17,15 @@ from mdactors.store import gaps_postgres, refused_postgres, timescale
 from mdactors.store.gaps import Gap
 from mdactors.store.postgres import PostgresDatabase
 from mdactors.store.postgres_connection import EPOCH_MS, Connection
-from mdactors.store.refusal import NotFiniteError, Table, insert_sparing, log_refused, rows_of
+from mdactors.store.refusal import (
+    NotFiniteError,
+    NotKeptError,
+    Table,
+    check_kept,
+    insert_sparing,
+    log_refused,
+    rows_of,
+)
 from mdactors.store.soundness import is_sound_tick
 from mdactors.store.ticks import (
     COLUMNS,
@@ -30,7 +38,7 @@ from mdactors.store.ticks import (
 
 DAYS_AHEAD = 7
 FAULTS = (
-    NotFiniteError, OverflowError, UnicodeError,
+    NotFiniteError, NotKeptError, OverflowError, UnicodeError,
     psycopg.DataError, psycopg.IntegrityError, errors.ProgramLimitExceeded,
     # What a trigger, a rule or a policy of somebody's says.
     errors.RaiseException, errors.AssertFailure, errors.WithCheckOptionViolation,
@@ -126,10 +134,14 @@ class PostgresTicks(TickStore):
         )  # fmt: skip
 
     def _copy(self, connection: Connection, ticks: Sequence[Tick]) -> None:
-        with connection.cursor() as cursor, cursor.copy(_COPY) as copy:
-            copy.set_types(_TYPES)
-            for row in rows_of(ticks, raw=self._raw, zero_ms=EPOCH_MS, per_ms=1000):
-                copy.write_row(row)
+        given = 0
+        with connection.cursor() as cursor:
+            with cursor.copy(_COPY) as copy:
+                copy.set_types(_TYPES)
+                for row in rows_of(ticks, raw=self._raw, zero_ms=EPOCH_MS, per_ms=1000):
+                    copy.write_row(row)
+                    given += 1
+            check_kept(cursor.rowcount, given)
 
     def read(
         self, token: int, from_ns: int, to_ns: int, limit: int, after: StoredTick | None = None

@@ -16,7 +16,15 @@ from mdactors.market.position import Position
 from mdactors.market.tick import Tick
 from mdactors.store import gaps_sqlite, refused_sqlite
 from mdactors.store.gaps import Gap
-from mdactors.store.refusal import NotFiniteError, Table, insert_sparing, log_refused, rows_of
+from mdactors.store.refusal import (
+    NotFiniteError,
+    NotKeptError,
+    Table,
+    check_kept,
+    insert_sparing,
+    log_refused,
+    rows_of,
+)
 from mdactors.store.retention_sqlite import forget
 from mdactors.store.soundness import is_sound_tick
 from mdactors.store.sqlite import FAULTS, SqliteDatabase, savepoint
@@ -114,7 +122,7 @@ class SqliteTicks(TickStore):
     def _table(self, connection: sqlite3.Connection) -> Table[Tick]:
         return Table(
             self._database.path, partial(self._insert, connection), partial(savepoint, connection),
-            (*FAULTS, NotFiniteError), is_sound_tick,
+            (*FAULTS, NotFiniteError, NotKeptError), is_sound_tick,
         )  # fmt: skip
 
     def _insert(self, connection: sqlite3.Connection, ticks: Sequence[Tick]) -> None:
@@ -122,10 +130,13 @@ class SqliteTicks(TickStore):
         # one instrument's ticks finds those of a batch together.
         rows = sorted(rows_of(ticks, raw=self._raw), key=_TOKEN)
         whole = len(rows) - len(rows) % ROWS
+        kept = 0
         for start in range(0, whole, ROWS):
             values = itertools.chain.from_iterable(rows[start : start + ROWS])
-            connection.execute(_INSERT_ROWS, tuple(values))
-        connection.executemany(_INSERT, rows[whole:])
+            kept += connection.execute(_INSERT_ROWS, tuple(values)).rowcount
+        if rest := rows[whole:]:
+            kept += connection.executemany(_INSERT, rest).rowcount
+        check_kept(kept, len(rows))
 
     def read(
         self, token: int, from_ns: int, to_ns: int, limit: int, after: StoredTick | None = None
