@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from mdactors.cli.stored import configuration, describe_config, stores
+from mdactors.cli.stored import configuration, describe_actions, stores
 
 if TYPE_CHECKING:
     from mdactors.store.gaps import Gaps
@@ -17,11 +17,7 @@ FORGET = "Forget them, and end the alarm: they were looked after, or nobody want
 
 def describe(parser: argparse.ArgumentParser) -> None:
     """Describe the command line."""
-    actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
-    for name, text, action in (("list", LIST, _list), ("forget", FORGET, _forget)):
-        described = actions.add_parser(name, help=text, description=text)
-        describe_config(described)
-        described.set_defaults(action=action)
+    describe_actions(parser, {"list": (LIST, _list), "forget": (FORGET, _forget)})
 
 
 def execute(arguments: argparse.Namespace) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from mdactors.cli.stored import configuration, describe_config, progress, stores
+from mdactors.cli.stored import configuration, describe_actions, progress, stores
 
 if TYPE_CHECKING:
     from mdactors.store.refused import RefusedTicks
@@ -18,11 +18,7 @@ PAGE = 1000
 
 def describe(parser: argparse.ArgumentParser) -> None:
     """Describe the command line."""
-    actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
-    for name, text, action in (("list", LIST, _list), ("retry", RETRY, _retry)):
-        described = actions.add_parser(name, help=text, description=text)
-        describe_config(described)
-        described.set_defaults(action=action)
+    describe_actions(parser, {"list": (LIST, _list), "retry": (RETRY, _retry)})
 
 
 def execute(arguments: argparse.Namespace) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -41,6 +41,17 @@ def describe_config(parser: argparse.ArgumentParser) -> None:
     """Let a command take the configuration of a daemon."""
     parser.add_argument("--config", type=Path, metavar="FILE", help="the daemon's (default: all defaults)")
     add_env_file(parser)
+
+
+def describe_actions(
+    parser: argparse.ArgumentParser, actions: Mapping[str, tuple[str, Callable[..., int]]]
+) -> None:
+    """Let a command take the name of an action (name -> help, what to do) and a daemon's configuration."""
+    choice = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
+    for name, (text, action) in actions.items():
+        described = choice.add_parser(name, help=text, description=text)
+        describe_config(described)
+        described.set_defaults(action=action)
 
 
 def _begin(text: str) -> int:
