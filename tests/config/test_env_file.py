@@ -35,9 +35,9 @@ def problems(folder: Path, text: str | bytes, **environ: str) -> list[str]:
         ("  export\tA='1'", "1"),
         ('A="x"', "x"),
         ("A='a # b'", "a # b"),
-        ('A="a # b"   # a remark', "a # b"),
+        ('A="a # b"   # a comment', "a # b"),
         ("A='it\\'s'", "it's"),
-        ("A=abc # a remark", "abc"),
+        ("A=abc # a comment", "abc"),
         ("A=abc#def", "abc#def"),
         ("A=  # nothing", ""),
         ('A="say \\"so\\""', 'say "so"'),
@@ -56,8 +56,8 @@ def test_a_value_is_what_a_shell_would_make_of_it(tmp_path: Path, line: str, val
         assert read(tmp_path, line) == {"A": value}
 
 
-def test_remarks_and_empty_lines_are_passed_over(tmp_path: Path) -> None:
-    assert read(tmp_path, "# a remark\n\n   \n; as in a unit's\nA=1\n  # another\n") == {"A": "1"}
+def test_comments_and_empty_lines_are_passed_over(tmp_path: Path) -> None:
+    assert read(tmp_path, "# a comment\n\n   \n; as in a unit's\nA=1\n  # another\n") == {"A": "1"}
     assert read(tmp_path, ';OLD="x\nA="1"\n  ; B=2\r\nC=a;b') == {"A": "1", "C": "a;b"}
     assert read(tmp_path, "") == {}
 
@@ -65,7 +65,7 @@ def test_remarks_and_empty_lines_are_passed_over(tmp_path: Path) -> None:
 @pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"], ids=["plain", "byte order mark"])
 @pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"], ids=["LF", "CRLF", "CR"])
 def test_how_an_editor_saves_it_makes_no_difference(tmp_path: Path, mark: bytes, end: bytes) -> None:
-    lines = [b"A=abc", b"", b"# a remark", b'B="x" # y', b"C=${A}/d", b"export D='e'"]
+    lines = [b"A=abc", b"", b"# a comment", b'B="x" # y', b"C=${A}/d", b"export D='e'"]
     assert read(tmp_path, mark + end.join(lines)) == {"A": "abc", "B": "x", "C": "abc/d", "D": "e"}
     assert read(tmp_path, mark + end.join([*lines, b""]))["D"] == "e"
 
@@ -124,7 +124,7 @@ def test_of_a_name_that_is_given_twice_the_last_line_counts(tmp_path: Path) -> N
 def test_a_line_that_is_not_understood_is_named_by_its_number_and_not_shown(
     tmp_path: Path, line: str, problem: str
 ) -> None:
-    assert problems(tmp_path, f"# remark\nX=1\n\n\n{line}\nY=2\n") == [f"5: {problem}"]
+    assert problems(tmp_path, f"# comment\nX=1\n\n\n{line}\nY=2\n") == [f"5: {problem}"]
     assert problems(tmp_path, f"\r\n{line}".encode()) == [f"2: {problem}"]
 
 

@@ -73,7 +73,7 @@ def test_symbols_are_short_for_a_selector_before_all_others() -> None:
         ({"type": "STOCK", "limit": 0}, "[0].limit: expected int >= 1, got 0"),
         ({"type": "STOCK", "limit": "most"}, "[0].limit: expected a number of at least 1, or all"),
         (
-            {"type": "STOCK", "exchange": "nse"},
+            {"type": "STOCK", "exchange": "NS"},
             "[0].exchange: expected one of NSE, BSE, MCX (did you mean NSE?)",
         ),
         ({"type": "INDEX", "etfs": "only"}, "[0]: etfs and series are for type STOCK"),

@@ -146,6 +146,9 @@ def test_what_is_no_number_at_all_is_refused(read, word: str) -> None:
 def test_a_choice_is_a_word_and_nothing_is_no_choice(read) -> None:
     assert read("choice: off").choice == "off"
     assert read("choice: 1e3").choice == "1e3"
+    assert read("choice: OFF").choice == read("choice: Off").choice == "off"
+    assert read('choice: " On "').choice == read('choice: "${C}"', {"C": "ON"}).choice == "on"
+    assert read("most: All").most == "all"
     assert read("choice: ~") == read("choice: null") == read("choice:") == read('choice: "${C:}"') == Typed()
     with pytest.raises(ConfigError, match=r"choice: expected one of off, on, 1e3$"):
         read("choice: false")
@@ -212,8 +215,8 @@ def test_a_mistake_within_a_setting_is_named_by_its_path(read, text: str, proble
 
 
 @pytest.mark.parametrize("value", [r'"\ud83d"', r'"a\0b"', '"${LATIN}"'])
-def test_signs_that_no_other_program_could_be_sent_are_refused(read, value: str) -> None:
-    with pytest.raises(ConfigError, match=r"^brokers\.acme\.text: holds signs that are no text$"):
+def test_characters_that_no_other_program_could_be_sent_are_refused(read, value: str) -> None:
+    with pytest.raises(ConfigError, match=r"^brokers\.acme\.text: holds characters that are no text$"):
         read(f"text: {value}", {"LATIN": b"caf\xe9".decode(errors="surrogateescape")})
 
 
@@ -242,12 +245,18 @@ def test_merged_sections_are_read(read) -> None:
     [
         ("store: {url: ${DB_URL}}", "within brackets and braces put ${NAME} in quotes"),
         ("subscriptions: {symbols: [${A}, ${B}]}", "within brackets and braces put ${NAME} in quotes"),
-        ("admin: {token: @hush}", "a text that begins with @, ` or % must be in quotes"),
-        ("admin: {token: %hush}", "a text that begins with @, ` or % must be in quotes"),
+        ("admin: {token: @hush}", "a text that begins with @, `, %, | or > must be in quotes"),
+        ("admin: {token: %hush}", "a text that begins with @, `, %, | or > must be in quotes"),
+        ("admin: {token: |hush}", "a text that begins with @, `, %, | or > must be in quotes"),
+        ("admin:\n  token: |hush", "a text that begins with | or > must be in quotes"),
+        ("admin:\n  token: >hush", "a text that begins with | or > must be in quotes"),
         ("admin: {token: *hush}", "a text that begins with * must be in quotes"),
         ("server: {origins: [*]}", "a text that begins with * or & must be in quotes"),
+        ("server: {host: &hush a}\nadmin: {token: &hush b}", "a text that begins with & must be in quotes"),
         ("admin:\n  token: !hush", "a text that begins with ! must be in quotes"),
-        ("admin:\n  token: hush: hush", "a text with a colon and a blank in it must be in quotes"),
+        ("admin:\n  token: !hush!hush", "a text that begins with ! must be in quotes"),
+        ('admin: {token: "hush\\hush"}', "a text with a \\ in it must be in single quotes"),
+        ("admin:\n  token: hush: hush", "a text with a colon and a space in it must be in quotes"),
     ],
 )
 def test_a_text_that_yaml_cannot_read_without_quotes_is_told_so_and_not_shown(

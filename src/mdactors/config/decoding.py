@@ -163,7 +163,7 @@ def _read_list(text: str) -> Any:
 
 def _word(value: Any, kind: Any, path: str, problems: list[str]) -> Any:
     if isinstance(value, str) and not _is_text(value):
-        problems.append(f"{path}: holds signs that are no text")
+        problems.append(f"{path}: holds characters that are no text")
         return None
     meant = meaning(value, kind) if isinstance(value, str) and not _fits(value, kind) else value
     try:

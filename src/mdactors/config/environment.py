@@ -17,7 +17,7 @@ from mdactors.errors import ConfigError
 from mdactors.text_file import NotUtf8, read_text
 
 _REFERENCE = re.compile(r"\$\{([^}]*)\}")
-_REMARK = re.compile(r"(?:^|(?<=[\r\n]))[ \t]*;[^\r\n]*")
+_COMMENT = re.compile(r"(?:^|(?<=[\r\n]))[ \t]*;[^\r\n]*")
 """As systemd knows it; python-dotenv does not."""
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -70,9 +70,9 @@ def read_env_file(path: Path, environ: Mapping[str, str] = MappingProxyType({}))
     values: dict[str, str] = {}
     known = ChainMap(dict(environ), values)
     problems: list[str] = []
-    for binding in parse_stream(io.StringIO(_REMARK.sub("", text), newline="")):
+    for binding in parse_stream(io.StringIO(_COMMENT.sub("", text), newline="")):
         line = _Line(binding)
-        if line.is_remark:
+        if line.is_comment:
             continue
         # The line itself may hold a secret.
         problems += [f"{path}, line {line.number}: {problem}" for problem in line.problems(known)]
@@ -90,7 +90,7 @@ class _Line:
         text = written.lstrip()
         self.number = binding.original.line + _lines(written.removesuffix(text))
         self.name = binding.key or ""
-        self.is_remark = not text or text[0] == "#"
+        self.is_comment = not text or text[0] == "#"
         self._value = binding.value
         self._spans = _lines(text.rstrip()) > 0
         self._is_literal = re.match(r"[^=]*=\s*'", text) is not None

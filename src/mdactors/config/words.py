@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from types import NoneType, UnionType
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 _NOTHING = {"", "~", "null"}
 _TRUTHS = {
@@ -15,7 +15,7 @@ _TRUTHS = {
 _DIGITS = r"[0-9]+(?:_[0-9]+)*"
 _NUMBER = re.compile(rf"[-+]?(?:{_DIGITS}(?:\.(?:{_DIGITS})?)?|\.{_DIGITS})(?:[eE][-+]?[0-9]+)?", re.ASCII)
 _LONGEST_NUMBER = 40
-"""Signs; Python refuses to read thousands, and no setting needs them."""
+"""Characters; Python refuses to read thousands, and no setting needs them."""
 
 
 def parts_of(kind: Any) -> tuple[Any, ...]:
@@ -31,6 +31,10 @@ def parts_of(kind: Any) -> tuple[Any, ...]:
 def meaning(text: str, kind: Any) -> Any:
     """What a text says to a setting that may be something else; the text itself where that is nothing."""
     parts = parts_of(kind)
+    choices = (choice for part in parts if get_origin(part) is Literal for choice in get_args(part))
+    for choice in choices:
+        if str(choice).lower() == text.strip().lower():
+            return choice
     said = _read(text)
     if isinstance(said, bool) or said is None:
         return said if type(said) in parts else text

@@ -14,11 +14,15 @@ from mdactors.text_file import NotUtf8, read_text
 _TEXT, _NOTHING, _MERGE = (f"tag:yaml.org,2002:{tag}" for tag in ("str", "null", "merge"))
 
 _UNQUOTED = {
-    "found character": "a text that begins with @, ` or % must be in quotes",
+    "found character": "a text that begins with @, `, %, | or > must be in quotes",
+    "expected chomping": "a text that begins with | or > must be in quotes",
     "found undefined alias": "a text that begins with * must be in quotes",
     "expected alphabetic or numeric character": "a text that begins with * or & must be in quotes",
+    "second occurrence": "a text that begins with & must be in quotes",
     "could not determine a constructor": "a text that begins with ! must be in quotes",
-    "mapping values are not allowed here": "a text with a colon and a blank in it must be in quotes",
+    "found undefined tag handle": "a text that begins with ! must be in quotes",
+    "found unknown escape character": "a text with a \\ in it must be in single quotes",
+    "mapping values are not allowed here": "a text with a colon and a space in it must be in quotes",
 }
 """What a text without quotes is taken for, by PyYAML's words; those may show a part of a secret."""
 
