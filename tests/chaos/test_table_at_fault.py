@@ -15,7 +15,10 @@ from bench._market import market, wait_for
 from bench._program import DATA, program, wall_ms
 from bench._shelf import PostgresShelf, SqliteShelf
 
+pytestmark = pytest.mark.any_day
+
 TICKS_PER_SECOND = 2_000
+FAULT_SECONDS = 1.0
 INSTRUMENTS = 300
 DETACHED = """
 SELECT relname, pg_get_expr(relpartbound, pg_class.oid)
@@ -37,6 +40,16 @@ def want_filled(database):
     return ["ALTER TABLE ticks DROP COLUMN desk"]
 
 
+def wait_for_all(source, daemon, before=0):
+    """Wait until the journal has all updates that were sent since the first ``before``."""
+
+    def come():
+        source.sent.read()
+        return daemon.counters("journal_writer")["appended"] == source.sent.updates() - before
+
+    wait_for(come, "all that was sent is in the journal")
+
+
 @pytest.mark.parametrize(("fault", "carrier"), [(detach, "process"), (want_filled, "thread")])
 def test_a_table_at_fault_costs_no_tick(tmp_path, postgres, fault, carrier):
     shelf = PostgresShelf(postgres.dsn)
@@ -48,12 +61,12 @@ def test_a_table_at_fault_costs_no_tick(tmp_path, postgres, fault, carrier):
             with psycopg.connect(postgres.dsn, autocommit=True) as database:
                 undo = fault(database)
                 wait_for(lambda: "a table refuses good rows" in daemon.alarms().get("store", ""), "the alarm")
-                time.sleep(1.0)
+                time.sleep(FAULT_SECONDS)
                 for statement in undo:
                     database.execute(statement)
                 wait_for(lambda: "store" not in daemon.alarms(), "the alarm goes away")
             source.silence()
-            time.sleep(0.5)
+            wait_for_all(source, daemon)
             daemon.stop()
             run = Run(daemon.started_ms, wall_ms(), clean=True)
     source.sent.read()
@@ -72,9 +85,10 @@ def test_after_a_careless_restore_what_is_missing_is_said_by_alarm_log_and_comma
             daemon.wait_until_up()
             wait_for(lambda: shelf.count() > 2 * TICKS_PER_SECOND, "ticks are stored")
             source.silence()
-            time.sleep(0.5)
+            wait_for_all(source, daemon)
             daemon.stop()
         stored = shelf.count()
+        sent = source.sent.updates()
         source.speak()
         for file in (tmp_path / DATA).glob("ticks.db*"):
             file.unlink()
@@ -83,7 +97,7 @@ def test_after_a_careless_restore_what_is_missing_is_said_by_alarm_log_and_comma
             wait_for(lambda: "store-missing" in daemon.alarms(), "the alarm")
             text = daemon.alarms()["store-missing"]
             source.silence()
-            time.sleep(0.5)
+            wait_for_all(source, daemon, sent)
             daemon.stop()
     missing = int("".join(itertools.takewhile(str.isdigit, text)))
     assert (
