@@ -79,6 +79,8 @@ def test_symbols_are_short_for_a_selector_before_all_others() -> None:
         ({"type": "INDEX", "etfs": "only"}, "[0]: etfs and series are for type STOCK"),
         ({"sector": "IT", "mod": "ltp"}, "[0].mod: unknown setting (did you mean mode?)"),
         ({"sector": "IT", "limit": 5}, "[0].limit: unknown setting"),
+        ({"symbols": []}, "[0].symbols: expected list of length >= 1"),
+        ({"symbols": ""}, "[0].symbols: expected list of length >= 1"),
         ({"members": ""}, "[0].members: expected str of length >= 1"),
         ({"chain": "NIFTY", "expiries": 0}, "[0].expiries: expected int >= 1, got 0"),
         (

@@ -200,6 +200,7 @@ def test_a_date_is_read_with_quotes_or_without(read) -> None:
     ("text", "problem"),
     [
         ("pair: [1]", "pair: expected a list of 2, got 1"),
+        ("pair: ''", "pair: expected a list of 2, got 0"),
         ("pair: [1, maybe]", "pair[1]: expected bool, got str"),
         ("bounded: [1, 2, 3]", "bounded: expected list of length <= 2"),
         ("bounded: [1, x]", "bounded[1]: expected int, got str"),

@@ -133,8 +133,10 @@ def _named(raw: Any, kind: Any, path: str, problems: list[str]) -> dict[str, Any
 def _items(raw: Any, shape: Any, kind: Any, path: str, problems: list[str]) -> Any:
     """A list in the shape that the setting's type wants; one variable may hold all of it, as YAML."""
     listed = _read_list(raw) if isinstance(raw, str) else raw
+    if listed is None and NoneType in parts_of(kind):
+        return None
     if listed is None:
-        return None if NoneType in parts_of(kind) else get_origin(shape)()
+        listed = []
     if not isinstance(listed, list | tuple):
         problems.append(not_a("a list", raw, path))
         return None

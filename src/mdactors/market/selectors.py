@@ -52,7 +52,7 @@ class TypeSelector(msgspec.Struct, frozen=True):
 class SymbolSelector(msgspec.Struct, frozen=True):
     """Instruments one by one, by any name that is understood."""
 
-    symbols: tuple[Name, ...]
+    symbols: Annotated[tuple[Name, ...], Meta(min_length=1)]
     mode: Mode | None = None
 
     def __str__(self) -> str:
