@@ -99,7 +99,7 @@ def test_an_answer_sorts_what_was_asked_into_symbols_unknown_and_rejected():
         "tokens": {"a": 1, "b": 2},
         "unknown": ["c"],
     }
-    assert request_answer(request, {2: "no capacity", 9: "other"}) == {
+    assert request_answer(request, {2: "no capacity", 9: "other"}, {}) == {
         "event": "subscribed",
         "id": 0,
         "symbols": {"a": "A"},
@@ -112,7 +112,7 @@ def test_an_answer_sorts_what_was_asked_into_symbols_unknown_and_rejected():
 def test_what_is_unsubscribed_is_never_rejected():
     request = {"event": "unsubscribed", "id": None, "symbols": {"a": "A"}, "tokens": {"a": 1}, "unknown": []}
     answer = {"event": "unsubscribed", "symbols": {"a": "A"}, "unknown": [], "rejected": []}
-    assert request_answer(request, {1: "no capacity"}) == answer
+    assert request_answer(request, {1: "no capacity"}, {}) == answer
 
 
 AT_NS = 1_790_658_001_500_000_000

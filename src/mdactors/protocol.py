@@ -7,7 +7,6 @@ import re
 import struct
 from collections.abc import Mapping, Sequence
 from enum import IntEnum, StrEnum
-from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -26,8 +25,6 @@ PROTOCOL = 1
 HEARTBEAT = "heartbeat"
 """The conflation key of heartbeats: only the newest waits."""
 NS_PER_MS = 1_000_000
-
-NONE_LESSER: Mapping[int, Mode] = MappingProxyType({})
 
 _FIELD = re.compile(r"`\$\.(\w+)")
 _MEDIUM, _LONG = struct.Struct(">BBH"), struct.Struct(">BBQ")
@@ -131,7 +128,7 @@ def parse_request(data: bytes | str) -> Request:
 
 
 def request_answer(
-    request: Mapping[str, Any], refused: Mapping[int, str], lesser: Mapping[int, Mode] = NONE_LESSER
+    request: Mapping[str, Any], refused: Mapping[int, str], downgraded: Mapping[int, Mode]
 ) -> dict[str, Any]:
     """The answer to a request as it was reported (see `messages.SessionReported`).
 
@@ -139,12 +136,12 @@ def request_answer(
         request: ``event``, ``id``, ``symbols`` (asked -> symbol), ``tokens`` (asked -> instrument
             token), ``unknown``, and ``channels`` where any were asked for.
         refused: instrument token -> why it cannot be streamed.
-        lesser: instrument token -> the mode in which it streams, where its broker has not the one asked for.
+        downgraded: instrument token -> the mode in which it streams, where its broker lacks the wanted one.
     """
     symbols: dict[str, str] = request["symbols"]
     tokens: dict[str, int] = request["tokens"]
     if request["event"] == "unsubscribed":
-        refused = lesser = {}
+        refused = downgraded = {}
     answer: dict[str, Any] = {"event": request["event"]}
     if request.get("id") is not None:
         answer["id"] = request["id"]
@@ -157,7 +154,7 @@ def request_answer(
         for name, symbol in symbols.items()
         if tokens[name] in refused
     ]
-    if modes := {name: lesser[tokens[name]] for name in answer["symbols"] if tokens[name] in lesser}:
+    if modes := {name: downgraded[tokens[name]] for name in answer["symbols"] if tokens[name] in downgraded}:
         answer["modes"] = modes
     if "channels" in request:
         answer["channels"] = list(request["channels"])

@@ -10,6 +10,8 @@ import pytest
 
 from mdactors.config.clock import write_clock
 from mdactors.runtime import SetClock
+from mdactors_kite.adapter import KiteAdapter
+from mdactors_upstox.adapter import UpstoxAdapter
 from mdactors_upstox.wire import part, real, text, whole
 
 SYMBOLS = ["NIFTY 50", "RELIANCE", "INFY", "TCS", "SBIN", "NIFTY26NOVFUT"]
@@ -98,6 +100,30 @@ def test_a_silent_feed_is_called_quiet_or_without_heartbeats_stale_then_live(
     wait_until(lambda: words(client)[-1:] == ["live"], 8)
     assert not client.events("gap")
     assert not lost(client.ticks())
+
+
+def test_a_feed_that_says_nothing_is_stale_although_it_lets_us_in_again_and_again(
+    broker, simulate, start, wait_until, monkeypatch
+):
+    adapter = {"kite": KiteAdapter, "upstox": UpstoxAdapter}[broker]
+    monkeypatch.setattr(adapter, "silence_seconds", 1.5)
+    monkeypatch.setattr("mdactors.actors.broker_connection.STEADY_SECONDS", 0.5)  # less than silence, as ever
+    server = simulate(broker)
+    daemon, client = start({broker: server.settings()}, stale_seconds=2.0)
+    server.faults.silence(60, heartbeats=False)
+
+    def feed():
+        return daemon.get("/api/status")[1]["brokers"][broker]
+
+    def connects():
+        return feed()["connections"]["connection-1"]["connects"]
+
+    wait_until(lambda: words(client)[-1:] == ["stale"], 12)
+    before, lived = len(words(client)), connects()
+    wait_until(lambda: connects() >= lived + 2, 12)
+    assert {*words(client)[before:], feed()["status"]} == {"stale"}
+    server.faults.silence(0)
+    wait_until(lambda: words(client)[-1:] == ["live"], 8)
 
 
 @pytest.mark.parametrize(("time", "word"), [("09:05:00", "quiet"), ("09:16:00", "stale")])

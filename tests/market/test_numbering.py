@@ -148,6 +148,15 @@ def test_an_instrument_that_is_listed_as_before_is_held_once() -> None:
     assert numbering.number([quote(last_price=3.0)], 0)[0].instrument.symbol == "RIL"
 
 
+def test_what_was_newest_before_a_table_with_other_names_goes_by_those_too() -> None:
+    numbering = make()
+    numbering.number([quote(last_price=1.0)], 0)
+    numbering.use({"R": msgspec.structs.replace(RELIANCE, own_name="NSE:RELIANCE")})
+    [newest] = numbering.newest()
+    assert (newest.instrument.answered, newest.quote.last_price) == ("NSE:RELIANCE", 1.0)
+    assert numbering.number([quote(last_price=1.0)], 0)[0].repeat
+
+
 def test_snapshots_do_not_count_as_the_feeds_newest_time() -> None:
     numbering = make()
     numbering.number([quote(last_price=1.0, exchange_time=5000, snapshot=True)], 0)

@@ -106,7 +106,7 @@ class Backstage(Actor):
         self.stage.told.append(message)
         if message.request:
             refused = self.stage.refused
-            frame = frame_text(msgspec.json.encode(request_answer(message.request, refused)))
+            frame = frame_text(msgspec.json.encode(request_answer(message.request, refused, {})))
             tokens = frozenset(token for token in message.interest.tokens if token in refused)
             version = message.interest.version
             self.stage.deliver(Delivery((message.session,), (None,), (frame,), frame, tokens, version))

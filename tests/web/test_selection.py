@@ -83,3 +83,16 @@ def test_what_was_subscribed_ends_by_its_names_of_then_whatever_they_mean_today(
     chosen.change(Request("SUBSCRIBE", symbols=["WIPRO"]), today)
     chosen.change(Request("UNSUBSCRIBE", symbols=["wipro"]), today)
     assert set(chosen.interest.tokens) == {bse.token}, "of two that were asked for so, the last"
+
+
+def test_of_another_type_than_was_asked_for_nothing_ends() -> None:
+    (market,) = (path for path in PATHS if path.market)
+    chosen = Selection(market, Terms(), 10)
+    subscribe(chosen, "INFY", "TCS")
+    answer = chosen.change(Request("UNSUBSCRIBE", type="INDEX", symbols=["INFY"]), DIRECTORY)
+    assert (answer["symbols"], answer["unknown"], chosen.symbols) == ({}, ["INFY"], ["INFY", "TCS"])
+    unlisted = Directory(InstrumentTable.of([SHARES[1]], {}), Sectors(), "2026-11-20")
+    ended = chosen.change(Request("UNSUBSCRIBE", type="INDEX", symbols=["INFY"]), unlisted)
+    assert (ended["symbols"], chosen.symbols) == ({"INFY": "INFY"}, ["TCS"]), (
+        "of what is gone no type is known"
+    )

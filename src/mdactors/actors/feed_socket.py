@@ -158,7 +158,9 @@ class FeedSocket:
             raise self._adapter.refusal(error.status_code, body) from None
         except (OSError, websocket.WebSocketException, CookieError) as error:
             # Their texts may hold the URL, which may hold the token.
-            raise BrokerUnavailable(f"cannot connect: {_cause(error)}") from None
+            answer = socket.handshake_response
+            cause = _cause(error) if answer is None else f"sent elsewhere ({answer.status})"
+            raise BrokerUnavailable(f"cannot connect: {cause}") from None
         socket.settimeout(RECEIVE_SECONDS)
         return socket
 

@@ -28,6 +28,8 @@ class Line:
         self.detail = ""
         self.wanted: Mapping[BrokerToken, Mode] = {}
         """All that is to stream on it, whether it does or not."""
+        self._heard: float | None = None
+        """When the sockets before had their last bytes."""
 
     def replace(self, make: Callable[[int], FeedSocket]) -> FeedSocket:
         """End the socket before and take a new one with the next number."""
@@ -40,6 +42,7 @@ class Line:
         """End the socket, if there is one; from its last bytes on frames may be missing."""
         if self.socket is not None:
             self.silent_since_ns = self.silent_since_ns or self.socket.last_received_ns
+            self._heard = self._last_bytes(self.socket)
             self.socket.abort()
             self.socket = None
 
@@ -51,8 +54,13 @@ class Line:
     @property
     def heard(self) -> float | None:
         """Monotonic seconds of the last bytes, heartbeats and pings included; None while it is not live."""
-        socket = self.socket
-        return socket.last_received if socket is not None and self.is_live else None
+        return self._last_bytes(self.socket) if self.socket is not None and self.is_live else None
+
+    def _last_bytes(self, socket: FeedSocket) -> float:
+        # A handshake is no heartbeat: a broker that says nothing may still let in whoever comes.
+        if socket.last_received_ns or self._heard is None:
+            return socket.last_received
+        return self._heard
 
 
 class Upkeep(msgspec.Struct, frozen=True):

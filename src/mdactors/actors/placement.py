@@ -118,15 +118,15 @@ class Placement:
             if self.lacks(token, mode)
         }
 
-    def lesser(self, wanted: Mapping[int, Mode]) -> dict[int, Mode]:
-        """In which mode that is streamed whose broker has not the one in which it is wanted."""
-        lesser: dict[int, Mode] = {}
+    def downgraded(self, wanted: Mapping[int, Mode]) -> dict[int, Mode]:
+        """The mode in which each of these streams whose broker lacks the one that is wanted."""
+        downgraded: dict[int, Mode] = {}
         for token, mode in wanted.items():
             if (name := self.placed.get(token)) is not None:
                 served = serving(self._upstreams[name].adapter.modes, mode)
                 if richer(mode, served) != served:
-                    lesser[token] = served
-        return lesser
+                    downgraded[token] = served
+        return downgraded
 
     @property
     def lingers(self) -> bool:

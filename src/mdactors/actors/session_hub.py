@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from mdactors.actors.alarms import AlarmBoard
 from mdactors.actors.greeting import greeting
+from mdactors.actors.newest import NewestTicks
 from mdactors.actors.routes import Bucket, Routes
-from mdactors.market.interest import Interest, View
+from mdactors.market.interest import Interest
 from mdactors.market.tick import Tick
 from mdactors.market.view import as_snapshot, encode
 from mdactors.messages import (
@@ -79,10 +80,8 @@ class SessionHub(Actor):
         self._board = board
         self._watched: frozenset[str] = frozenset()
         self._routes = Routes()
-        self._newest: dict[int, Tick] = {}
-        self._names_of = ""  # which day
+        self._newest = NewestTicks()
         self._statuses: dict[str, FeedStatusChanged] = {}
-        self._epochs: dict[str, int] = {}
         self._held: list[Message] | None = []
         """What waits until the routes are known, in its order; None once they are."""
         self._ticks = 0
@@ -125,7 +124,7 @@ class SessionHub(Actor):
         for message in held:
             match message:
                 case NewestKnown():  # what ticks anyway is sent as it ticks, and not as a snapshot before
-                    self._learn(tick for tick in message.ticks if tick.instrument.token not in ticking)
+                    self._newest.learn(tick for tick in message.ticks if tick.instrument.token not in ticking)
                 case RouteSet():
                     self._answer(message, None)
                 case RouteDropped():
@@ -150,7 +149,7 @@ class SessionHub(Actor):
         """Encode each wanted tick once per view and hand the batch to the loop: the hot loop."""
         if self._holds(message):
             return
-        newest, targets_of = self._newest, self._routes.targets
+        newest, targets_of = self._newest.by_token, self._routes.targets
         active: list[Bucket] = []
         encoded = 0
         for tick in message.ticks:
@@ -166,7 +165,7 @@ class SessionHub(Actor):
                     bucket.frames.append(frame)
         self._ticks += len(message.ticks)
         self._encoded += encoded
-        self._epochs[tick.source] = tick.epoch
+        self._newest.epochs[tick.source] = tick.epoch
         if active:
             self._hand_over([bucket.take() for bucket in active])
 
@@ -211,13 +210,13 @@ class SessionHub(Actor):
         frames: list[bytes] = []
         if welcome:
             now_ns, alarms = self.clock.time_ns(), self._board.active()
-            told = greeting(self._statuses.values(), self._epochs, now_ns, alarms, message.streams)
+            told = greeting(self._statuses.values(), self._newest.epochs, now_ns, alarms, message.streams)
             frames += told
             keys += [None] * len(told)
         if message.answer:
             keys.append(None)
             frames.append(frame_text(json.dumps(message.answer).encode()))
-        for tick, view in self._snapshot(known, message.interest):
+        for tick, view in self._newest.snapshot(known, message.interest):
             keys.append(tick.instrument.token)
             frames.append(frame_text(encode(as_snapshot(tick), view)))
         for channel, frame in self._routes.views.present(message.interest.views - known.views):
@@ -228,16 +227,6 @@ class SessionHub(Actor):
             version = message.interest.version
             joined = b"".join(frames)
             self._hand_over([Delivery((session,), keys, frames, joined, message.refused, version, welcome)])
-
-    def _snapshot(self, known: Interest, interest: Interest) -> Iterable[tuple[Tick, View]]:
-        for token, mode in interest.tokens.items():
-            if known.tokens.get(token) != mode and (tick := self._newest.get(token)) is not None:
-                yield tick, View(mode, interest.shape)
-        everything, had = interest.everything, known.everything
-        if everything is not None and everything != had:
-            for tick in self._newest.values():
-                if everything.admits(tick.instrument) and not (had and had.admits(tick.instrument)):
-                    yield tick, interest.everything_view
 
     @handles(RouteDropped)
     def drop_routes(self, message: RouteDropped) -> None:
@@ -267,7 +256,7 @@ class SessionHub(Actor):
         """Give fresh MarketViews the newest ticks, each feed's status and the channels that are watched."""
         if self._holds(message):
             return
-        self.tell(self._market_views, NewestKnown(list(self._newest.values())))
+        self.tell(self._market_views, NewestKnown(list(self._newest.by_token.values())))
         for status in self._statuses.values():
             self.tell(self._market_views, status)
         self.tell(self._market_views, ChannelsWatched(self._watched))
@@ -279,32 +268,22 @@ class SessionHub(Actor):
         """Fill the table of a fresh hub; what it learnt itself is newer."""
         self.tell(self._market_views, message)  # they may be as fresh
         if not self._holds(message):
-            self._learn(message.ticks)
-
-    def _learn(self, ticks: Iterable[Tick]) -> None:
-        for tick in ticks:
-            self._newest.setdefault(tick.instrument.token, tick)
-            self._epochs.setdefault(tick.source, tick.epoch)
+            self._newest.learn(message.ticks)
 
     @handles(InstrumentsLoaded)
     def take_names(self, message: InstrumentsLoaded) -> None:
         """Call what is known by the names of the new table: with another day they may be others."""
-        if message.table.day != self._names_of:
-            self._names_of = message.table.day
-            self._newest = {token: message.table.renamed(tick) for token, tick in self._newest.items()}
+        self._newest.rename(message.table)
 
     @handles(SnapshotAsked)
     def newest(self, message: SnapshotAsked) -> list[Tick]:
         """The newest tick of each asked instrument that has one."""
-        return [self._newest[token] for token in message.tokens if token in self._newest]
+        return self._newest.of(message.tokens)
 
     @handles(PricesWanted)
     def send_prices(self, message: PricesWanted) -> None:
         """Give the SubscriptionManager the prices that decide what it streams."""
-        ticks = self.newest(SnapshotAsked(tuple(message.tokens)))
-        prices = {tick.instrument.token: tick.quote.last_price for tick in ticks}
-        known = {token: price for token, price in prices.items() if price is not None}
-        self.tell(self._manager, PricesKnown(known))
+        self.tell(self._manager, PricesKnown(self._newest.prices(message.tokens)))
 
     @handles(FeedStatusChanged)
     def announce_status(self, message: FeedStatusChanged) -> None:
@@ -340,7 +319,7 @@ class SessionHub(Actor):
         """Counters for ``/api/status``."""
         return {
             "sessions": len(self._routes),
-            "instruments": len(self._newest),
+            "instruments": len(self._newest.by_token),
             "ticks": self._ticks,
             "bars": self._bars,
             "encoded": self._encoded,

@@ -136,8 +136,8 @@ class SubscriptionManager(Actor):
         self._rejected[session] = refused | echoed
         if refused:
             self._interests[session] = _settled(asked, before, refused)
-        lesser = self._placement.lesser(asked.tokens)
-        answer = request_answer(message.request, refused, lesser) if message.request else {}
+        downgraded = self._placement.downgraded(asked.tokens)
+        answer = request_answer(message.request, refused, downgraded) if message.request else {}
         gone = frozenset(refused) - self._interests[session].tokens.keys()
         welcome = asked.events and not before.events
         streams = self._streams(asked) if welcome else {}

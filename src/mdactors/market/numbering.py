@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
+import msgspec
+
 from mdactors.market.instrument import Instrument
 from mdactors.market.quote import BrokerToken, Quote
 from mdactors.market.tick import Tick
@@ -20,6 +22,12 @@ class Track:
         self.newest: Tick | None = None
         self.base: Quote | None = None
         """What partial quotes are merged into; None when nothing may complete them."""
+
+    def rename(self, instrument: Instrument) -> None:
+        """Take the same instrument as a new table has it, for what has come as well."""
+        self.instrument = instrument
+        if self.newest is not None:
+            self.newest = msgspec.structs.replace(self.newest, instrument=instrument)
 
 
 class Numbering:
@@ -115,7 +123,7 @@ class Numbering:
             if instrument is None or not _is_same(instrument, track.instrument):
                 self.retire([token])
             elif instrument != track.instrument:  # else old and new would live on side by side, in bars
-                track.instrument = instrument
+                track.rename(instrument)
 
     def newest(self) -> list[Tick]:
         """Every instrument's newest tick."""

@@ -173,10 +173,10 @@ def _epoch_ms(text: str) -> int:
 
 def _flat(tick: Tick) -> _Flat:
     instrument, quote = tick.instrument, tick.quote
-    time = quote.exchange_time
+    symbol, time = instrument.symbol, quote.exchange_time
     change, percent = change_since(quote.previous_close, quote.last_price)
-    return _Flat(
-        instrument.segment_key, instrument.key, instrument.own_name or instrument.symbol,
+    return _Flat(  # its first field is the instrument's `segment_key`: calling that would cost more
+        f"{instrument.segment}|{symbol}", instrument.key, instrument.own_name or symbol,
         tick.received_ns // NS_PER_MS if time is None else time,
         tick.seq, tick.source,
         quote.last_price, quote.open, quote.high, quote.low, quote.previous_close,

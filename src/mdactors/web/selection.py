@@ -290,7 +290,7 @@ class Selection:
             instrument = table.resolve(name) if token is None else table.by_token.get(token)
             if instrument is not None and self.path.admits(instrument, request.type):
                 found[name] = instrument.token, instrument.answered
-            elif token is not None:
+            elif instrument is None and token is not None:  # listed no more
                 found[name] = token, self._symbols[token]
             else:
                 unknown.append(name)
