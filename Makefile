@@ -3,7 +3,7 @@
 #
 #   make demo [ARGS="--broker kite --port 9000"]   live ticks from a simulated broker
 #   make test [ARGS="-k supervisor"]               lint, then every test
-#   make any-day                                   the tests that go by the machine's clock, on several days
+#   make any-day                                   tests that go by the machine's clock, on several days
 #   make soak [SOAK="chaos kills"]                 load and faults for an hour, into docs/measurements.md
 #   make bench [NAME=fanout ARGS=--json]           one benchmark; decode and fanout if none is named
 #   make lint, make format, make proto             check the code, format it, compile the schema
@@ -43,7 +43,7 @@ test: lint
 	@$(BIN)/python -m pytest -n 2 $(ARGS) # two workers: see tests/conftest.py
 
 any-day: $(READY)
-	@$(BIN)/python -m bench.any_day -m any_day $(ARGS)
+	@$(BIN)/python -m bench.any_day -m any_day --ignore tests/chaos $(ARGS)
 
 soak: $(READY)
 	@MDACTORS_SOAK="$(SOAK)" $(BIN)/python -m bench report

@@ -286,7 +286,7 @@ def test_a_backlog_of_a_hundred_thousand_is_drained_and_questions_are_answered_m
     idle.start(clock=todays_clock(), batch_seconds=1e9, batch_rows=1000)
     idle.tell(1)
     seen = set()
-    wait_until(lambda: seen.add(waiting := idle.counters()["waiting"]) or waiting == 0, 30)
+    wait_until(lambda: seen.add(waiting := idle.counters()["waiting"]) or waiting == 0, 120)
     assert len(seen) > 3
     assert idle.store.count() == 100_001
     assert idle.whole()

@@ -143,7 +143,7 @@ def test_what_waits_is_written_and_synced_at_the_end(rig: Rig, wait_until: Wait)
     for first in range(1, 200, 10):
         rig.tell(first, 10)
     rig.tree.stop()
-    wait_until(lambda: rig.synced()[-1] == 200)
+    wait_until(lambda: rig.synced()[-1:] == [200])
     assert rig.read(rig.newest_position()) == list(range(1, 201))
 
 

@@ -13,8 +13,6 @@ from bench._market import market, wait_for
 from bench._program import DATA, program, wall_ms
 from bench._shelf import PostgresShelf, SqliteShelf
 
-pytestmark = pytest.mark.any_day
-
 TICKS_PER_SECOND = 2_000
 INSTRUMENTS = 300
 FULL_SECONDS = 1.5
