@@ -30,9 +30,6 @@ _part = msgspec.msgpack.Decoder(Part).decode
 
 def main() -> None:
     """Carry what is asked for until nobody can ask any more."""
-    with contextlib.suppress(OSError):  # a sandbox may forbid it
-        # The journal can wait, live ticks cannot: it gets what time nobody else wants.
-        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
     gc.set_threshold(GARBAGE_THRESHOLD)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1):
         # A service manager signals everybody: the daemon still has to store what is left.
@@ -58,7 +55,11 @@ class _Carrying:
             EOFError, ConnectionError: the other side is gone.
         """
         while True:
-            connection.send_bytes(encode(self._answer(_part(connection.recv_bytes()))))
+            is_first = self._carrier is None
+            answer = self._answer(_part(connection.recv_bytes()))
+            if is_first and self._errand.idle:
+                _give_way()  # not before: a busy machine would hold up the start for long
+            connection.send_bytes(encode(answer))
 
     def _answer(self, part: Part) -> Answer:
         try:
@@ -71,6 +72,12 @@ class _Carrying:
     def _open(self) -> DirectCarrier:
         store, _bars = open_stores(self._errand.store, Path(self._errand.folder))
         return DirectCarrier(store, Path(self._errand.journal))
+
+
+def _give_way() -> None:
+    """Take only what time nobody else wants: the journal can wait, live ticks cannot."""
+    with contextlib.suppress(OSError):  # a sandbox may forbid it
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
 
 
 if __name__ == "__main__":

@@ -183,3 +183,45 @@ def test_a_password_travels_to_it_but_shows_nowhere(tmp_path: Path, synced: Posi
         (child,) = children(os.getpid())
         assert b"hush" not in Path(f"/proc/{child}/cmdline").read_bytes()
     assert "hush" not in str(said.value)
+
+
+@pytest.fixture
+def busy_processor() -> Iterator[int]:
+    """A processor that always has something better to do than idle work."""
+    number = min(os.sched_getaffinity(0))
+    burn = f"import os; os.sched_setaffinity(0, [{number}]); print(flush=True)\nwhile True: pass"
+    with subprocess.Popen([sys.executable, "-c", burn], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        yield number
+        process.kill()
+
+
+def test_a_child_that_waits_for_idle_time_gives_way_to_one_that_takes_its_share(
+    carrier: CarrierProcess,
+    tmp_path: Path,
+    busy_processor: int,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(carrier_process, "PATIENCE_SECONDS", 0.3)
+    count = 10_000
+    with closing(Journal(tmp_path / "journal", segment_bytes=2**26, max_bytes=2**30)) as journal:
+        appender = journal.appender()
+        for first in range(1, count + 1, 100):
+            appender.append([tick(seq) for seq in range(first, first + 100)])
+        synced = appender.sync()
+        appender.close()
+    begun = carrier.carry(None, synced, 100)
+    (child,) = children(os.getpid())
+    os.sched_setaffinity(child, [busy_processor])
+
+    rest = carrier.carry(begun.upto, synced, count)
+
+    assert (begun.ticks + rest.ticks, rest.upto) == (count, synced)
+    assert "the machine has no idle time" in caplog.text
+    (successor,) = children(os.getpid())
+    assert successor != child
+    assert os.sched_getscheduler(successor) == os.SCHED_OTHER
+    carrier.carry(synced, synced, 1)
+    assert children(os.getpid()) == [successor], "the machine is taken for busy for a while"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Callable
 from typing import TypeAlias
 
@@ -16,6 +18,12 @@ from mdactors.store.child import Child
 
 ANSWER_SECONDS = 45.0
 """A part takes so long at most; the store's own time-outs are shorter."""
+PATIENCE_SECONDS = 5.0
+"""A child that still waits for idle time of the processor after so long may wait for ever."""
+BUSY_SECONDS = 600.0
+"""How long a machine that had no idle time is taken for busy."""
+
+_logger = logging.getLogger(__name__)
 
 
 class Errand(msgspec.Struct, frozen=True, tag=True):
@@ -26,6 +34,8 @@ class Errand(msgspec.Struct, frozen=True, tag=True):
     """The daemon's ``data_dir``."""
     journal: str
     log: LogSettings
+    idle: bool = True
+    """Whether it takes only the processor's idle time, once it has carried its first part."""
 
 
 class Part(msgspec.Struct, frozen=True, tag=True):
@@ -67,11 +77,18 @@ class CarrierProcess(Carrier):
     """Has a child process carry, which is started when there is something to do.
 
     One that ends by itself or gives no answer is an error for once; the next part is for another child.
+    On a machine without idle time, one that waits for the processor gives way to one that takes its share,
+    for `BUSY_SECONDS`.
     """
 
     def __init__(self, errand: Errand) -> None:
         self._errand = errand
         self._child: Child | None = None
+        self._idle = True
+        """How the child was started; it gives way once it has answered."""
+        self._has_answered = False
+        self._idle_from = 0.0
+        """Monotonic seconds; before then the machine is taken for busy."""
 
     def carry(self, after: Position | None, upto: Position, limit: int) -> Carried:
         """Have the next whole records stored."""
@@ -82,18 +99,43 @@ class CarrierProcess(Carrier):
 
     def _ask(self, part: Part) -> Answer:
         try:
-            connection = (self._child or self._start()).connection
-            connection.send_bytes(encode(part))
-            if connection.poll(ANSWER_SECONDS):
-                return _answer(connection.recv_bytes())
+            child = self._running()
+            child.connection.send_bytes(encode(part))
+            if self._is_starved(child):
+                child = self._hurry()
+                child.connection.send_bytes(encode(part))
+            if child.connection.poll(ANSWER_SECONDS):
+                self._has_answered = True
+                return _answer(child.connection.recv_bytes())
         except (EOFError, OSError):
             raise StoreError(f"the process that stores ticks ended{self._end()}") from None
         self._end()
         raise StoreError(f"the process that stores ticks gave no answer in {ANSWER_SECONDS:.0f} s")
 
-    def _start(self) -> Child:
+    def _running(self) -> Child:
+        idle = time.monotonic() >= self._idle_from
+        if idle != self._idle:
+            self._end()
+        return self._child or self._start(idle=idle)
+
+    def _is_starved(self, child: Child) -> bool:
+        """Whether the child, which has given way, has waited long enough for the processor."""
+        gives_way = self._idle and self._has_answered
+        return gives_way and not child.connection.poll(PATIENCE_SECONDS) and child.wants_processor()
+
+    def _hurry(self) -> Child:
+        """Put a child that takes its share of the processor in the place of one that gets nothing."""
+        _logger.warning("the machine has no idle time: for a while ticks are stored at normal priority")
+        self._idle_from = time.monotonic() + BUSY_SECONDS
+        if self._child is not None:
+            self._child.kill()
+        self._end()
+        return self._start(idle=False)
+
+    def _start(self, *, idle: bool) -> Child:
+        self._idle, self._has_answered = idle, False
         self._child = Child("mdactors.carry")
-        self._child.connection.send_bytes(encode(self._errand))
+        self._child.connection.send_bytes(encode(msgspec.structs.replace(self._errand, idle=idle)))
         return self._child
 
     def _end(self) -> str:

@@ -6,6 +6,7 @@ import contextlib
 import subprocess
 import sys
 from multiprocessing.connection import Pipe
+from pathlib import Path
 
 from mdactors.errors import StoreError
 
@@ -38,6 +39,18 @@ class Child:
             except OSError as error:
                 self.connection.close()
                 raise StoreError(f"{module} cannot be started: {error.strerror}") from None
+
+    def wants_processor(self) -> bool:
+        """Whether it could work if it were let: it waits for the processor, and for nothing else."""
+        with contextlib.suppress(OSError):
+            # The name before the state may hold anything but this.
+            state = Path(f"/proc/{self._process.pid}/stat").read_text(encoding="utf-8").rpartition(")")[2]
+            return state.split()[0] == "R"
+        return False
+
+    def kill(self) -> None:
+        """End it at once, whatever it is at; `end` is still to be called."""
+        self._process.kill()
 
     def end(self) -> int | None:
         """Close the pipe and wait, not for ever; may be called again.
