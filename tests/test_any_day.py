@@ -21,7 +21,7 @@ began = time.monotonic()
 threading.Event().wait(0.2)
 time.sleep(0.1)
 print(time.monotonic() - began)
-print(time.time())
+print(time.time(), flush=True)
 subprocess.run(["date", "+%s"])
 """
 SUITE = """
