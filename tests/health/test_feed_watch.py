@@ -139,6 +139,21 @@ def test_what_is_wrong_for_some_seconds_is_an_alarm_until_it_is_not(rig: Rig) ->
     assert rig.alarms() == {}
 
 
+def test_a_feed_that_connects_again_and_again_and_brings_nothing_stays_down(rig: Rig) -> None:
+    rig.connect("kite")
+    rig.for_seconds(1, kite=("live", "NSE_EQ"), upstox=("closed",))
+    silent = []
+    for _ in range(9):
+        silent += [
+            rig.for_seconds(1, kite=(word, "NSE_EQ"), upstox=("closed",))
+            for word in ["quiet"] * 10 + ["stale"] * 2
+        ]
+    assert silent[80:] == [["of an open segment every feed is stale for 60 s: kite"]] * 28
+    assert rig.for_seconds(14, kite=("quiet", "NSE_EQ"), upstox=("closed",)) != []
+    assert rig.for_seconds(2, kite=("quiet", "NSE_EQ"), upstox=("closed",)) == []
+    assert rig.alarms() == {}
+
+
 class Broker:
     """One broker's Normalizer at 10:30 on a Tuesday, with a calendar."""
 

@@ -24,6 +24,8 @@ OLD_SECONDS = 10.0
 """What a Normalizer said so long ago is not known any more: it says how its feed is once a second."""
 ALARM_SECONDS = 10.0
 """How long something must be wrong before it is an alarm: a reconnect and a start take a moment."""
+SETTLED_SECONDS = 15.0
+"""How long a feed that brings no data must seem well: a line without a sign of life is ended sooner."""
 _logger = logging.getLogger("mdactors.feed_watch")
 
 
@@ -55,8 +57,10 @@ class FeedWatch:
     def __init__(self, feeds: Mapping[str, Feed], clock: Clock, board: AlarmBoard) -> None:
         self._feeds = feeds
         self._clock = clock
-        self._wrong: dict[str, tuple[Word, float]] = {}
-        """What is wrong with a broker's feed, and since when."""
+        self._wrong_since: dict[str, float] = {}
+        """Since when something is wrong with a broker's feed, whatever it is."""
+        self._seemed_well: dict[str, float] = {}
+        """Since when none of it is to be seen any more."""
         self._alarms = Alarms(board, _logger)
 
     def words(self) -> dict[str, Word]:
@@ -68,14 +72,21 @@ class FeedWatch:
         """Raise and clear the alarms."""
         now = self._clock.monotonic()
         for name, word in self.words().items():
-            if word not in TROUBLES:
-                self._wrong.pop(name, None)
+            if word in TROUBLES:
+                self._seemed_well.pop(name, None)
+                since = self._wrong_since.setdefault(name, now)
+                if now - since >= ALARM_SECONDS:
+                    self._alarms.show(f"feed-{name}", [TROUBLES[word].format(name)])
+            elif self._is_over(name, word, now):
+                self._wrong_since.pop(name, None)
                 self._alarms.clear(f"feed-{name}")
-                continue
-            before, since = self._wrong.get(name, (word, now))
-            self._wrong[name] = (word, since if word == before else now)
-            if now - since >= ALARM_SECONDS:
-                self._alarms.show(f"feed-{name}", [TROUBLES[word].format(name)])
+
+    def _is_over(self, name: str, word: Word, now: float) -> bool:
+        """Whether it is well again: one that connects over and over and brings nothing is not."""
+        judged = self._feeds[name].judged(now)
+        brings_data = judged is not None and judged.word in ("live", "delayed")
+        since = self._seemed_well.setdefault(name, now)
+        return brings_data or word == "closed" or now - since >= SETTLED_SECONDS
 
     def reasons(self) -> Iterator[str]:
         """Why clients cannot rely on them: one is not connected or not known, all of a segment are stale."""
@@ -83,11 +94,7 @@ class FeedWatch:
             if word in ("disconnected", "unknown"):
                 yield TROUBLES[word].format(name)
         now = self._clock.monotonic()
-        stale = {
-            name
-            for name, (word, since) in self._wrong.items()
-            if word == "stale" and now - since >= LASTING_SECONDS
-        }
+        stale = {name for name, since in self._wrong_since.items() if now - since >= LASTING_SECONDS}
         feeds = {tuple(names) for names in self._by_segment(now).values() if stale.issuperset(names)}
         for names in sorted(feeds):
             yield f"of an open segment every feed is stale for {LASTING_SECONDS:g} s: {', '.join(names)}"
