@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 import msgspec
 
 from mdactors import __version__
+from mdactors.access_token import AccessToken
 from mdactors.adapter import (
     BrokerAdapter,
     BrokerToken,
@@ -25,7 +26,7 @@ from mdactors.adapter import (
     masked,
 )
 from mdactors.errors import BrokerError, LoginRequired
-from mdactors_kite import codec, login, refusal, rest
+from mdactors_kite import codec, refusal, rest
 
 TOKENS_PER_CONNECTION = 3000
 LOGIN_PAGE = "https://kite.zerodha.com/connect/login"
@@ -69,6 +70,7 @@ class KiteAdapter(BrokerAdapter):
 
     def __init__(self, settings: KiteSettings) -> None:
         self._settings = settings
+        self._token = AccessToken(self.name, settings.access_token, settings.access_token_file)
         self.limits = Limits(
             connections=settings.connections,
             alone=dict.fromkeys(self.modes, TOKENS_PER_CONNECTION),
@@ -108,7 +110,7 @@ class KiteAdapter(BrokerAdapter):
         settings = self._settings
         if not settings.api_key:
             raise LoginRequired("kite: there is no api_key; set it in the section brokers.kite")
-        token = login.access_token(settings.access_token, settings.access_token_file)
+        token = self._token.read()
         query = urlencode({"api_key": settings.api_key, "access_token": token.reveal()})
         return Endpoint(
             # The load balancer in front of Kite answers 400 where the path is not at least a slash.
@@ -124,27 +126,28 @@ class KiteAdapter(BrokerAdapter):
     def credential(self) -> str:
         """A fingerprint of today's token: empty while there is none."""
         try:
-            token = login.access_token(self._settings.access_token, self._settings.access_token_file)
+            token = self._token.read()
         except LoginRequired:
             return ""
         return hashlib.sha256(token.reveal().encode()).hexdigest()
 
     def lacks(self) -> Mapping[str, str]:
         """The app's key and today's token, where one of them is missing."""
-        settings = self._settings
-        key = {} if settings.api_key else {"api_key": "is empty; it is on Kite Connect's developer page"}
-        return key | login.lacking(settings.access_token, settings.access_token_file)
+        lacking = self._token.lacking()
+        if not self._settings.api_key:
+            lacking["api_key"] = "is empty; it is on Kite Connect's developer page"
+        return lacking
 
     def refusal(self, status: int, body: bytes) -> BrokerError:
         """The error that a refused handshake stands for, see `mdactors_kite.refusal`. Pure."""
-        said = masked(body, [self._settings.access_token.reveal()])
+        said = masked(body, self._token.secrets())
         return refusal.refusal("the websocket", status, said)
 
     def download(self, name: str = "", before: Download | None = None) -> Download | None:  # noqa: ARG002 - Kite has one list and does not say whether it is new
         """Everything that Kite lists on NSE, BSE and MCX. Blocking; a token is sent but not needed."""
         settings = self._settings
         try:
-            token = login.access_token(settings.access_token, settings.access_token_file)
+            token = self._token.read()
         except LoginRequired:
             token = Secret()
         return Download(rest.fetch(settings.rest_url, settings.api_key, token))

@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
+from mdactors.access_token import AccessToken
 from mdactors.adapter import (
     BrokerAdapter,
     BrokerToken,
@@ -26,7 +27,7 @@ from mdactors.adapter import (
     readable,
 )
 from mdactors.errors import BrokerError, BrokerRefused, BrokerUnavailable, LoginRequired
-from mdactors_upstox import codec, identity, login, rest
+from mdactors_upstox import codec, identity, rest
 
 _CONNECTIONS = {"normal": 2, "plus": 5}
 _ALONE: dict[Mode, int] = {"ltp": 5000, "quote": 3000, "full": 2000}
@@ -82,6 +83,7 @@ class UpstoxAdapter(BrokerAdapter):
 
     def __init__(self, settings: UpstoxSettings) -> None:
         self._settings = settings
+        self._token = AccessToken(self.name, settings.access_token, settings.access_token_file)
         deep: dict[Mode, int] = {"depth30": _DEEP} if settings.plan == "plus" else {}
         self.modes = {**type(self).modes, **{mode: mode for mode in deep}}
         self.limits = Limits(
@@ -120,7 +122,7 @@ class UpstoxAdapter(BrokerAdapter):
             BrokerRefused: refused for another reason; wait.
             BrokerUnavailable: the network or Upstox's service is away.
         """
-        url = rest.authorize(self._settings.rest_url, self._token())
+        url = rest.authorize(self._settings.rest_url, self._token.read())
         return Endpoint(url, {"User-Agent": rest.USER_AGENT})
 
     def login_address(self) -> str:
@@ -135,7 +137,7 @@ class UpstoxAdapter(BrokerAdapter):
     def credential(self) -> str:
         """A fingerprint of the token in use now; empty where there is none."""
         try:
-            token = self._token().reveal()
+            token = self._token.read().reveal()
         except LoginRequired:
             return ""
         return hashlib.sha256(token.encode()).hexdigest()[:16]
@@ -143,7 +145,7 @@ class UpstoxAdapter(BrokerAdapter):
     def lacks(self) -> Mapping[str, str]:
         """A token, and what a person needs to get one."""
         settings = self._settings
-        lacking = login.lacking(settings.access_token, settings.access_token_file)
+        lacking = self._token.lacking()
         needed = {"api_key": settings.api_key, "redirect_uri": settings.redirect_uri} if lacking else {}
         return lacking | {
             name: "is empty: no login address can be told" for name, given in needed.items() if not given
@@ -156,7 +158,7 @@ class UpstoxAdapter(BrokerAdapter):
         in the address was spent or has gone stale, and the next `endpoint` brings a new one. Only a 403
         that lasts puts the login in doubt: feeds have been seen to refuse what `endpoint` grants.
         """
-        words = readable(masked(body, [self._settings.access_token.reveal()]))
+        words = readable(masked(body, self._token.secrets()))
         line = f"upstox: the websocket refused ({status}, {words or 'without a word'})"
         match status:
             case 401:
@@ -178,9 +180,6 @@ class UpstoxAdapter(BrokerAdapter):
     def listings(self, data: bytes, name: str = "") -> Iterator[Listing]:
         """Read Upstox's file of instruments, or one of `lists`. Pure."""
         return rest.listings(data, identity.FLAGS.get(name, {}))
-
-    def _token(self) -> Secret:
-        return login.access_token(self._settings.access_token, self._settings.access_token_file)
 
     def _requests(self, method: str, wanted: Mapping[BrokerToken, Mode]) -> list[Outgoing]:
         by_mode: dict[Mode, list[str]] = {}

@@ -89,7 +89,7 @@ def test_a_token_file_that_is_missing_or_empty_and_nothing_else_requires_a_login
     with pytest.raises(LoginRequired, match=r"cannot read .*token: No such file"):
         kite.endpoint()
     file.write_text("\n")
-    with pytest.raises(LoginRequired, match="write one to"):
+    with pytest.raises(LoginRequired, match="is empty; log in"):
         kite.endpoint()
     file.write_bytes(b"\xff\xfe")
     with pytest.raises(LoginRequired, match="it is UTF-16 text: save it as UTF-8"):
@@ -240,3 +240,9 @@ def test_the_adapter_decodes_by_its_codec():
 def test_the_login_page_names_the_app():
     assert adapter(api_key="k y").login_address() == "https://kite.zerodha.com/connect/login?v=3&api_key=k+y"
     assert adapter(api_key="").login_address() == ""
+
+
+def test_a_token_out_of_a_file_is_masked_in_what_refuses_it(tmp_path):
+    (tmp_path / "token").write_text("of-today-12345\n")
+    adapter = KiteAdapter(KiteSettings(api_key="key", access_token_file=str(tmp_path / "token")))
+    assert "of-today" not in str(adapter.refusal(403, b"<p>no entry for of-today-12345</p>"))
