@@ -153,7 +153,9 @@ class Streamer:
         self._streamer.auto_reconnect(False)
         self._streamer.on("message", self.messages.append)
         self._streamer.on("error", self.errors.append)
+        before = set(threading.enumerate())
         self._streamer.connect()
+        self._readers = set(threading.enumerate()) - before
 
     def feeds(self, kind):
         return [
@@ -164,6 +166,9 @@ class Streamer:
         ]
 
     def close(self):
+        """Tidy up after a lost connection; beside its thread both would wait for a close frame."""
+        for reader in self._readers:
+            reader.join(10)
         self._streamer.disconnect()
         self._client.pool.terminate()
         self._client.pool.join()

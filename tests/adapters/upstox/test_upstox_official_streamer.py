@@ -41,7 +41,7 @@ class Streamer:
     def disconnect(self) -> None:
         """Tidy up after a lost connection; beside its thread both would wait for a close frame."""
         for reader in self._readers:
-            reader.join(5)
+            reader.join(10)
         self._streamer.disconnect()
         self._client.pool.terminate()
         self._client.pool.join()
