@@ -309,7 +309,7 @@ def test_quotes_of_nothing_that_is_known_are_no_data(silent: Silent, wait_until:
     silent.pass_time(1)
     wait_until(lambda: silent.rig.counters()["detail"] == "no data yet")
     assert silent.rig.counters()["unknown"] == 1
-    assert silent.words == ["quiet", "quiet"]
+    wait_until(lambda: silent.words == ["quiet", "quiet"])
 
 
 def test_a_feed_without_subscriptions_is_quiet_and_says_why(
