@@ -32,6 +32,8 @@ from mdactors.runtime import Clock
 from mdactors.simulator import SimulatorOptions, SimulatorServer, Venue, open_venue
 
 DEADLINE = 10.0
+ANSWER_SECONDS = 30.0
+"""For one answer: a refresh of the instruments gets only idle time, of which a busy machine has little."""
 STOPS_WITHIN = 20.0
 QUICK = {"beat": 0.02, "rate": 3000.0}
 """A market on which each instrument ticks twenty times a second: no test shall wait for prices."""
@@ -41,7 +43,7 @@ Message = dict[str, Any]
 
 def get(port: int, path: str, method: str = "GET", body: str | None = None) -> tuple[int, Any]:
     """Status and answer, JSON decoded."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=DEADLINE)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=ANSWER_SECONDS)
     try:
         connection.request(method, path, body)
         answer = connection.getresponse()
