@@ -115,6 +115,7 @@ def _running(trial: Trial, folder: Path) -> Iterator[tuple[Trial, Site]]:
         site.daemon.wait_until_up()
         site.witness = stack.enter_context(witness(site.daemon))
         if trial.starts_up:
+            wait_for(lambda: site.daemon.get("/ready")[0] == 200, "the daemon can serve")
             wait_for(lambda: site.daemon.get("/health")[0] == 200, "the daemon is UP")
             site.witness.subscribe(source.symbols)
             wait_for(trial.shelf.count, "ticks are stored")
