@@ -139,7 +139,7 @@ def test_the_closing_session_follows_the_continuous_one_and_no_feed_is_expected_
     shipped: Calendar,
 ) -> None:
     assert shipped.phase("NSE_EQ", at("2025-12-15T15:35:00")) == "closed"
-    assert shipped.phase("NSE_EQ", at("2025-12-15T15:43:00")) == "closing"
+    assert shipped.phase("NSE_EQ", at("2025-12-15T15:43:00")) == "post_close"
     assert not shipped.is_open("NSE_EQ", at("2025-12-15T15:43:00"))
 
 

@@ -35,7 +35,7 @@ def test_the_status_says_where_each_segment_is_the_session_and_the_brokers_word(
         "sessions": [
             {"phase": "pre_open", "from": nine, "to": quarter_past},
             {"phase": "open", "from": quarter_past, "to": half_past_three},
-            {"phase": "closing", "from": half_past_three, "to": four},
+            {"phase": "post_close", "from": half_past_three, "to": four},
         ],
         "said": {"x": "NORMAL_OPEN"},
     }

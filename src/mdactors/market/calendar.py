@@ -5,13 +5,11 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Mapping, Sequence
-from typing import Literal
 
 import msgspec
 
 from mdactors.market import ist
-
-Phase = Literal["closed", "pre_open", "open", "closing"]
+from mdactors.market.phase import Phase
 
 CASH = "cash"
 """The group whose hours also hold for segments that no group names, as the world's indices."""
@@ -214,7 +212,7 @@ class Calendar:
         if hours is None:
             return ()
         phases: Sequence[tuple[Phase, Span | None]] = (
-            ("open", hours.open), ("pre_open", hours.pre_open), ("closing", hours.closing),
+            ("open", hours.open), ("pre_open", hours.pre_open), ("post_close", hours.closing),
         )  # fmt: skip
         return tuple(
             (phase, Session(midnight + span.begin * ist.SECOND_NS, midnight + span.end * ist.SECOND_NS))

@@ -7,9 +7,13 @@ from typing import Literal
 import msgspec
 
 from mdactors.market.instrument import Instrument
+from mdactors.market.phase import Phase
 
 Interval = Literal["1s", "1m", "3m", "5m", "15m", "30m", "1h", "1d"]
 """The width of a bar; ``1s`` and ``1m`` are built from ticks and stored, the others from minute bars."""
+
+BarSource = Literal["ticks", "broker", "backfill"]
+"""Who made a bar, in the order of their ranks: a bar gives way to one of its own rank, or a higher one."""
 
 
 class Bar(msgspec.Struct, frozen=True, gc=False):
@@ -26,4 +30,6 @@ class Bar(msgspec.Struct, frozen=True, gc=False):
     volume: int
     """Traded within the interval; 0 for an index."""
     correction: bool = False
-    """Published before with other values: a late tick changed it."""
+    """Published before with other values: a late tick, or a source of higher rank, changed it."""
+    source: BarSource = "ticks"
+    phase: Phase = "open"

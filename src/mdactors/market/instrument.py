@@ -40,6 +40,8 @@ class Instrument(msgspec.Struct, frozen=True, gc=False, array_like=True):
     underlying: str = ""
     own_name: str = ""
     """What it is called where its symbol means another: one of `forms`, given by the table, see `naming`."""
+    trading_class: str = ""
+    """What keeps the same hours, a class of the calendar's; empty where the table gave none."""
 
     @property
     def answered(self) -> str:

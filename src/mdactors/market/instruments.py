@@ -30,7 +30,7 @@ from mdactors.replacing import replacing
 
 FILE = "instruments.msgpack"
 """Its name in ``data_dir``."""
-VERSION = 4
+VERSION = 5
 """Of the file that `InstrumentTable.save` writes."""
 COUNTED = {"INDEX": "indices", "STOCK": "stocks", "FUTURE": "futures", "OPTION": "options"}
 

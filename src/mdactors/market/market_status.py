@@ -7,7 +7,8 @@ from collections.abc import Mapping
 import msgspec
 
 from mdactors.market import ist
-from mdactors.market.calendar import Calendar, Phase
+from mdactors.market.calendar import Calendar
+from mdactors.market.phase import Phase
 
 SEGMENTS = ("NSE_EQ", "BSE_EQ", "NSE_FO", "BSE_FO", "NCD_FO", "BCD_FO", "MCX_FO")
 """Those whose status is told whether a broker speaks of them or not."""

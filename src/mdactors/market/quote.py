@@ -68,6 +68,32 @@ class Greeks(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     rho: float | None = None
 
 
+class Auction(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """What an auction would make or made of the orders so far; None where the broker does not say it."""
+
+    price: float | None = None
+    """The indicative equilibrium price."""
+    reference_price: float | None = None
+    matched: int | None = None
+    """What would be traded at ``price``."""
+    imbalance: int | None = None
+    """What is left over at ``price``: of the buyers where positive, of the sellers where negative."""
+    market_imbalance: int | None = None
+    """The part of it that has no price limit."""
+
+
+class BrokerBar(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """The broker's own bar of a minute that is over."""
+
+    start: int
+    """Epoch milliseconds of the minute's begin."""
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: int
+
+
 class Quote(msgspec.Struct, gc=False, array_like=True):
     """One broker's words about one instrument; each adapter has a subclass that builds its own book.
 
@@ -102,6 +128,11 @@ class Quote(msgspec.Struct, gc=False, array_like=True):
     complete: bool = False
     snapshot: bool = False
     """The broker's cached state after a subscription, not an update."""
+    open_interest_high: int | None = None
+    open_interest_low: int | None = None
+    auction: Auction | None = None
+    minute: BrokerBar | None = None
+    """The broker's bar of the newest minute that is over, where this frame has one; never merged."""
 
     def depth(self) -> Depth | None:
         """Build the book; None when none was said."""
@@ -147,6 +178,12 @@ class Quote(msgspec.Struct, gc=False, array_like=True):
             whole.book = base.book
         if whole.sensitivities is None:
             whole.sensitivities = base.sensitivities
+        if whole.open_interest_high is None:
+            whole.open_interest_high = base.open_interest_high
+        if whole.open_interest_low is None:
+            whole.open_interest_low = base.open_interest_low
+        if whole.auction is None:
+            whole.auction = base.auction
         whole.complete = True
         return whole
 
@@ -169,6 +206,10 @@ class Quote(msgspec.Struct, gc=False, array_like=True):
             and self.previous_close == other.previous_close
             and self.iv == other.iv
             and self.sensitivities == other.sensitivities
+            and self.open_interest_high == other.open_interest_high
+            and self.open_interest_low == other.open_interest_low
+            and self.auction == other.auction
+            and self.minute == other.minute
         )
 
     __hash__: ClassVar[Any] = None

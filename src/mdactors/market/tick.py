@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from mdactors.market.instrument import Instrument
+from mdactors.market.phase import Phase
 from mdactors.market.quote import Quote
 
 
@@ -28,3 +29,5 @@ class Tick(msgspec.Struct, gc=False, array_like=True):
     """It says what the last one said."""
     late: bool = False
     """Its exchange time lies before the last one's."""
+    phase: Phase = "open"
+    """Of its instrument at the time of the update."""

@@ -18,7 +18,7 @@ from mdactors.store.instrument_words import TRUE, facet, spoken
 
 FILE = "instruments.db"
 """Its name in ``data_dir``."""
-VERSION = 3
+VERSION = 4
 """``PRAGMA user_version`` of the file."""
 COLUMNS = InstrumentRow.__struct_fields__
 MOST_WORDS = 8
