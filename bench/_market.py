@@ -46,8 +46,9 @@ class Market:
         }
 
     def silence(self) -> None:
-        """From now on nothing changes any more."""
+        """From now on nothing changes any more, and the log holds all that was sent."""
         self._ask("POST", f"/simulator/silence?seconds={FOR_EVER}")
+        self._ask("GET", "/simulator/sent")
 
     def speak(self) -> None:
         """Go on."""

@@ -175,6 +175,13 @@ def test_names_of_the_day_come_back_from_disk(tmp_path: Path):
     assert names(table([NSE, BSE], again))[NSE.token] == "RELIANCE"
 
 
+def test_spaces_around_a_symbol_are_no_part_of_its_name():
+    index, padded = listed(9, "A", "NSE_INDEX"), listed(9, " A", "NSE_INDEX")
+    share = listed(1, "A", series="EQ")
+    noon = table([padded, share], table([], table([index])))
+    assert {token(noon, name): each for each, name in names(noon).items()} == {9: 9, 1: 1}
+
+
 SYMBOLS = ("A", "B", "A-BE", "NSE:A", "BSE:A", "NIFTY", "NIFTY 50", "4", "7", "a", " A")
 SEGMENTS = ("NSE_EQ", "BSE_EQ", "NSE_INDEX", "BSE_INDEX", "NSE_FO", "MCX_FO")
 SERIES = {"NSE_EQ": ("EQ", "N1"), "BSE_EQ": ("A", "F")}

@@ -104,7 +104,7 @@ class Names:
 
     def resolve(self, name: str) -> Instrument | None:
         """The instrument that is meant, None where no one is."""
-        text = name.strip().upper()
+        text = spoken(name)
         if text.isascii() and text.isdigit() and len(text) <= _LONGEST_NUMBER:
             found = self._by_token.get(int(text))
             if found is not None:
@@ -141,7 +141,7 @@ class Names:
 
     def suggest(self, name: str, n: int = 5) -> list[str]:
         """Symbols of shares and indices that a person may have meant, the likeliest first."""
-        text = name.strip().upper().replace("|", ":").rpartition(":")[2]
+        text = spoken(name).replace("|", ":").rpartition(":")[2]
         if not text:
             return []
         # A typing error in the first letter is rare, and the comparison with everything takes a second.
@@ -159,6 +159,11 @@ class Names:
         return dict.fromkeys((*symbols, *(alias for alias in self._aliases if alias.startswith(start))))
 
 
+def spoken(name: str) -> str:
+    """A name as it is looked up: neither the case of letters nor spaces around it mean anything."""
+    return name.strip().upper()
+
+
 def has_own_key(instrument: Instrument) -> bool:
     """Whether its key says more than segment and symbol."""
     return instrument.key != instrument.segment_key
@@ -166,13 +171,13 @@ def has_own_key(instrument: Instrument) -> bool:
 
 def names_of(instrument: Instrument) -> Iterator[str]:
     """The names in capitals that it is found under as they stand."""
-    yield instrument.symbol.upper()
+    yield spoken(instrument.symbol)
     if instrument.is_derivative:
         return  # the key is the exchange's token, which resolves by itself
     if instrument.series in SHARE_SERIES and instrument.symbol_without_series != instrument.symbol:
-        yield instrument.symbol_without_series.upper()
+        yield spoken(instrument.symbol_without_series)
     if has_own_key(instrument):
-        yield instrument.key.upper()
+        yield spoken(instrument.key)
 
 
 def _rank(instrument: Instrument) -> tuple[int, int, int]:

@@ -9,7 +9,7 @@ from typing import Generic, NamedTuple
 import msgspec
 
 from mdactors.market.instrument import AnyInstrument, Instrument
-from mdactors.market.names import SHARE_SERIES, Names, StoredNames, index_names, names_of
+from mdactors.market.names import SHARE_SERIES, Names, StoredNames, index_names, names_of, spoken
 
 
 class InForce(NamedTuple):
@@ -69,7 +69,7 @@ class _Naming(Generic[AnyInstrument]):
         """Token -> the name, in capitals, of what has one today that it would not get by itself."""
         claims = dict(self._in_force.gone)
         for token, before in self._in_force.listed.items():
-            name, row = before.answered.upper(), self._by_token.get(token)
+            name, row = spoken(before.answered), self._by_token.get(token)
             if row is None:
                 claimed = not self._is_succeeded(before)
             else:
@@ -92,7 +92,7 @@ class _Naming(Generic[AnyInstrument]):
     def _held(self) -> dict[str, int]:
         """The names of today that would not lead by themselves to who is called so."""
         renamed = (
-            (form.upper(), row.token)
+            (spoken(form), row.token)
             for listed, row in zip(self._listed, self._rows, strict=True)
             if listed is not row  # it is found by its new symbol, too
             for form in listed.forms[:3]
@@ -108,10 +108,10 @@ class _Naming(Generic[AnyInstrument]):
 
     def _under_name(self, row: AnyInstrument) -> AnyInstrument:
         claim = self._claims.get(row.token)
-        if claim is None and not row.own_name and self._leads(row.symbol.upper(), row.token):
+        if claim is None and not row.own_name and self._leads(spoken(row.symbol), row.token):
             return row  # nearly all
-        given = (form for form in row.forms if form.upper() == claim)
-        free = (form for form in row.forms if self._leads(form.upper(), row.token))
+        given = (form for form in row.forms if spoken(form) == claim)
+        free = (form for form in row.forms if self._leads(spoken(form), row.token))
         form = next(chain(given, free))
         own = "" if form == row.symbol else form
         return row if own == row.own_name else msgspec.structs.replace(row, own_name=own)
@@ -131,5 +131,5 @@ def _sole(rows: Iterable[Instrument]) -> dict[str, int]:
     found: dict[str, int] = {}
     for row in rows:
         for each in names_of(row):
-            found[each] = -1 if each in found or each != each.strip() else row.token
+            found[each] = -1 if each in found else row.token
     return found
