@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 
@@ -14,6 +14,9 @@ Interval = Literal["1s", "1m", "3m", "5m", "15m", "30m", "1h", "1d"]
 
 BarSource = Literal["ticks", "broker", "backfill"]
 """Who made a bar, in the order of their ranks: a bar gives way to one of its own rank, or a higher one."""
+Preferred = Literal["broker", "ticks"]
+"""Whose minutes count where a broker tells its own: its bars, or those of ticks alone."""
+RANKS: dict[BarSource, int] = {source: rank for rank, source in enumerate(get_args(BarSource))}
 
 
 class Bar(msgspec.Struct, frozen=True, gc=False):
@@ -33,3 +36,7 @@ class Bar(msgspec.Struct, frozen=True, gc=False):
     """Published before with other values: a late tick, or a source of higher rank, changed it."""
     source: BarSource = "ticks"
     phase: Phase = "open"
+
+    def gives_way_to(self, other: Bar) -> bool:
+        """Whether a later version of the same bar takes its place."""
+        return RANKS[other.source] >= RANKS[self.source]

@@ -1,7 +1,8 @@
 """Ticks become bars of a second and of a minute: which trades they take, and when they are handed out.
 
 Only trades within the calendar's continuous session, the open included and the close not, make bars; what
-a trade is, says `Tape`. A bar is over when its flow is a grace past its end (`Flow`).
+a trade is, says `Tape`. A bar is over when its flow is a grace past its end (`Flow`). A minute of which the
+broker tells its own bar is that one from then on (`BrokerMinutes`), whatever trades still come.
 """
 
 from __future__ import annotations
@@ -10,8 +11,9 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import groupby
 
 from mdactors.market import ist
+from mdactors.market.broker_minutes import BrokerMinutes
 from mdactors.market.calendar import Calendar
-from mdactors.market.candle import Bar, Interval
+from mdactors.market.candle import Bar, Interval, Preferred
 from mdactors.market.flow import LATEST_MS, Flow
 from mdactors.market.forming import FormingBar
 from mdactors.market.interval import MINUTE_MS, NS_PER_MS
@@ -23,6 +25,7 @@ HANDOVER_MS = 10_000
 _FRESH_MS = 2_000
 """The first that is heard of an instrument is a trade unless it lies further behind the flow."""
 _NEVER = float("-inf")
+_NO_NEWER = float("inf")
 
 
 class Candles:
@@ -36,10 +39,16 @@ class Candles:
         grace_seconds: how long after its end, by its flow, a bar waits for late trades. Later
             ones correct it, up to some minutes behind the flow.
         pace: seconds of the flow in a real one: grace and handover are real, ``now`` goes at the pace.
+        prefer: whose minutes count where the broker tells its own.
     """
 
     def __init__(
-        self, calendar: Calendar, intervals: Collection[Interval], grace_seconds: float, pace: float = 1.0
+        self,
+        calendar: Calendar,
+        intervals: Collection[Interval],
+        grace_seconds: float,
+        pace: float = 1.0,
+        prefer: Preferred = "broker",
     ) -> None:
         self.refused = 0
         """Trades that no bar took: too late, or of a time that no other trade confirmed."""
@@ -54,13 +63,20 @@ class Candles:
         self._flows = (self._exchange, self._receipts)
         self._finished: list[FormingBar] = []
         self._touched: list[FormingBar] = []
-        """Bars that late trades may have changed."""
+        """Published bars that late trades, or the broker, may have changed."""
+        self._confirmed: list[FormingBar] = []
+        """Published bars of which the broker says the same."""
+        self._minutes = BrokerMinutes(calendar)
+        self._heard = _NEVER if prefer == "broker" else _NO_NEWER
 
     def add(self, ticks: Iterable[Tick], now: float) -> None:
         """Take ticks in the order in which they came; ``now``: steady milliseconds. The hot loop."""
         tapes = self._tapes
         for tick in ticks:
             tape = tapes.get(tick.instrument.token) or self._meet(tick)
+            minute = tick.quote.minute
+            if minute is not None and minute.start > tape.heard:
+                self._hear(tape, tick)
             if tick.snapshot:
                 tape.note(tick)
                 continue
@@ -95,11 +111,27 @@ class Candles:
     def _meet(self, tick: Tick) -> Tape:
         """Begin an instrument's tape with the first tick of it."""
         tape = self._tapes[tick.instrument.token] = Tape(is_index=tick.instrument.type == "INDEX")
+        tape.heard = self._heard
         traded = tick.quote.last_trade_time
         tape.note(tick)
         if traded is not None and traded >= self._exchange.newest - _FRESH_MS:
             tape.traded = None
         return tape
+
+    def _hear(self, tape: Tape, tick: Tick) -> None:
+        """Take the broker's own bar, which is handed out at once: nothing will change it."""
+        taken = self._minutes.take(tape, tick)
+        if taken is None:
+            return
+        bar, differs = taken
+        if not bar.published:
+            bar.published = True
+            self._finished.append(bar)
+        elif differs:
+            bar.changed = True
+            self._touched.append(bar)
+        else:
+            self._confirmed.append(bar)
 
     def _follow(self, flow: Flow, tape: Tape, tick: Tick, time: int, now: float) -> bool:
         """Whether a trade at the edge of its flow belongs to it, and moves it on."""
@@ -161,8 +193,9 @@ class Candles:
                 over.append(second)
         for flow, limit in zip(self._flows, limits, strict=True):
             for minute in flow.minutes.over(limit):
-                minute.published = True
-                over.append(minute)
+                if not minute.published:  # the broker's may have come before
+                    minute.published = True
+                    over.append(minute)
         return over
 
     def _limits(self, now: float) -> list[float]:
@@ -180,6 +213,11 @@ class Candles:
     def settled(self) -> list[Bar]:
         """The bars that no trade is taken for any more, however long ago the newest one was."""
         return self._hand_out([flow.newest - LATEST_MS for flow in self._flows])
+
+    def confirmed(self) -> list[Bar]:
+        """The published bars of which the broker has said the same since: their source alone is new."""
+        confirmed, self._confirmed = self._confirmed, []
+        return [bar.bar(correction=False) for bar in confirmed if bar.interval in self._wanted]
 
     def _hand_out(self, limits: Sequence[float]) -> list[Bar]:
         over, self._finished = self._finished, []
@@ -204,6 +242,7 @@ class Candles:
         The bars that closed just before may not have got through: they are handed out as corrections.
         """
         bars: list[Bar] = []
+        told, self._finished = self._finished, []
         for flow in self._flows:
             limit = flow.at(now) - self._grace_ms
             flow.since = limit - self._handover_ms
@@ -214,8 +253,14 @@ class Candles:
                 if bar.end > flow.since and bar.interval in self._wanted
             ]
             flow.since -= MINUTE_MS
+        # The broker's minutes are of the exchange's time.
+        bars += [
+            bar.bar(correction=True)
+            for bar in told
+            if bar.end > self._exchange.since + MINUTE_MS and bar.interval in self._wanted
+        ]
         self._corrections()
-        self._finished = []
+        self._confirmed = []
         return bars
 
     def rest(self) -> list[Bar]:
@@ -236,15 +281,22 @@ class Candles:
         }
 
 
-def bars_of(ticks: Iterable[Tick], calendar: Calendar, intervals: Collection[Interval]) -> Iterator[Bar]:
+def bars_of(
+    ticks: Iterable[Tick],
+    calendar: Calendar,
+    intervals: Collection[Interval],
+    prefer: Preferred = "broker",
+) -> Iterator[Bar]:
     """The final bars of recorded ticks, given in the order of their receipt: the same rules, no corrections.
 
     Bars come roughly in the order of their ends. Those in which the ticks begin are made of what was given.
+    Should a broker tell a minute of its own later than all trades are waited for, that bar comes once more.
     """
-    candles = Candles(calendar, intervals, LATEST_MS / 1000)
+    candles = Candles(calendar, intervals, LATEST_MS / 1000, prefer=prefer)
     # By the time of receipt, so that a quiet instrument's next trade is not taken for a leap.
     for now, chunk in groupby(ticks, lambda tick: tick.received_ns // ist.SECOND_NS * 1000):
         candles.add(chunk, now)
         # Not by `closed`: it goes on while nothing trades, and a late trade may still come after that.
         yield from candles.settled()
+        yield from candles.confirmed()
     yield from candles.rest()

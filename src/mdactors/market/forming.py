@@ -6,9 +6,10 @@ from collections import deque
 
 import msgspec
 
-from mdactors.market.candle import Bar, Interval
+from mdactors.market.candle import Bar, BarSource, Interval
 from mdactors.market.instrument import Instrument
 from mdactors.market.interval import WIDTHS_MS
+from mdactors.market.quote import BrokerBar
 
 _KEPT = {"1s": 30, "1m": 5}
 """How many bars of an instrument still take late trades."""
@@ -36,6 +37,8 @@ class FormingBar(msgspec.Struct, gc=False):
     published: bool = False
     changed: bool = False
     """Since it was published."""
+    source: BarSource = "ticks"
+    """Trades change it as long as it is made of ticks."""
 
     def take(self, time: int, price: float, gain: int) -> None:
         """Count a trade and what it added to the day's volume."""
@@ -53,7 +56,9 @@ class FormingBar(msgspec.Struct, gc=False):
             self.volume += gain
 
     def merge(self, other: FormingBar) -> None:
-        """Count the trades of another bar that lies within this one."""
+        """Count the trades of another bar that lies within this one, unless who knows better made it."""
+        if self.source != "ticks":
+            return
         before = (self.open, self.high, self.low, self.close, self.volume) if self.published else None
         if other.high > self.high:
             self.high = other.high
@@ -67,11 +72,19 @@ class FormingBar(msgspec.Struct, gc=False):
         if before is not None and before != (self.open, self.high, self.low, self.close, self.volume):
             self.changed = True
 
+    def settle(self, minute: BrokerBar) -> bool:
+        """Become the broker's bar, for good; whether its values are others."""
+        before = (self.open, self.high, self.low, self.close, self.volume)
+        self.open, self.high, self.low = minute.open, minute.high, minute.low
+        self.close, self.volume = minute.close, minute.volume
+        self.source = "broker"
+        return before != (self.open, self.high, self.low, self.close, self.volume)
+
     def bar(self, *, correction: bool) -> Bar:
         """The bar as it is now."""
         return Bar(
             self.instrument, self.interval, self.start, self.open, self.high, self.low, self.close,
-            self.volume, correction,
+            self.volume, correction, self.source,
         )  # fmt: skip
 
 
@@ -101,6 +114,14 @@ class Row:
         return FormingBar(
             other.instrument, self._interval, start, start + self._width, other.opened, other.closed,
             other.open, other.high, other.low, other.close, other.volume,
+        )  # fmt: skip
+
+    def of_broker(self, instrument: Instrument, minute: BrokerBar) -> FormingBar:
+        """The broker's bar; not yet in this row."""
+        end = minute.start + self._width
+        return FormingBar(
+            instrument, self._interval, minute.start, end, minute.start, end - 1,
+            minute.open, minute.high, minute.low, minute.close, minute.volume, source="broker",
         )  # fmt: skip
 
     def find(self, time: int) -> FormingBar | None:

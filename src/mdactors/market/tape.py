@@ -24,7 +24,9 @@ _UNKNOWN = -1
 class Tape:
     """What is remembered of one instrument: its last trade, the day's volume, its bars."""
 
-    __slots__ = ("by_receipt", "closes", "is_index", "minutes", "opens", "seconds", "traded", "volume")
+    __slots__ = (
+        "by_receipt", "closes", "heard", "is_index", "minutes", "opens", "seconds", "traded", "volume",
+    )  # fmt: skip
 
     def __init__(self, *, is_index: bool) -> None:
         self.is_index = is_index
@@ -37,6 +39,8 @@ class Tape:
         """The highest of the day's figure, or its baseline."""
         self.opens = self.closes = 0
         """The session that it is in, epoch milliseconds; 0 before the first, and when its day is over."""
+        self.heard: float = -1
+        """The begin of the newest minute of which the broker told a bar; infinite where none is wanted."""
 
     def trade_time(self, tick: Tick) -> int | None:
         """When the trade was of which an update tells; None where it tells of none. Epoch milliseconds."""
