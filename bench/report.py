@@ -19,8 +19,8 @@ import traceback
 from mdactors.runtime import MACHINE
 
 NAMES = (
-    "decode", "fanout", "load", "kills", "persist", "cache", "instruments", "refresh", "chaos", "outages",
-    "long_outage", "truth",
+    "decode", "fanout", "load", "kills", "persist", "cache", "minutes", "instruments", "refresh", "chaos",
+    "outages", "long_outage", "truth",
 )  # fmt: skip
 SELDOM = ("any_day",)
 """Those that run only when they are named: they take an hour."""
