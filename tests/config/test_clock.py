@@ -9,7 +9,7 @@ import pytest
 from mdactors.config.clock import read_clock, write_clock
 from mdactors.market import ist
 from mdactors.market.moment import read_moment
-from mdactors.runtime import MACHINE, SetClock, Timeline
+from mdactors.runtime import MACHINE, HeldClock, SetClock, Timeline
 
 START_NS = read_moment("2026-10-01T09:10+05:30")
 
@@ -85,3 +85,18 @@ def test_what_was_started_now_can_be_written_too() -> None:
 def test_what_is_none_is_told_what_is_understood(text: str, said: str) -> None:
     with pytest.raises(ValueError, match=re.escape(said)):
         read_clock(text)
+
+
+def test_a_held_clock_is_written_by_the_file_that_holds_it(tmp_path) -> None:
+    path = tmp_path / "held@home.clock"
+    path.touch()
+    clock = HeldClock(START_NS, 60.0, str(path))
+    words = write_clock(clock.timeline())
+    assert words == f"2026-10-01T09:10:00+05:30@60.0@{path}"
+    other = read_clock(words)
+    assert other.time_ns() == START_NS
+    clock.let_go()
+    assert other.timeline() == clock.timeline() == read_clock(write_clock(clock.timeline())).timeline()
+    path.unlink()
+    with pytest.raises(ValueError, match="is not there: who held the clock has ended"):
+        read_clock(words)

@@ -8,7 +8,7 @@ import time
 import msgspec
 import pytest
 
-from mdactors.runtime import MACHINE, FakeClock, SetClock, SystemClock, Timeline, clock_of
+from mdactors.runtime import MACHINE, FakeClock, HeldClock, SetClock, SystemClock, Timeline, clock_of
 
 DAY_NS = 86_400_000_000_000
 
@@ -104,3 +104,48 @@ def test_a_fake_clock_runs_on_in_another_process():
     clock = FakeClock(start_ns=5 * DAY_NS)
     clock.advance(7)
     assert 7 <= (clock_of(clock.timeline()).time_ns() - 5 * DAY_NS) / 1e9 < 27
+
+
+@pytest.fixture
+def held(tmp_path):
+    """A clock that is held, and the file that says when it was let go."""
+    path = tmp_path / "clock"
+    path.touch()
+    return HeldClock(5 * DAY_NS, 60.0, str(path)), path
+
+
+def test_a_held_clock_shows_its_start_until_it_is_let_go(held):
+    clock, _ = held
+    time.sleep(0.01)
+    assert clock.time_ns() == 5 * DAY_NS
+    clock.let_go()
+    before = clock.monotonic()
+    assert 0 <= clock.time_ns() - 5 * DAY_NS < 60 * 10**9
+    assert clock.timeline() == SetClock(clock.timeline()).timeline()
+    assert clock.timeline().began <= before
+
+
+def test_every_process_that_has_a_held_clock_shows_the_same_time(held):
+    clock, _ = held
+    before, here = clock_of(clock.timeline()), clock_of(clock.timeline())
+    assert before.time_ns() == here.time_ns() == 5 * DAY_NS
+    clock.let_go()
+    later = clock_of(clock.timeline())
+    shown = clock.time_ns()
+    assert shown <= before.time_ns() <= here.time_ns() <= later.time_ns()
+    assert before.timeline() == later.timeline() == clock.timeline()
+
+
+def test_a_clock_is_let_go_once(held):
+    clock, path = held
+    clock.let_go()
+    began = clock.timeline().began
+    clock.let_go()
+    assert clock.timeline().began == began == float(path.read_text())
+
+
+def test_a_clock_whose_holder_has_gone_stands(held):
+    clock, path = held
+    other = clock_of(clock.timeline())
+    path.unlink()
+    assert other.time_ns() == 5 * DAY_NS

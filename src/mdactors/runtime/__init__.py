@@ -6,7 +6,16 @@ from mdactors.runtime.actor import Actor, Context, UnhandledMessageError, handle
 from mdactors.runtime.address import Address
 from mdactors.runtime.backoff import Backoff
 from mdactors.runtime.child import ChildSpec, Intensity
-from mdactors.runtime.clock import MACHINE, Clock, FakeClock, SetClock, SystemClock, Timeline, clock_of
+from mdactors.runtime.clock import (
+    MACHINE,
+    Clock,
+    FakeClock,
+    HeldClock,
+    SetClock,
+    SystemClock,
+    Timeline,
+    clock_of,
+)
 from mdactors.runtime.lease import Timer
 from mdactors.runtime.mailbox import MailboxPolicy
 from mdactors.runtime.message import AfterData, DataMessage, Describe, Kill, KilledError, Message, Stop
@@ -25,6 +34,7 @@ __all__ = [
     "DataMessage",
     "Describe",
     "FakeClock",
+    "HeldClock",
     "Intensity",
     "Kill",
     "KilledError",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from pathlib import Path
 from typing import Protocol
 
 import msgspec
@@ -18,6 +19,8 @@ class Timeline(msgspec.Struct, frozen=True):
     """When that was, in seconds of the machine's monotonic clock."""
     speed: float = 1.0
     """Its seconds in a real second."""
+    held_by: str = ""
+    """A file that gets ``began`` once the clock is let go; empty where it runs."""
 
 
 class Clock(Protocol):
@@ -93,9 +96,56 @@ class SetClock(SystemClock):
         return self._timeline
 
 
+class HeldClock(SetClock):
+    """A clock that shows its start until it is let go; with a file, also in other processes.
+
+    Waits and limits go on meanwhile.
+    """
+
+    def __init__(self, start_ns: int, speed: float = 1.0, held_by: str = "") -> None:
+        super().__init__(Timeline(start_ns, time.monotonic(), speed, held_by))
+        self._holds = True
+
+    def let_go(self) -> None:
+        """Begin to run, once, here and wherever the file is looked at."""
+        if not self._holds:
+            return
+        held_by = self._timeline.held_by
+        self._run_since(time.monotonic())
+        if held_by:
+            Path(held_by).write_text(f"{self._timeline.began!r}\n", encoding="ascii")
+
+    def time_ns(self) -> int:
+        """The start; once it was let go, plus what has passed since, at the clock's speed."""
+        return self._timeline.start_ns if self._stands() else super().time_ns()
+
+    def timeline(self) -> Timeline:
+        """Tell what it was set to, and by whom it is held if it is."""
+        self._stands()
+        return self._timeline
+
+    def _stands(self) -> bool:
+        if self._holds and (held_by := self._timeline.held_by):
+            try:
+                text = Path(held_by).read_text(encoding="ascii")
+            except OSError:
+                return True  # whoever held it is gone
+            if text.endswith("\n"):
+                self._run_since(float(text))
+        return self._holds
+
+    def _run_since(self, began: float) -> None:
+        self._timeline = Timeline(self._timeline.start_ns, began, self.speed)
+        self._holds = False
+
+
 def clock_of(timeline: Timeline | None) -> Clock:
     """Make the clock that another process described."""
-    return MACHINE if timeline is None else SetClock(timeline)
+    if timeline is None:
+        return MACHINE
+    if timeline.held_by:
+        return HeldClock(timeline.start_ns, timeline.speed, timeline.held_by)
+    return SetClock(timeline)
 
 
 class FakeClock(Clock):
