@@ -6,6 +6,7 @@ Started as ``python -m mdactors.catalogue DESCRIPTOR``; ends when it is done, or
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import os
 import signal
 import sys
@@ -18,15 +19,17 @@ import msgspec
 
 from mdactors import service
 from mdactors.adapter import BrokerAdapter, Download, Secret
-from mdactors.config import SQL_SOURCE, Settings
+from mdactors.config import SQL_SOURCE, Settings, load_calendar
 from mdactors.errors import BrokerError, BrokerUnavailable, MdactorsError, StoreError
 from mdactors.market import ist, naming
+from mdactors.market.classifying import classify
 from mdactors.market.instrument import InstrumentRow
 from mdactors.market.instruments import FILE as TABLE
 from mdactors.market.instruments import InstrumentTable
 from mdactors.market.merging import Merged
 from mdactors.market.quote import BrokerToken
 from mdactors.market.sectors import Sector
+from mdactors.market.trading_class import FUTURES
 from mdactors.plugins import make_adapters
 from mdactors.runtime.clock import clock_of
 from mdactors.store import instruments, instruments_sqlite
@@ -116,7 +119,14 @@ def _write(
     folder = Path(order.folder)
     sectors = load_sectors(order.sectors, folder)
     known = [sector for code in sectors.codes() if (sector := sectors.find(code))]
-    rows: Sequence[InstrumentRow] = list(merged.rows(order.instruments.series, sectors.sector_of))
+    calendar = load_calendar(order.calendar)
+    rows: Sequence[InstrumentRow] = list(
+        classify(
+            merged.rows(order.instruments.series, sectors.sector_of),
+            dt.date.fromisoformat(today),
+            lambda day: calendar.trades(FUTURES, day),
+        )
+    )
     named = naming.name(rows, before.in_force(today) if before is not None else None)
     rows, table = named.rows, InstrumentTable.of_named(named, merged.tokens, today)
     instruments_sqlite.write(folder / instruments.FILE, rows, known)

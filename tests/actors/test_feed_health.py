@@ -11,19 +11,25 @@ from mdactors.actors.line import Upkeep
 from mdactors.config import CalendarSettings
 from mdactors.config.sessions import load_calendar
 from mdactors.market import ist
-from mdactors.market.calendar import Calendar, TradingClass
+from mdactors.market import trading_class as classes
+from mdactors.market.calendar import Calendar
+from mdactors.market.trading_class import Traded
 
 NOW = 1_790_658_000 * SECOND_NS  # a Tuesday, 10:30 IST
 SUNDAY = NOW + 5 * 86_400 * SECOND_NS
-SHARE, INDEX = TradingClass("NSE_EQ"), TradingClass("NSE_INDEX")
-AUCTIONED = TradingClass("NSE_EQ", has_derivatives=True)
-CONTRACT, CRUDE = TradingClass("NSE_FO"), TradingClass("MCX_FO")
+SHARE, INDEX = Traded("NSE_EQ", classes.SHARES), Traded("NSE_INDEX", classes.INDICES)
+AUCTIONED = Traded("NSE_EQ", classes.AUCTION_SHARES)
+CONTRACT, NEAR = Traded("NSE_FO", classes.OPTIONS), Traded("NSE_FO", classes.NEAR_FUTURES)
+CRUDE, COTTON, CARDAMOM = (
+    Traded("MCX_FO", each)
+    for each in (classes.COMMODITIES, classes.COMMODITIES_TO_21, classes.COMMODITIES_TO_17)
+)
 
 
 class Feed:
     """A feed whose clock a test moves: data and heartbeats come when it says so."""
 
-    def __init__(self, now: int = NOW, *subscribed: TradingClass, calendar: Calendar | None = None) -> None:
+    def __init__(self, now: int = NOW, *subscribed: Traded, calendar: Calendar | None = None) -> None:
         self.health = FeedHealth(calendar or Calendar(), now, 10.0, 3.0)
         self.subscribed = subscribed
         self.now = now
@@ -135,8 +141,10 @@ MONDAY = "2026-11-30T"
 @pytest.mark.parametrize(
     ("time", "subscribed", "word"),
     [
-        ("09:05:00", {CONTRACT}, "quiet"),  # options have no pre-open session
-        ("09:14:59", {CONTRACT}, "quiet"),
+        ("09:05:00", {CONTRACT}, "closed"),  # options have no pre-open session
+        ("09:14:59", {CONTRACT}, "closed"),
+        ("09:05:00", {NEAR}, "stale"),
+        ("09:11:00", {NEAR, CONTRACT}, "quiet"),
         ("09:15:00", {CONTRACT}, "stale"),
         ("15:39:59", {CONTRACT}, "stale"),
         ("15:40:00", {CONTRACT}, "closed"),
@@ -153,11 +161,18 @@ MONDAY = "2026-11-30T"
         ("15:20:00", {INDEX}, "stale"),
         ("15:30:00", {SHARE}, "closed"),
         ("15:35:00", {SHARE, CONTRACT}, "stale"),
+        ("15:32:00", {AUCTIONED}, "quiet"),  # its orders are matched
+        ("15:36:00", {AUCTIONED}, "closed"),
         ("23:00:00", {CRUDE, CONTRACT}, "stale"),
+        ("16:59:59", {CARDAMOM}, "stale"),
+        ("17:00:00", {CARDAMOM}, "closed"),
+        ("17:00:00", {CARDAMOM, COTTON}, "stale"),
+        ("21:00:00", {CARDAMOM, COTTON}, "closed"),
+        ("21:00:00", {CARDAMOM, COTTON, CRUDE}, "stale"),
     ],
 )
 def test_silence_is_stale_only_while_something_that_is_subscribed_could_trade(
-    time: str, subscribed: set[TradingClass], word: str
+    time: str, subscribed: set[Traded], word: str
 ) -> None:
     feed = Feed(at(MONDAY + time), *subscribed, calendar=SHIPPED)
     feed.data()
@@ -168,7 +183,7 @@ def test_silence_is_stale_only_while_something_that_is_subscribed_could_trade(
 
 
 def test_a_feed_of_what_cannot_trade_yet_says_so() -> None:
-    feed = Feed(at(MONDAY + "09:05:00"), CONTRACT, calendar=SHIPPED)
+    feed = Feed(at(MONDAY + "09:11:00"), NEAR, CONTRACT, calendar=SHIPPED)
     assert (feed.word(), feed.health.detail) == (
         "quiet",
         "nothing that is subscribed trades now, not connected",

@@ -15,18 +15,27 @@ from mdactors.config.sessions import SHIPPED
 from mdactors.errors import ConfigError
 from mdactors.market import ist
 from mdactors.market.calendar import Calendar, Session
+from mdactors.market.trading_class import CLASSES, SEGMENT_CLASSES, class_of_segment
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 WEEK = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 SMALL = """
-segments: {cash: [NSE_EQ], night: [MCX_FO]}
+groups:
+  day: [shares, auction_shares, indices, near_futures, futures, options, currencies]
+  night: [commodities, commodities_to_21, commodities_to_17]
 weekend: [sunday]
 hours:
-  cash: [{open: 09:15-15:30}]
-  night: [{open: 09:00-23:55}, {from: 2026-03-09, open: 09:00-23:30}]
+  shares: [{open: 09:15-15:30}]
+  commodities: [{open: 09:00-23:55}, {from: 2026-03-09, open: 09:00-23:30}]
+REST
 holidays:
-  "2026-01-26": {name: Republic Day, closed: [cash], special: {night: {open: 17:00-23:55}}}
-"""
+  "2026-01-26": {name: Republic Day, closed: [day], evening: [night]}
+""".replace(
+    "REST",
+    "\n".join(
+        f"  {each}: [{{open: 09:00-17:00}}]" for each in CLASSES if each not in ("shares", "commodities")
+    ),
+)
 SEGMENTS = {
     "NSE": ("NSE_EQ", "NSE_INDEX"),
     "NFO": ("NSE_FO",),
@@ -64,12 +73,15 @@ def problems(tmp_path: Path, *changes: tuple[str, str]) -> list[str]:
     return [problem.removeprefix(prefix) for problem in caught.value.problems]
 
 
-def hours(calendar: Calendar, segment: str, day: str) -> str:
-    session = calendar.session(segment, at(f"{day}T12:00:00"))
-    if session is None:
-        return "closed"
-    times = (ist.second_of_day(session.open_ns), ist.second_of_day(session.close_ns))
-    return "-".join(f"{time // 3600:02d}:{time // 60 % 60:02d}" for time in times)
+def hours(calendar: Calendar, trading_class: str, day: str) -> str:
+    """Continuous trading of a date."""
+    phases = calendar.hours(trading_class, dt.date.fromisoformat(day)).phases
+    return " ".join(str(span) for phase, span in phases if phase == "open") or "closed"
+
+
+def session_of(calendar: Calendar, segment: str, at_ns: int) -> Session | None:
+    """Of what stands for a segment."""
+    return calendar.session(class_of_segment(segment), at_ns)
 
 
 @pytest.fixture(scope="module")
@@ -83,39 +95,45 @@ def test_the_file_beside_the_other_configurations_is_the_one_that_is_shipped() -
 
 @pytest.mark.parametrize("day", ["2016-09-30", "2024-02-27", "2025-12-15", "2026-06-08", "2026-09-24"])
 def test_shares_trade_for_375_minutes_on_ordinary_days_old_and_new(shipped: Calendar, day: str) -> None:
-    for segment in ("NSE_EQ", "NSE_INDEX", "BSE_EQ", "BSE_INDEX", "GLOBAL_INDEX"):
-        session = shipped.session(segment, at(f"{day}T03:00:00"))
+    for segment in ("NSE_EQ", "NSE_INDEX", "BSE_EQ", "BSE_INDEX", "UNHEARD_OF"):
+        session = session_of(shipped, segment, at(f"{day}T03:00:00"))
         assert session == Session(at(f"{day}T09:15:00"), at(f"{day}T15:30:00"))
 
 
 @pytest.mark.parametrize(
-    ("segment", "day", "expected"),
+    ("trading_class", "day", "expected"),
     [
-        ("NSE_FO", "2025-10-08", "09:15-15:30"),
-        ("NSE_FO", "2026-07-31", "09:15-15:30"),
-        ("NSE_FO", "2026-08-03", "09:15-15:40"),
-        ("BSE_FO", "2026-09-24", "09:15-15:40"),
-        ("NCD_FO", "2026-09-24", "09:00-17:00"),
-        ("MCX_FO", "2026-03-06", "09:00-23:55"),
-        ("MCX_FO", "2026-03-09", "09:00-23:30"),
-        ("MCX_INDEX", "2026-11-02", "09:00-23:55"),
-        ("NSE_EQ", "2026-02-01", "09:15-15:30"),
-        ("NCD_FO", "2026-02-01", "closed"),
-        ("NSE_EQ", "2026-02-08", "closed"),
-        ("NSE_EQ", "2026-11-08", "18:00-19:00"),
-        ("NSE_FO", "2026-11-08", "18:00-19:10"),
-        ("NSE_EQ", "2026-01-26", "closed"),
-        ("MCX_FO", "2026-05-01", "17:00-23:30"),
-        ("NSE_EQ", "2026-08-26", "09:15-15:30"),
-        ("NSE_FO", "2026-08-26", "09:15-15:40"),
-        ("NCD_FO", "2026-08-26", "closed"),
-        ("UNHEARD_OF", "2026-10-02", "closed"),
+        ("options", "2025-10-08", "09:15-15:30"),
+        ("options", "2026-07-31", "09:15-15:30"),
+        ("options", "2026-08-03", "09:15-15:40"),
+        ("futures", "2026-09-24", "09:15-15:40"),
+        ("currencies", "2026-09-24", "09:00-17:00"),
+        ("commodities", "2026-03-06", "09:00-23:55"),
+        ("commodities", "2026-03-09", "09:00-23:30"),
+        ("commodities", "2026-11-02", "09:00-23:55"),
+        ("shares", "2026-02-01", "09:15-15:30"),
+        ("currencies", "2026-02-01", "closed"),
+        ("shares", "2026-02-08", "closed"),
+        ("shares", "2026-11-08", "18:00-19:00"),
+        ("options", "2026-11-08", "18:00-19:10"),
+        ("shares", "2026-01-26", "closed"),
+        ("commodities", "2026-05-01", "17:00-23:30"),
+        ("shares", "2026-08-26", "09:15-15:30"),
+        ("options", "2026-08-26", "09:15-15:40"),
+        ("currencies", "2026-08-26", "closed"),
+        ("indices", "2026-10-02", "closed"),
+        ("auction_shares", "2026-07-31", "09:15-15:30"),
+        ("auction_shares", "2026-08-03", "09:15-15:15"),
+        ("commodities_to_21", "2026-09-24", "09:00-21:00"),
+        ("commodities_to_17", "2026-09-24", "09:00-17:00"),
+        ("commodities_to_21", "2026-05-01", "17:00-21:00"),
+        ("commodities_to_17", "2026-05-01", "closed"),
     ],
 )
 def test_the_shipped_hours_of_days_that_differ(
-    shipped: Calendar, segment: str, day: str, expected: str
+    shipped: Calendar, trading_class: str, day: str, expected: str
 ) -> None:
-    assert hours(shipped, segment, day) == expected
+    assert hours(shipped, trading_class, day) == expected
 
 
 @pytest.mark.parametrize(
@@ -138,9 +156,9 @@ def test_a_trading_day_is_one_on_which_shares_trade_be_it_a_sunday(
 def test_the_closing_session_follows_the_continuous_one_and_no_feed_is_expected_in_it(
     shipped: Calendar,
 ) -> None:
-    assert shipped.phase("NSE_EQ", at("2025-12-15T15:35:00")) == "closed"
-    assert shipped.phase("NSE_EQ", at("2025-12-15T15:43:00")) == "post_close"
-    assert not shipped.is_open("NSE_EQ", at("2025-12-15T15:43:00"))
+    assert shipped.phase("shares", at("2025-12-15T15:35:00")) == "closed"
+    assert shipped.phase("shares", at("2025-12-15T15:43:00")) == "post_close"
+    assert not shipped.is_open("shares", at("2025-12-15T15:43:00"))
 
 
 # --- facts that a broker told ----------------------------------------------------------------------------
@@ -166,9 +184,9 @@ def test_it_agrees_with_a_brokers_holidays_of_2026(shipped: Calendar, shared_dat
         closed = {segment for name in day["closed_exchanges"] for segment in SEGMENTS[name]}
         assert said.keys() | closed == {segment for each in SEGMENTS.values() for segment in each}
         for segment, session in said.items():
-            assert shipped.session(segment, noon) == session, (day["date"], segment)
+            assert session_of(shipped, segment, noon) == session, (day["date"], segment)
         for segment in closed:
-            assert shipped.session(segment, noon) is None, (day["date"], segment)
+            assert session_of(shipped, segment, noon) is None, (day["date"], segment)
     first = dt.date(2026, 1, 1)
     for day in (first + dt.timedelta(days=n) for n in range(365)):
         if day.isoformat() not in special:
@@ -180,7 +198,7 @@ def test_it_agrees_with_a_brokers_holidays_of_2026(shipped: Calendar, shared_dat
 def test_it_agrees_with_a_brokers_timings(shipped: Calendar, shared_data: Path, day: str) -> None:
     entries = json.loads((shared_data / "upstox_rest" / f"timings_{day}.json").read_text())["data"]
     said = spans(entries)
-    assert said == {segment: shipped.session(segment, at(f"{day}T12:00:00")) for segment in said}
+    assert said == {segment: session_of(shipped, segment, at(f"{day}T12:00:00")) for segment in said}
     assert len(said) == sum(map(len, SEGMENTS.values()))
 
 
@@ -189,22 +207,22 @@ def test_it_agrees_with_a_brokers_timings(shipped: Calendar, shared_data: Path, 
 
 def test_another_file_is_used_instead(tmp_path: Path) -> None:
     calendar = load_calendar(written(tmp_path, SMALL))
-    assert hours(calendar, "NSE_EQ", "2026-01-24") == "09:15-15:30"  # a Saturday
-    assert hours(calendar, "NSE_EQ", "2026-01-26") == "closed"
-    assert hours(calendar, "MCX_FO", "2026-01-26") == "17:00-23:55"
-    assert hours(calendar, "MCX_FO", "2026-03-09") == "09:00-23:30"
+    assert hours(calendar, "shares", "2026-01-24") == "09:15-15:30"  # a Saturday
+    assert hours(calendar, "shares", "2026-01-26") == "closed"
+    assert hours(calendar, "commodities", "2026-01-26") == "17:00-23:55"
+    assert hours(calendar, "commodities", "2026-03-09") == "09:00-23:30"
 
 
 def test_always_open_goes_before_every_file(tmp_path: Path) -> None:
     settings = CalendarSettings(always_open=True, sessions=written(tmp_path, SMALL).sessions)
-    assert load_calendar(settings).is_open("NSE_EQ", at("2026-01-26T03:00:00"))
+    assert load_calendar(settings).is_open("shares", at("2026-01-26T03:00:00"))
 
 
 def test_before_the_first_hours_a_segment_is_closed(tmp_path: Path) -> None:
     text = SMALL.replace("{open: 09:15-15:30}", "{from: 2020-01-01, open: 09:15-15:30}")
     calendar = load_calendar(written(tmp_path, text))
-    assert hours(calendar, "NSE_EQ", "2019-12-31") == "closed"
-    assert hours(calendar, "NSE_EQ", "2020-01-01") == "09:15-15:30"
+    assert hours(calendar, "shares", "2019-12-31") == "closed"
+    assert hours(calendar, "shares", "2020-01-01") == "09:15-15:30"
 
 
 @pytest.mark.parametrize(
@@ -213,77 +231,89 @@ def test_before_the_first_hours_a_segment_is_closed(tmp_path: Path) -> None:
         (
             "open: 09:15-15:30",
             "open: 9.15",
-            "hours.cash[0].open: expected a span of time like 09:15-15:30, got 9.15",
+            "hours.shares[0].open: expected a span of time like 09:15-15:30, got 9.15",
         ),
         (
             "open: 09:15-15:30",
             "open: 9:15-15:30",
-            "hours.cash[0].open: expected a span of time like 09:15-15:30, got 9:15-15:30",
+            "hours.shares[0].open: expected a span of time like 09:15-15:30, got 9:15-15:30",
         ),
-        ("open: 09:15-15:30", "open: 15:30-09:15", "hours.cash[0].open: 15:30-09:15 ends before it begins"),
+        ("open: 09:15-15:30", "open: 15:30-09:15", "hours.shares[0].open: 15:30-09:15 ends before it begins"),
         (
             "open: 09:15-15:30",
             "open: 09:15-15:30, pre_open: 09:00-09:20",
-            "hours.cash[0].pre_open: must end before open begins",
+            "hours.shares[0]: open 09:15-15:30 begins before pre_open 09:00-09:20 ends",
         ),
         (
             "open: 09:15-15:30",
-            "open: 09:15-15:30, closing: 15:00-16:00",
-            "hours.cash[0].closing: must begin after open ends",
+            "open: [09:15-12:00, 11:00-15:30]",
+            "hours.shares[0]: open 11:00-15:30 begins before open 09:15-12:00 ends",
+        ),
+        (
+            "open: 09:15-15:30",
+            "open: 09:15-15:30, closing_orders: 15:15-15:30",
+            "hours.shares[0]: closing_orders 15:15-15:30 begins before open 09:15-15:30 ends",
         ),
         (
             "open: 09:15-15:30",
             "open: 09:15-15:30, pre_open: 09:00-09:15, orders: 09:00-09:20",
-            "hours.cash[0].orders: must be a part of pre_open",
+            "hours.shares[0].orders: 09:00-09:20 must be a part of pre_open or closing_orders",
         ),
         (
             "open: 09:15-15:30",
-            "open: 09:15-15:30, orders: 09:00-09:08",
-            "hours.cash[0].orders: must be a part of pre_open",
-        ),
-        (
-            "open: 09:15-15:30",
-            "open: 09:15-15:30, auction: 15:15-15:40",
-            "hours.cash[0].auction: must be a part of open",
+            "open: 09:15-15:30, orders: 09:20-09:30",
+            "hours.shares[0].orders: 09:20-09:30 must be a part of pre_open or closing_orders",
         ),
         (
             "open: 09:15-15:30",
             'open: ""',
-            "hours.cash[0].open: expected a span of time like 09:15-15:30, got ",
+            "hours.shares[0].open: is required",
         ),
         (
             "open: 09:15-15:30",
             "open: 09:15-15:30, opens: 09:15-15:30",
-            "hours.cash[0].opens: unknown setting (did you mean open?)",
+            "hours.shares[0].opens: unknown setting (did you mean open?)",
         ),
         (
             "from: 2026-03-09, ",
             "",
-            "hours.night[1].from: must be later than that of the hours before",
+            "hours.commodities[1].from: must be later than that of the hours before",
         ),
-        ("[{open: 09:15-15:30}]", "[]", "hours.cash: holds no hours"),
+        ("[{open: 09:15-15:30}]", "[]", "hours.shares: holds no hours"),
         ("weekend: [sunday]", "weekend: [sonntag]", f"weekend[0]: expected one of {', '.join(WEEK)}"),
         (
-            "night: [MCX_FO]",
-            "nigth: [MCX_FO]",
-            "segments.nigth: no hours are given for nigth; they are for: cash, night",
+            "night: [commodities,",
+            "night: [comodities, commodities,",
+            f"groups.night: there is no class comodities; there are: {', '.join(CLASSES)}",
         ),
-        ("night: [MCX_FO]", "night: [NSE_EQ]", "segments.night: NSE_EQ is in cash already"),
+        ("night: [commodities,", "night: [shares, commodities,", "groups.night: shares is in day already"),
+        (", commodities_to_17]", "]", "groups: commodities_to_17 is in none"),
+        ("  options: [{open: 09:00-17:00}]", "", "hours: none are given for options"),
         (
-            "closed: [cash]",
-            "closed: [shares]",
-            "holidays.2026-01-26.closed: no hours are given for shares; they are for: cash, night",
+            "closed: [day]",
+            "closed: [days]",
+            "holidays.2026-01-26.closed: there is no group days; there are: day, night",
         ),
         (
-            "closed: [cash]",
-            "closed: [cash, night]",
-            "holidays.2026-01-26: night cannot be closed and trade at special hours",
+            "closed: [day]",
+            "closed: [day, night]",
+            "holidays.2026-01-26: night cannot be both closed and evening",
+        ),
+        (
+            "closed: [day]",
+            "closed: [day], special: {day: {open: 09:15-10:00}}",
+            "holidays.2026-01-26: day cannot be closed and trade at special hours",
+        ),
+        (
+            "holidays:",
+            'yearly: {"02-30": {name: none}}\nholidays:',
+            'yearly.02-30: expected a day of every year like "01-26"',
         ),
         ("2026-01-26", "26 January", 'holidays.26 January: expected a date like "2026-01-26"'),
         ("name: Republic Day, ", "", "holidays.2026-01-26.name: is required"),
         (
-            "17:00-23:55",
-            "17-24",
+            "evening: [night]",
+            "special: {night: {open: 17-24}}",
             "holidays.2026-01-26.special.night.open: expected a span of time like 09:15-15:30, got 17-24",
         ),
     ],
@@ -292,15 +322,36 @@ def test_a_mistake_is_named_by_its_path(tmp_path: Path, before: str, after: str,
     assert problems(tmp_path, (before, after)) == [problem]
 
 
+def test_what_is_said_of_a_class_goes_before_what_is_said_of_its_group(tmp_path: Path) -> None:
+    special = "closed: [], special: {day: {open: [09:15-10:00, 11:30-12:30]}, options: {open: 10:00-11:00}}"
+    calendar = load_calendar(written(tmp_path, SMALL.replace("closed: [day]", special)))
+    assert hours(calendar, "shares", "2026-01-26") == "09:15-10:00 11:30-12:30"
+    assert hours(calendar, "options", "2026-01-26") == "10:00-11:00"
+
+
+def test_a_file_in_the_format_of_before_is_told_what_to_do_in_one_line(tmp_path: Path) -> None:
+    old = "segments: {cash: [NSE_EQ]}\nweekend: [sunday]\nhours: {cash: [{open: 09:15-15:30}]}\n"
+    settings = written(tmp_path, old)
+    with pytest.raises(ConfigError) as caught:
+        load_calendar(settings)
+    (problem,) = caught.value.problems
+    assert problem.startswith(f"calendar.sessions: {settings.sessions}: is a file of sessions of an earlier")
+    assert "copy the file that comes along once more" in problem
+
+
+def test_every_segment_has_classes_that_there_are() -> None:
+    assert {each for classes in SEGMENT_CLASSES.values() for each in classes} == set(CLASSES)
+
+
 def test_a_date_needs_no_quotes(tmp_path: Path) -> None:
     calendar = load_calendar(written(tmp_path, SMALL.replace('"2026-01-26"', "2026-01-26")))
-    assert hours(calendar, "NSE_EQ", "2026-01-26") == "closed"
+    assert hours(calendar, "shares", "2026-01-26") == "closed"
 
 
 def test_every_mistake_is_named_at_once(tmp_path: Path) -> None:
-    found = problems(tmp_path, ("09:15-15:30", "early"), ("closed: [cash]", "closed: [none]"))
+    found = problems(tmp_path, ("09:15-15:30", "early"), ("closed: [day]", "closed: [none]"))
     assert [problem.partition(": ")[0] for problem in found] == [
-        "hours.cash[0].open",
+        "hours.shares[0].open",
         "holidays.2026-01-26.closed",
     ]
     assert problems(tmp_path, ("weekend:", "weekends:")) == [
@@ -323,4 +374,6 @@ def test_check_config_names_the_mistakes_of_the_file_beside_those_of_the_adapter
     path = tmp_path / "config.yaml"
     path.write_text(f"calendar: {{sessions: {sessions}}}\n")
     assert main(["check-config", str(path)]) == 1
-    assert capsys.readouterr().out.startswith(f"calendar.sessions: {sessions}: hours.cash[0].open: expected")
+    assert capsys.readouterr().out.startswith(
+        f"calendar.sessions: {sessions}: hours.shares[0].open: expected"
+    )

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from mdactors.market import ist
 from mdactors.market.calendar import Calendar
+from mdactors.market.trading_class import COMMODITIES, INDICES, OPTIONS, SHARES
 
 
 def at(text: str) -> int:
@@ -41,28 +42,28 @@ def test_date_and_second_of_day_agree_with_the_clock(moment: dt.datetime):
 
 
 @pytest.mark.parametrize(
-    ("segment", "time", "trades"),
+    ("trading_class", "time", "trades"),
     [
-        ("NSE_EQ", "2026-09-29T08:59:59", False),
-        ("NSE_EQ", "2026-09-29T09:00:00", True),
-        ("NSE_EQ", "2026-09-29T15:29:59", True),
-        ("NSE_EQ", "2026-09-29T15:30:00", False),
-        ("BSE_INDEX", "2026-09-29T12:00:00", True),
-        ("NSE_FO", "2026-09-29T15:35:00", True),
-        ("NSE_FO", "2026-09-29T15:40:00", False),
-        ("MCX_FO", "2026-09-29T23:54:59", True),
-        ("MCX_FO", "2026-09-29T23:55:00", False),
-        ("NSE_EQ", "2026-10-02T12:00:00", True),
-        ("NSE_EQ", "2026-10-03T12:00:00", False),
-        ("MCX_FO", "2026-10-04T12:00:00", False),
+        (SHARES, "2026-09-29T08:59:59", False),
+        (SHARES, "2026-09-29T09:00:00", True),
+        (SHARES, "2026-09-29T15:29:59", True),
+        (SHARES, "2026-09-29T15:30:00", False),
+        (INDICES, "2026-09-29T12:00:00", True),
+        (OPTIONS, "2026-09-29T15:35:00", True),
+        (OPTIONS, "2026-09-29T15:40:00", False),
+        (COMMODITIES, "2026-09-29T23:54:59", True),
+        (COMMODITIES, "2026-09-29T23:55:00", False),
+        (SHARES, "2026-10-02T12:00:00", True),
+        (SHARES, "2026-10-03T12:00:00", False),
+        (COMMODITIES, "2026-10-04T12:00:00", False),
     ],
 )
-def test_a_segment_trades_in_its_hours_of_a_weekday(segment: str, time: str, trades: bool):
-    assert Calendar().is_open(segment, at(time)) is trades
+def test_a_class_trades_in_its_hours_of_a_weekday(trading_class: str, time: str, trades: bool):
+    assert Calendar().is_open(trading_class, at(time)) is trades
 
 
 def test_an_always_open_calendar_is_always_open():
-    assert Calendar(always_open=True).is_open("NSE_EQ", at("2026-10-04T03:00:00"))
+    assert Calendar(always_open=True).is_open(SHARES, at("2026-10-04T03:00:00"))
 
 
 def test_the_date_rolls_at_indias_midnight():

@@ -25,9 +25,10 @@ def test_the_status_says_where_each_segment_is_the_session_and_the_brokers_word(
     assert status == 200
     assert body["time"].endswith("+05:30")
     segments = {each.pop("segment"): each for each in body["segments"]}
-    nine, quarter_past, half_past_three, four = (
-        f"2026-11-20T{at}:00.000+05:30" for at in ("09:00", "09:15", "15:30", "16:00")
+    nine, quarter_past, half_past_three, ten_to_four, four = (
+        f"2026-11-20T{at}:00.000+05:30" for at in ("09:00", "09:15", "15:30", "15:50", "16:00")
     )
+    assert segments["NSE_EQ"].pop("classes")["auction_shares"]["status"] == "open"
     assert segments["NSE_EQ"] == {
         "status": "open",
         "open": quarter_past,
@@ -35,7 +36,7 @@ def test_the_status_says_where_each_segment_is_the_session_and_the_brokers_word(
         "sessions": [
             {"phase": "pre_open", "from": nine, "to": quarter_past},
             {"phase": "open", "from": quarter_past, "to": half_past_three},
-            {"phase": "post_close", "from": half_past_three, "to": four},
+            {"phase": "post_close", "from": ten_to_four, "to": four},
         ],
         "said": {"x": "NORMAL_OPEN"},
     }
@@ -51,7 +52,9 @@ def test_holidays_of_a_year_name_the_segments_that_are_closed_or_trade_at_other_
     assert diwali["name"] == "Diwali Balipratipada"
     assert {"NSE_EQ", "NSE_FO", "NCD_FO"} <= set(diwali["closed"])
     assert diwali["special"]["MCX_FO"] == {"open": "17:00-23:55"}
-    assert days["2026-02-01"]["special"]["NSE_EQ"] == {"preOpen": "09:00-09:15", "open": "09:15-15:30"}
+    budget = days["2026-02-01"]["special"]
+    assert budget["NSE_EQ"] == {"preOpen": "09:00-09:15", "open": "09:15-15:30", "postClose": "15:40-16:00"}
+    assert budget["MCX_FO"] == {"open": "09:00-17:00"}
 
 
 def test_a_year_of_which_nothing_is_known_has_no_holidays_and_a_wrong_one_is_named(market):

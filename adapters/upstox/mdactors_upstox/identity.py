@@ -52,6 +52,7 @@ class Row(msgspec.Struct):
     weekly: bool = False
     underlying_symbol: str = ""
     mtf_enabled: bool = False
+    cas_eligible: bool = False
 
 
 def listing(row: Row, flags: Mapping[str, bool] = _NO_FLAGS) -> Listing | None:
@@ -101,7 +102,7 @@ def _share(row: Row, flags: Mapping[str, bool]) -> InstrumentRow:
     if row.segment == "NSE_EQ" and series != "EQ":
         symbol = f"{symbol}-{series}"
     return InstrumentRow(
-        **{**_common(row, symbol), "mtf": row.mtf_enabled, **flags},
+        **{**_common(row, symbol), "mtf": row.mtf_enabled, "cas_eligible": row.cas_eligible, **flags},
         type="STOCK",
         isin=row.isin,
         series=series,

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from mdactors.actors.line import Upkeep
-from mdactors.market.calendar import Calendar, TradingClass
+from mdactors.market import trading_class
+from mdactors.market.calendar import Calendar
+from mdactors.market.trading_class import Traded
 
 SECOND_NS = 1_000_000_000
 WINDOW_NS = 300 * SECOND_NS
 """The least difference is that of this window and the one before: a clock that was set is forgotten."""
 ABSURD_MS = -60_000
 """An exchange time so far ahead of ours is a mistake and says nothing."""
-SHARES = TradingClass("NSE_EQ")
+SHARES = Traded("NSE_EQ", trading_class.SHARES)
 
 
 class FeedHealth:
@@ -64,7 +66,7 @@ class FeedHealth:
         """The broker has a word for some segments."""
         self.market_status = {**self.market_status, **words}
 
-    def judge(self, at: float, now_ns: int, subscribed: Collection[TradingClass], upkeep: Upkeep) -> bool:
+    def judge(self, at: float, now_ns: int, subscribed: Collection[Traded], upkeep: Upkeep) -> bool:
         """Find the word anew; whether it, or what the broker says, changed since it was last found.
 
         Args:
@@ -79,12 +81,12 @@ class FeedHealth:
         self._judged = (self.status, self.detail, self.market_status)
         return self._judged != before
 
-    def _any_open(self, subscribed: Collection[TradingClass], now_ns: int) -> bool:
+    def _any_open(self, subscribed: Collection[Traded], now_ns: int) -> bool:
         """NSE's shares stand for all as long as nothing is subscribed."""
-        return any(self._calendar.is_open(each.segment, now_ns) for each in subscribed or (SHARES,))
+        return any(self._calendar.is_open(each.trading_class, now_ns) for each in subscribed or (SHARES,))
 
     def _word(
-        self, at: float, now_ns: int, subscribed: Collection[TradingClass], upkeep: Upkeep
+        self, at: float, now_ns: int, subscribed: Collection[Traded], upkeep: Upkeep
     ) -> tuple[str, str]:
         if upkeep.shut:
             return "closed", "closed by an operator"
@@ -94,7 +96,7 @@ class FeedHealth:
             return "closed", "no subscribed segment is open"
         if self._is_fresh(self._heard, at):
             return self._live()
-        moves = any(self._calendar.moves(each, now_ns) for each in subscribed)
+        moves = any(self._calendar.moves(each.trading_class, now_ns) for each in subscribed)
         silence = self._silence(moves=moves) if subscribed else "nothing is subscribed"
         if self._is_fresh(upkeep.heard, at):
             return "quiet", silence

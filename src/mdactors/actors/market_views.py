@@ -14,6 +14,7 @@ from mdactors.market.prices import Price, prices_by_type
 from mdactors.market.sector_board import SectorBoard, SectorStanding
 from mdactors.market.sectors import Sectors
 from mdactors.market.tick import Tick
+from mdactors.market.trading_class import OPTIONS
 from mdactors.market.underlyings import Underlying, Underlyings
 from mdactors.messages import (
     ChainAsked,
@@ -35,7 +36,6 @@ from mdactors.runtime import Actor, Address, Context, Message, handles
 BEAT_SECONDS = 1.0
 ROWS = 10
 """How many rows a channel of movers has."""
-DERIVATIVES = "NSE_FO"
 """The segment whose session ends the time in which the open interest of the day before can be seen."""
 
 
@@ -147,7 +147,7 @@ class MarketViews(Actor):
         self.after(BEAT_SECONDS, Beat())
         if self._watched:
             self._publish(self._watched)
-        elif self._calendar.phase(DERIVATIVES, self.clock.time_ns()) != "open":
+        elif self._calendar.phase(OPTIONS, self.clock.time_ns()) != "open":
             self._catch_up()
 
     def _publish(self, channels: Iterable[str]) -> None:

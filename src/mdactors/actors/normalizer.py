@@ -13,9 +13,10 @@ from mdactors.actors.line import Line, Upkeep
 from mdactors.actors.trading_classes import TradingClasses
 from mdactors.adapter import BadPacket, BrokerAdapter, BrokerToken
 from mdactors.market import ist
-from mdactors.market.calendar import Calendar, TradingClass
+from mdactors.market.calendar import Calendar
 from mdactors.market.instruments import InstrumentTable
 from mdactors.market.numbering import Numbering
+from mdactors.market.trading_class import Traded
 from mdactors.messages import (
     FeedStatusChanged,
     FrameReceived,
@@ -82,7 +83,7 @@ class Normalizer(Actor):
         self._alarms = board.of(self)
         self._said: dict[str, str] = {}
         self._numbering = Numbering(adapter.name, now // 1_000_000, table().broker_instruments(adapter.name))
-        self._classes = TradingClasses(self._numbering.instrument, table().underlyings())
+        self._classes = TradingClasses(self._numbering.instrument)
         self._counts = dict.fromkeys(("frames", "ticks", "bad", "without_base", "notices"), 0)
         self._asked: dict[BrokerToken, float] = {}
         self._logged = 0
@@ -165,7 +166,7 @@ class Normalizer(Actor):
     def take_instruments(self, message: InstrumentsLoaded) -> None:
         """Number by the new table from now on."""
         self._numbering.use(message.table.broker_instruments(self._adapter.name))
-        self._classes.use(message.table.underlyings())
+        self._classes.look_again()
 
     @handles(NewestWanted)
     def send_newest(self, _message: NewestWanted) -> None:
@@ -197,11 +198,13 @@ class Normalizer(Actor):
         self._lay_open(subscribed)
         return changed
 
-    def _lay_open(self, subscribed: Collection[TradingClass]) -> None:
+    def _lay_open(self, subscribed: Collection[Traded]) -> None:
         """Say how the feed is where nobody has to ask for it."""
         health, now_ns = self._health, self.clock.time_ns()
-        segments = {each.segment for each in subscribed or (SHARES,)}
-        are_open = frozenset(each for each in segments if self._calendar.is_open(each, now_ns))
+        traded = subscribed or (SHARES,)
+        are_open = frozenset(
+            each.segment for each in traded if self._calendar.is_open(each.trading_class, now_ns)
+        )
         if not self.fenced:
             at = self.clock.monotonic()
             self._report.judged = Judged(at, health.status, health.detail, health.is_open, are_open)

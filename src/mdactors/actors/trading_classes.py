@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from operator import is_not
 
 from mdactors.adapter import BrokerToken
-from mdactors.market.calendar import TradingClass
 from mdactors.market.instrument import Instrument
+from mdactors.market.trading_class import Traded, trading_class_of
 
 
 class TradingClasses:
@@ -15,21 +15,16 @@ class TradingClasses:
 
     Args:
         find: what a token means; None where that is not known.
-        underlyings: what contracts are written on.
     """
 
-    def __init__(
-        self, find: Callable[[BrokerToken], Instrument | None], underlyings: Collection[str]
-    ) -> None:
+    def __init__(self, find: Callable[[BrokerToken], Instrument | None]) -> None:
         self._find = find
-        self._found: frozenset[TradingClass] = frozenset()
+        self._found: frozenset[Traded] = frozenset()
         self._asked: Sequence[Mapping[BrokerToken, object]] = ()
-        self._known: dict[BrokerToken, TradingClass] = {}
-        self.use(underlyings)
+        self._known: dict[BrokerToken, Traded] = {}
 
-    def use(self, underlyings: Collection[str]) -> None:
-        """Go by a new table for what is not known yet: it shall not cost thousands of look-ups."""
-        self._underlyings = set(underlyings)
+    def look_again(self) -> None:
+        """There is a new table: look up what is not known yet, and no more; it would be thousands."""
         self._asked = ()
 
     def forget(self) -> None:
@@ -37,7 +32,7 @@ class TradingClasses:
         self._known.clear()
         self._asked = ()
 
-    def of(self, subscribed: Sequence[Mapping[BrokerToken, object]]) -> frozenset[TradingClass]:
+    def of(self, subscribed: Sequence[Mapping[BrokerToken, object]]) -> frozenset[Traded]:
         """The classes of all these tokens; each mapping is replaced, and never changed, by who owns it."""
         if len(subscribed) != len(self._asked) or any(map(is_not, subscribed, self._asked)):
             self._asked = subscribed
@@ -49,14 +44,8 @@ class TradingClasses:
             )
         return self._found
 
-    def _class(self, token: BrokerToken) -> TradingClass | None:
+    def _class(self, token: BrokerToken) -> Traded | None:
         known = self._known.get(token)
         if known is None and (instrument := self._find(token)) is not None:
-            known = self._known[token] = self._classify(instrument)
+            known = self._known[token] = Traded(instrument.segment, trading_class_of(instrument))
         return known
-
-    def _classify(self, instrument: Instrument) -> TradingClass:
-        is_share = instrument.type == "STOCK"
-        return TradingClass(
-            instrument.segment, is_share and instrument.symbol_without_series in self._underlyings
-        )

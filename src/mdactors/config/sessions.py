@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal, TypeAlias, get_args
 
 import msgspec
 
@@ -14,20 +14,38 @@ from mdactors.config.decoding import decode
 from mdactors.config.settings import CalendarSettings
 from mdactors.config.yaml_text import read_yaml
 from mdactors.errors import ConfigError
-from mdactors.market.calendar import ALWAYS, CASH, Calendar, Holiday, Hours, Span, Timetable
+from mdactors.market.calendar import (
+    ALWAYS,
+    EVENING,
+    MORNING,
+    WHOLE_DAY,
+    Calendar,
+    Holiday,
+    Hours,
+    Span,
+    Timetable,
+)
+from mdactors.market.phase import Phase
+from mdactors.market.trading_class import CLASSES
 
 SHIPPED = Path(__file__).with_name("sessions.yaml")
 """What is used where the settings name no file; in the repository also ``config/sessions.yaml``."""
+OLD_FORMAT = (
+    "is a file of sessions of an earlier mdactors, which gave hours to groups of segments; they are given to "
+    "classes of instruments now: copy the file that comes along once more, and make your changes in the copy"
+)
 
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+_Spans: TypeAlias = str | list[str]
 
 
 class _Hours(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    open: str
-    pre_open: str = ""
-    closing: str = ""
-    orders: str = ""
-    auction: str = ""
+    open: _Spans
+    pre_open: _Spans = ""
+    closing_orders: _Spans = ""
+    closing_match: _Spans = ""
+    post_close: _Spans = ""
+    orders: _Spans = ""
 
 
 class _DatedHours(_Hours, frozen=True, rename={"valid_from": "from"}):
@@ -36,17 +54,27 @@ class _DatedHours(_Hours, frozen=True, rename={"valid_from": "from"}):
 
 class _Holiday(msgspec.Struct, frozen=True):
     name: str
+    source: str = ""
     closed: list[str] = []
+    ordinary: list[str] = []
+    morning: list[str] = []
+    evening: list[str] = []
     special: dict[str, _Hours] = {}
 
 
 class _File(msgspec.Struct, frozen=True):
     """As it is written; `_Reader` makes a `Timetable` of it."""
 
-    segments: dict[str, list[str]]
+    groups: dict[str, list[str]]
     weekend: list[Weekday]
     hours: dict[str, list[_DatedHours]]
+    years: list[int] = []
     holidays: dict[str, _Holiday] = {}
+    yearly: dict[str, _Holiday] = {}
+
+
+_KEPT = {"ordinary": WHOLE_DAY, "morning": MORNING, "evening": EVENING}
+_PHASES = tuple(name for name in get_args(Phase) if name != "closed")
 
 
 def load_calendar(settings: CalendarSettings) -> Calendar:
@@ -65,7 +93,10 @@ def load_calendar(settings: CalendarSettings) -> Calendar:
 
 def _read(path: Path) -> Timetable:
     problems: list[str] = []
-    written = decode(read_yaml(path), _File, "", problems)
+    text = read_yaml(path)
+    if isinstance(text, Mapping) and "segments" in text and "groups" not in text:
+        raise ConfigError([f"{path}: {OLD_FORMAT}"])
+    written = decode(text, _File, "", problems)
     if written is not None:
         timetable = _Reader(written, problems).timetable()
         if not problems:
@@ -82,25 +113,32 @@ class _Reader:
 
     def timetable(self) -> Timetable:
         """The timetable; worth nothing where problems were found."""
-        self._check_groups([CASH], "hours")
         return Timetable(
-            segments=self._segments(),
-            hours={group: self._dated(group, rows) for group, rows in self._written.hours.items()},
+            groups=self._groups(),
+            hours={name: self._dated(name, rows) for name, rows in self._written.hours.items()},
             weekend=frozenset(get_args(Weekday).index(day) for day in self._written.weekend),
-            holidays=self._holidays(),
+            holidays=dict(self._holidays()),
+            years=frozenset(self._written.years),
+            yearly=dict(self._yearly()),
         )
 
-    def _segments(self) -> Mapping[str, str]:
+    def _groups(self) -> Mapping[str, str]:
         groups: dict[str, str] = {}
-        for group, segments in self._written.segments.items():
-            self._check_groups([group], f"segments.{group}")
-            for segment in segments:
-                if groups.setdefault(segment, group) != group:
-                    self._problems.append(f"segments.{group}: {segment} is in {groups[segment]} already")
+        for group, classes in self._written.groups.items():
+            self._check(classes, CLASSES, f"groups.{group}", "class")
+            for name in classes:
+                if groups.setdefault(name, group) != group:
+                    self._problems.append(f"groups.{group}: {name} is in {groups[name]} already")
+        self._check(self._written.hours, CLASSES, "hours", "class")
+        for name in CLASSES:
+            if name not in self._written.hours:
+                self._problems.append(f"hours: none are given for {name}")
+            if name not in groups:
+                self._problems.append(f"groups: {name} is in none")
         return groups
 
-    def _dated(self, group: str, rows: list[_DatedHours]) -> list[tuple[dt.date, Hours]]:
-        path = f"hours.{group}"
+    def _dated(self, name: str, rows: list[_DatedHours]) -> list[tuple[dt.date, Hours]]:
+        path = f"hours.{name}"
         dated = [
             (row.valid_from or ALWAYS, self._hours(row, f"{path}[{number}]"))
             for number, row in enumerate(rows)
@@ -112,64 +150,79 @@ class _Reader:
                 self._problems.append(f"{path}[{number}].from: must be later than that of the hours before")
         return dated
 
-    def _holidays(self) -> Mapping[dt.date, Holiday]:
-        holidays: dict[dt.date, Holiday] = {}
+    def _holidays(self) -> Iterator[tuple[dt.date, Holiday]]:
         for day, row in self._written.holidays.items():
             path = f"holidays.{day}"
-            self._check_groups(row.closed, f"{path}.closed")
-            self._check_groups(row.special, f"{path}.special")
-            self._problems.extend(
-                f"{path}: {group} cannot be closed and trade at special hours"
-                for group in row.closed
-                if group in row.special
-            )
-            special = {
-                group: self._hours(hours, f"{path}.special.{group}") for group, hours in row.special.items()
-            }
             try:
                 date = dt.date.fromisoformat(day)
             except ValueError:
                 self._problems.append(f'{path}: expected a date like "2026-01-26"')
             else:
-                holidays[date] = Holiday(row.name, frozenset(row.closed), special)
-        return holidays
+                yield date, self._holiday(row, path)
 
-    def _check_groups(self, groups: Iterable[str], path: str) -> None:
-        known = ", ".join(self._written.hours)
+    def _yearly(self) -> Iterator[tuple[tuple[int, int], Holiday]]:
+        for day, row in self._written.yearly.items():
+            path = f"yearly.{day}"
+            try:
+                date = dt.date.fromisoformat(f"2024-{day}")
+            except ValueError:
+                self._problems.append(f'{path}: expected a day of every year like "01-26"')
+            else:
+                yield (date.month, date.day), self._holiday(row, path)
+
+    def _holiday(self, row: _Holiday, path: str) -> Holiday:
+        words = {word: getattr(row, word) for word in ("closed", *_KEPT)}
+        seen: dict[str, str] = {}
+        for word, groups in words.items():
+            self._check(groups, self._written.groups, f"{path}.{word}", "group")
+            for group in groups:
+                if seen.setdefault(group, word) != word:
+                    self._problems.append(f"{path}: {group} cannot be both {seen[group]} and {word}")
+        special: dict[str, Hours] = {}
+        known = {**{name: [name] for name in CLASSES}, **self._written.groups}
+        self._check(row.special, known, f"{path}.special", "group or class")
+        # Groups first: what is said of a class goes before what is said of its group.
+        for name in sorted(row.special, key=lambda name: name not in self._written.groups):
+            hours = self._hours(row.special[name], f"{path}.special.{name}")
+            special |= dict.fromkeys(known.get(name, ()), hours)
+            if name in seen:
+                self._problems.append(f"{path}: {name} cannot be {seen[name]} and trade at special hours")
+        kept = {group: _KEPT[word] for group, word in seen.items() if word != "closed"}
+        return Holiday(row.name, frozenset(row.closed), kept, special, row.source)
+
+    def _check(self, names: Iterable[str], known: Iterable[str], path: str, what: str) -> None:
+        known = list(known)
         self._problems.extend(
-            f"{path}: no hours are given for {group}; they are for: {known or 'none'}"
-            for group in groups
-            if group not in self._written.hours
+            f"{path}: there is no {what} {name}; there are: {', '.join(known)}"
+            for name in names
+            if name not in known
         )
 
     def _hours(self, row: _Hours, path: str) -> Hours:
-        opens = self._span(row.open, f"{path}.open")
-        before = self._optional(row.pre_open, f"{path}.pre_open")
-        after = self._optional(row.closing, f"{path}.closing")
-        orders = self._optional(row.orders, f"{path}.orders")
-        auction = self._optional(row.auction, f"{path}.auction")
-        if opens is None:
-            return Hours(Span(0, 0))
-        if before is not None and before.end > opens.begin:
-            self._problems.append(f"{path}.pre_open: must end before open begins")
-        if after is not None and after.begin < opens.end:
-            self._problems.append(f"{path}.closing: must begin after open ends")
-        if orders is not None and not _within(orders, before):
-            self._problems.append(f"{path}.orders: must be a part of pre_open")
-        if auction is not None and not _within(auction, opens):
-            self._problems.append(f"{path}.auction: must be a part of open")
-        return Hours(opens, before, after, orders, auction)
+        phases: list[tuple[Phase, Span]] = []
+        for name in _PHASES:
+            phases += ((name, span) for span in self._spans(getattr(row, name), f"{path}.{name}"))
+        phases.sort(key=lambda each: each[1].begin)
+        for (first, span), (second, after) in itertools.pairwise(phases):
+            if after.begin < span.end:
+                self._problems.append(f"{path}: {second} {after} begins before {first} {span} ends")
+        if not row.open:
+            self._problems.append(f"{path}.open: is required")
+        auctions = [span for name, span in phases if name in ("pre_open", "closing_orders")]
+        orders = self._spans(row.orders, f"{path}.orders")
+        self._problems.extend(
+            f"{path}.orders: {span} must be a part of pre_open or closing_orders"
+            for span in orders
+            if not any(span.within(auction) for auction in auctions)
+        )
+        return Hours(tuple(phases), tuple(orders))
 
-    def _optional(self, text: str, path: str) -> Span | None:
-        return self._span(text, path) if text else None
-
-    def _span(self, text: str, path: str) -> Span | None:
-        try:
-            return Span.read(text)
-        except ValueError as error:
-            self._problems.append(f"{path}: {error}")
-            return None
-
-
-def _within(part: Span, whole: Span | None) -> bool:
-    return whole is not None and whole.begin <= part.begin and part.end <= whole.end
+    def _spans(self, written: _Spans, path: str) -> list[Span]:
+        texts = [written] if isinstance(written, str) and written else written
+        spans = []
+        for text in texts:
+            try:
+                spans.append(Span.read(text))
+            except ValueError as error:
+                self._problems.append(f"{path}: {error}")
+        return spans

@@ -19,6 +19,7 @@ from mdactors.market.forming import FormingBar
 from mdactors.market.interval import MINUTE_MS, NS_PER_MS
 from mdactors.market.tape import Tape
 from mdactors.market.tick import Tick
+from mdactors.market.trading_class import trading_class_of
 
 HANDOVER_MS = 10_000
 """Bars that closed so shortly before their builder was replaced are published once more."""
@@ -150,7 +151,7 @@ class Candles:
         return False
 
     def _enter(self, tape: Tape, tick: Tick, time: int) -> bool:
-        session = self._calendar.session(tick.instrument.segment, time * NS_PER_MS)
+        session = self._calendar.session(trading_class_of(tick.instrument), time * NS_PER_MS)
         return session is not None and tape.enter(session, time, tick.quote.volume)
 
     def _take_late(self, tape: Tape, flow: Flow, late: FormingBar) -> None:

@@ -95,6 +95,8 @@ class InstrumentRow(Instrument, frozen=True, gc=False, array_like=True):
     """Whether it may be bought on margin (margin trading facility)."""
     mis: bool = False
     """Whether it may be traded with leverage within a day."""
+    cas_eligible: bool = False
+    """Whether a list says that its day ends with a closing auction."""
 
     def hot(self) -> Instrument:
         """The part that every tick carries."""

@@ -8,6 +8,7 @@ from itertools import groupby
 from mdactors.market import ist
 from mdactors.market.calendar import Calendar
 from mdactors.market.candle import Bar, Interval
+from mdactors.market.trading_class import trading_class_of
 
 SECOND_MS = 1_000
 MINUTE_MS = 60 * SECOND_MS
@@ -59,7 +60,7 @@ def combine(bars: Iterable[Bar], interval: Interval, calendar: Calendar) -> Iter
 
 def _open_ms(bar: Bar, calendar: Calendar) -> int:
     at_ns = bar.start * NS_PER_MS
-    session = calendar.session(bar.instrument.segment, at_ns)
+    session = calendar.session(trading_class_of(bar.instrument), at_ns)
     if session is None:
         return bar.start - ist.second_of_day(at_ns) * SECOND_MS - bar.start % SECOND_MS
     return session.open_ns // NS_PER_MS

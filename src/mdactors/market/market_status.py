@@ -9,6 +9,7 @@ import msgspec
 from mdactors.market import ist
 from mdactors.market.calendar import Calendar
 from mdactors.market.phase import Phase
+from mdactors.market.trading_class import SEGMENT_CLASSES, SHARES
 
 SEGMENTS = ("NSE_EQ", "BSE_EQ", "NSE_FO", "BSE_FO", "NCD_FO", "BCD_FO", "MCX_FO")
 """Those whose status is told whether a broker speaks of them or not."""
@@ -23,15 +24,27 @@ class Part(msgspec.Struct, frozen=True, gc=False, rename={"begin": "from", "end"
     end: str
 
 
+class ClassStatus(msgspec.Struct, frozen=True, gc=False):
+    """Instruments of a segment that keep other hours than most of it."""
+
+    status: Phase
+    sessions: tuple[Part, ...]
+
+
 class SegmentStatus(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """One segment now; ``open`` and ``close`` of today's session are None where there is none."""
+    """One segment now, as most of it trades.
+
+    ``open`` and ``close`` of today's continuous trading are None where there is none.
+    """
 
     segment: str
     status: Phase
     open: str | None = None
     close: str | None = None
     sessions: tuple[Part, ...] = ()
-    """The whole day: pre-open, the session, closing, as far as there are."""
+    """The phases of the whole day."""
+    classes: Mapping[str, ClassStatus] = {}
+    """Class -> how it is, of those whose day is another today."""
     said: Mapping[str, str] = {}
     """Broker -> its own word for it, of those that say one."""
 
@@ -53,17 +66,25 @@ def market_status(
 def _status(
     calendar: Calendar, segment: str, at_ns: int, said: Mapping[str, Mapping[str, str]]
 ) -> SegmentStatus:
-    session = calendar.session(segment, at_ns)
+    first, *others = SEGMENT_CLASSES.get(segment, (SHARES,))
+    session = calendar.session(first, at_ns)
+    sessions = _parts(calendar, first, at_ns)
+    days = {name: ClassStatus(calendar.phase(name, at_ns), _parts(calendar, name, at_ns)) for name in others}
     return SegmentStatus(
         segment=segment,
-        status=calendar.phase(segment, at_ns),
+        status=calendar.phase(first, at_ns),
         open=None if session is None else _time(session.open_ns),
         close=None if session is None else _time(session.close_ns),
-        sessions=tuple(
-            Part(phase, _time(span.open_ns), _time(span.close_ns))
-            for phase, span in calendar.phases(segment, at_ns)
-        ),
+        sessions=sessions,
+        classes={name: day for name, day in days.items() if day.sessions != sessions},
         said={source: words[segment] for source, words in said.items() if segment in words},
+    )
+
+
+def _parts(calendar: Calendar, trading_class: str, at_ns: int) -> tuple[Part, ...]:
+    return tuple(
+        Part(part.phase, _time(part.begin_ns), _time(part.end_ns))
+        for part in calendar.parts(trading_class, at_ns)
     )
 
 

@@ -158,7 +158,7 @@ def _completed(first: InstrumentRow, other: InstrumentRow) -> InstrumentRow:
     """The first, with what only the other knows."""
     changes: dict[str, object] = {
         name: getattr(other, name)
-        for name in ("series", "underlying", "name", "isin", "mtf", "mis")
+        for name in ("series", "underlying", "name", "isin", "mtf", "mis", "cas_eligible")
         if not getattr(first, name) and getattr(other, name)
     }
     if has_own_key(other) and not has_own_key(first):

@@ -11,6 +11,7 @@ from mdactors.market.calendar import Calendar
 from mdactors.market.instrument import Instrument
 from mdactors.market.quote import Depth, Greeks, Level
 from mdactors.market.tick import Tick
+from mdactors.market.trading_class import trading_class_of
 from mdactors.market.underlyings import Underlying
 from mdactors.market.view import FULL_RUNGS, change_since
 
@@ -93,7 +94,7 @@ class InterestBefore:
         instrument, interest = tick.instrument, tick.quote.open_interest
         if instrument.type != "OPTION" or interest is None:
             return
-        session = self._calendar.session(instrument.segment, tick.received_ns)
+        session = self._calendar.session(trading_class_of(instrument), tick.received_ns)
         if session is not None and tick.received_ns < session.open_ns:
             self._known[instrument.token] = ist.day_number(tick.received_ns), interest
 

@@ -12,6 +12,7 @@ import msgspec
 from mdactors.adapter import Secret
 from mdactors.config import (
     CacheSettings,
+    CalendarSettings,
     InstrumentSettings,
     LogSettings,
     SectorSettings,
@@ -45,6 +46,7 @@ class Order(msgspec.Struct, frozen=True, tag=True):
     anew."""
     timeline: Timeline | None = None
     """The daemon's clock."""
+    calendar: CalendarSettings = CalendarSettings()
 
     @classmethod
     def of(
@@ -65,6 +67,7 @@ class Order(msgspec.Struct, frozen=True, tag=True):
             settings.log,
             dict(files or {}),
             timeline,
+            settings.calendar,
         )
 
 

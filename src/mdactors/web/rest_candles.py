@@ -15,6 +15,7 @@ from mdactors.market.candle import Bar, Interval
 from mdactors.market.instrument import Instrument
 from mdactors.market.interval import WIDTHS_MS, combine
 from mdactors.market.tick_formats import CONTENT_TYPES, json_array
+from mdactors.market.trading_class import trading_class_of
 from mdactors.market.view import NS_PER_MS
 from mdactors.store.bars import BarStore
 from mdactors.store.pages import bars_between
@@ -110,7 +111,7 @@ class Shelf:
 
     def _end_ms(self, bar: Bar) -> int:
         end = bar.start + WIDTHS_MS[bar.interval]
-        session = self._calendar.session(self._instrument.segment, bar.start * NS_PER_MS)
+        session = self._calendar.session(trading_class_of(self._instrument), bar.start * NS_PER_MS)
         return end if session is None else min(end, session.close_ns // NS_PER_MS)
 
 

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 from mdactors.market import ist
-from mdactors.market.calendar import Holiday, Hours, Span
+from mdactors.market.calendar import Holiday, Hours
 from mdactors.market.interest import View
+from mdactors.market.trading_class import SEGMENT_CLASSES
 from mdactors.market.view import NS_PER_MS, encode
 from mdactors.messages import MarketStatusAsked, SnapshotAsked
 from mdactors.web.handler import Failure, Handler
 
 FLAT = View(shape="flat")
+_NAMES = {
+    "pre_open": "preOpen",
+    "closing_orders": "closingOrders",
+    "closing_match": "closingMatch",
+    "post_close": "postClose",
+}
 
 
 class MarketSnapshot(Handler):
@@ -49,27 +57,30 @@ class MarketHolidays(Handler):
         """Answer the days of a year on which segments are closed or trade at other hours."""
         year = self.whole_number("year") or ist.date(self.now_ns).year
         holidays = self.parts.gateway.calendar.holidays(year)
-        self.answer({"year": year, "holidays": [self._day(str(day), each) for day, each in holidays]})
+        self.answer({"year": year, "holidays": [self._day(day, each) for day, each in holidays]})
 
-    def _day(self, date: str, holiday: Holiday) -> dict[str, Any]:
-        segments = self.parts.gateway.calendar.segments
+    def _day(self, date: dt.date, holiday: Holiday) -> dict[str, Any]:
+        calendar = self.parts.gateway.calendar
+        unlike = set(holiday.special).union(
+            *(calendar.classes(group) for group in (*holiday.closed, *holiday.kept))
+        )
+        hours = {
+            segment: calendar.hours(first, date)
+            for segment, (first, *_) in SEGMENT_CLASSES.items()
+            if first in unlike
+        }
         return {
-            "date": date,
+            "date": str(date),
             "name": holiday.name,
-            "closed": [segment for group in sorted(holiday.closed) for segment in segments(group)],
-            "special": {
-                segment: _hours(hours)
-                for group, hours in holiday.special.items()
-                for segment in segments(group)
-            },
+            "closed": [segment for segment, each in hours.items() if not each.phases],
+            "special": {segment: _hours(each) for segment, each in hours.items() if each.phases},
+            "source": holiday.source,
         }
 
 
 def _hours(hours: Hours) -> dict[str, str]:
-    spans = {"preOpen": hours.pre_open, "open": hours.open, "closing": hours.closing}
-    return {name: _span(span) for name, span in spans.items() if span is not None}
-
-
-def _span(span: Span) -> str:
-    """As the file of sessions writes it: 09:15-15:30."""
-    return "-".join(f"{at // 3600:02d}:{at % 3600 // 60:02d}" for at in (span.begin, span.end))
+    """As the file of sessions writes it; two sessions of a day with a comma between them."""
+    spans: dict[str, list[str]] = {}
+    for phase, span in hours.phases:
+        spans.setdefault(_NAMES.get(phase, phase), []).append(str(span))
+    return {name: ",".join(each) for name, each in spans.items()}
