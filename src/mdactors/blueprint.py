@@ -202,6 +202,7 @@ class Blueprint:
             "recent": self._archive.recent.between,
             "intervals": list[Interval](["1s", "1m"]),
             "grace_seconds": self._settings.candles.grace_seconds,
+            "prefer": self._settings.candles.prefer,
         }
         return ChildSpec(self.candles, CandleBuilder, arguments, ping_limit=SLOW_CHILD_SECONDS, drain=True)
 

@@ -266,6 +266,8 @@ class BarsPublished(DataMessage, frozen=True):
     """Bars that are finished, or finished before and now corrected."""
 
     bars: Sequence[Bar]
+    confirmed: Sequence[Bar] = ()
+    """Bars that were published with these values before: their source alone is new, for the store."""
 
 
 # --- JournalWriter ------------------------------------------------------------------------------------

@@ -233,8 +233,13 @@ def candle_event(bar: Bar) -> bytes:
         "low": bar.low,
         "close": bar.close,
         "volume": bar.volume,
+        "source": bar.source,
     }
-    return _encode(event | ({"correction": True} if bar.correction else {}))
+    if bar.phase != "open":
+        event["phase"] = bar.phase
+    if bar.correction:
+        event["correction"] = True
+    return _encode(event)
 
 
 def movers_event(by: By, rows: Sequence[Mover]) -> bytes:

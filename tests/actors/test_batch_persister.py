@@ -531,7 +531,7 @@ def test_bars_are_written_on_the_same_occasions_with_their_corrections(
     assert stored_closes(rig) == []
     rig.clock.advance(5.1)
     wait_until(lambda: stored_closes(rig) == [2.0, 1.0])
-    rig.address.tell(BarsPublished([bar(2, close=3.0)]))
+    rig.address.tell(BarsPublished([], confirmed=[bar(2, close=3.0)]))
     rig.tell(12)
     wait_until(lambda: rig.counters()["bars_waiting"] == 1)
     rig.clock.advance(5.1)

@@ -12,7 +12,7 @@ from mdactors.errors import StoreError
 from mdactors.market.calendar import Calendar
 from mdactors.market.candle import Bar
 from mdactors.market.instrument import Instrument
-from mdactors.market.quote import Quote
+from mdactors.market.quote import BrokerBar, Quote
 from mdactors.market.tick import Tick
 from mdactors.messages import BarsPublished, TicksPublished
 from mdactors.runtime import Address, ChildSpec, Describe, FakeClock, Kill, MailboxPolicy, Tree
@@ -27,6 +27,12 @@ def tick(second: float, price: float, volume: int, *, seq: int | None = None) ->
     at = TEN_MS + round(second * 1000)
     quote = Quote(SHARE.token, "full", price, last_trade_time=at, volume=volume)
     return Tick(SHARE, quote, "test", 1, volume if seq is None else seq, at * 1_000_000)
+
+
+def telling(update: Tick, second: int, prices: tuple[float, float, float, float], volume: int) -> Tick:
+    """The same update, with the broker's bar of the minute that began so many seconds after ten."""
+    update.quote.minute = BrokerBar(TEN_MS + second * 1000, *prices, volume)
+    return update
 
 
 class Shelf:
@@ -139,6 +145,25 @@ def test_a_late_tick_is_told_as_a_correction(rig: Rig, wait_until: Callable[...,
     wait_until(lambda: rig.seconds()[1:] == [(0, 101.0, 0, True)])
     counters = rig.counters()
     assert (counters["published"], counters["corrections"], counters["instruments"]) == (2, 1, 1)
+
+
+def test_the_brokers_minute_is_told_as_a_correction_where_it_differs_and_else_confirmed(
+    rig: Rig, wait_until: Callable[..., None]
+) -> None:
+    rig.start()
+    rig.tell(tick(0, 100.0, 1_000), tick(30, 102.0, 1_010), tick(63, 103.0, 1_020))
+    rig.clock.advance(0.25)
+    wait_until(lambda: rig.seconds("1m") == [(0, 102.0, 10, False)])
+    rig.tell(telling(tick(64, 103.0, 1_021), 0, (100.0, 102.5, 99.5, 102.0), 15))
+    rig.tell(tick(125, 104.0, 1_030))
+    rig.clock.advance(0.25)
+    wait_until(lambda: rig.seconds("1m")[1:] == [(60, 103.0, 11, False), (0, 102.0, 15, True)])
+    rig.tell(telling(tick(126, 104.0, 1_031), 60, (103.0, 103.0, 103.0, 103.0), 11))
+    rig.clock.advance(0.25)
+    wait_until(lambda: any(message.confirmed for message in rig.persister.of(BarsPublished)))
+    (confirmed,) = [bar for message in rig.persister.of(BarsPublished) for bar in message.confirmed]
+    assert (confirmed.start, confirmed.source) == (TEN_MS + 60_000, "broker")
+    assert len(rig.seconds("1m")) == 3
 
 
 def test_a_fresh_builder_goes_on_with_the_open_bars_and_the_volume_of_the_dead_one(

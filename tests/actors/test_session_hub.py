@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from mdactors.actors.session_hub import SessionHub
 from mdactors.market.candle import Bar, Interval
@@ -320,8 +321,24 @@ def test_a_bar_is_an_event_with_its_instrument_width_and_time(rig: Rig) -> None:
         "low": 0.5,
         "close": 2.0,
         "volume": 30,
+        "source": "ticks",
     }
     assert second == first | {"correction": True}
+
+
+def test_a_bar_says_who_made_it_and_of_which_part_of_the_day_it_is(rig: Rig) -> None:
+    rig.route("a", watching(BarChannel("1m")))
+    rig.finish(replace(bar(RELIANCE), source="broker"), replace(bar(RELIANCE), phase="pre_open"))
+    assert [(each["source"], each.get("phase")) for each in rig.heard("a")] == [
+        ("broker", None), ("ticks", "pre_open"),
+    ]  # fmt: skip
+
+
+def test_bars_that_were_merely_confirmed_are_sent_to_nobody(rig: Rig) -> None:
+    rig.route("a", watching(BarChannel("1m")))
+    rig.address.tell(BarsPublished([], [replace(bar(RELIANCE), source="broker")]))
+    rig.settle()
+    assert rig.heard("a") == []
 
 
 def test_bars_go_to_those_who_watch_their_width_and_instrument(rig: Rig) -> None:

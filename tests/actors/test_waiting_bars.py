@@ -7,6 +7,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from mdactors.actors.waiting_bars import WaitingBars
@@ -53,6 +54,14 @@ def closes(store: Fails) -> list[float]:
 def test_bars_of_an_interval_that_nobody_stores_do_not_wait(waiting: WaitingBars) -> None:
     waiting.add([bar(1), bar(1, interval="1s")])
     assert len(waiting) == 1
+
+
+def test_a_bar_that_waits_gives_way_to_none_of_lower_rank(store: Fails, waiting: WaitingBars) -> None:
+    told = msgspec.structs.replace(bar(1, close=3.0), source="broker")
+    waiting.add([bar(1, close=2.0), told, bar(1, close=4.0), bar(2, close=5.0)])
+    assert len(waiting) == 2
+    waiting.write(100)
+    assert closes(store) == [3.0, 5.0]
 
 
 def test_a_store_that_is_away_leaves_them_waiting(store: Fails, waiting: WaitingBars) -> None:

@@ -9,7 +9,7 @@ import pytest
 from mdactors.cli import main
 from mdactors.market.candle import Bar
 from mdactors.market.instrument import Instrument
-from mdactors.market.quote import Quote
+from mdactors.market.quote import BrokerBar, Quote
 from mdactors.market.tick import Tick
 from mdactors.store.opening import open_stores
 
@@ -125,6 +125,53 @@ def test_the_second_bars_are_made_where_they_are_stored(folder, run):
     ticks, bars = open_stores(folder.settings, folder.data)
     assert len(bars.read(RELIANCE.key, "1s", 0, 2 * OPEN, 100)) == 6
     ticks.close()
+
+
+def told(ticks: list[Tick], first_minute: int = 0) -> list[Tick]:
+    """The same ticks, with the broker's bar of the minute before from one minute on."""
+    for each in ticks:
+        start = each.quote.exchange_time // MINUTE * MINUTE - MINUTE
+        if start >= OPEN + first_minute * MINUTE:
+            each.quote.minute = BrokerBar(start, 1.0, 9.0, 1.0, 2.0, 77)
+    return ticks
+
+
+def sources(folder: Any) -> list[tuple[int, str, int]]:
+    """(minute after the open, source, volume) of every stored minute bar."""
+    ticks, bars = open_stores(folder.settings, folder.data)
+    found = bars.read(RELIANCE.key, "1m", 0, 2 * OPEN, 10_000)
+    ticks.close()
+    return [((bar.ts - OPEN) // MINUTE, bar.source, bar.volume) for bar in found]
+
+
+@pytest.mark.parametrize("names", [(), ("--symbol", "RELIANCE")])
+def test_a_bar_of_higher_rank_than_what_is_made_again_stays(folder, run, names):
+    folder.keep(trades(RELIANCE, 4))
+    put(
+        folder,
+        Bar(RELIANCE, "1m", OPEN + MINUTE, 1.0, 1.0, 1.0, 1.0, 8, source="broker"),
+        Bar(RELIANCE, "1m", OPEN + 2 * MINUTE, 1.0, 1.0, 1.0, 1.0, 9, source="backfill"),
+        Bar(RELIANCE, "1m", OPEN + 3 * MINUTE, 1.0, 1.0, 1.0, 1.0, 1),
+        Bar(RELIANCE, "1m", OPEN + 9 * MINUTE, 1.0, 1.0, 1.0, 1.0, 1),
+        Bar(RELIANCE, "1m", OPEN + 10 * MINUTE, 1.0, 1.0, 1.0, 1.0, 10, source="backfill"),
+    )
+    assert run("candles", "rebuild", *DAY, *names) == 0
+    assert sources(folder) == [
+        (0, "ticks", 50), (1, "broker", 8), (2, "backfill", 9), (3, "ticks", 60), (10, "backfill", 10),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("names", [(), ("--symbol", "RELIANCE")])
+def test_who_prefers_ticks_has_bars_of_ticks_made_again(folder, run, names):
+    folder.keep(told(trades(RELIANCE, 2)))
+    put(
+        folder,
+        Bar(RELIANCE, "1m", OPEN, 1.0, 1.0, 1.0, 1.0, 8, source="broker"),
+        Bar(RELIANCE, "1m", OPEN + MINUTE, 1.0, 1.0, 1.0, 1.0, 9, source="backfill"),
+    )
+    folder.config.write_text(f"data_dir: {folder.data}\ncandles: {{prefer: ticks}}\n")
+    assert run("candles", "rebuild", *DAY, *names) == 0
+    assert sources(folder) == [(0, "ticks", 50), (1, "backfill", 9)]
 
 
 def test_the_action_must_be_named(capsys):

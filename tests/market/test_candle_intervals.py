@@ -5,10 +5,11 @@ from __future__ import annotations
 import datetime as dt
 
 import pytest
+from msgspec.structs import replace
 
 from mdactors.market import ist
 from mdactors.market.calendar import Calendar
-from mdactors.market.candle import Bar, Interval
+from mdactors.market.candle import Bar, BarSource, Interval
 from mdactors.market.instrument import Instrument
 from mdactors.market.interval import combine
 
@@ -80,6 +81,12 @@ def test_a_session_round_the_clock_begins_at_midnight_as_does_a_day_without_one(
         hours = combine([minute(0, saturday), minute(50, saturday)], "1h", calendar)
         assert [clock(bar) for bar in hours] == ["09:00", "10:00"]
         assert [clock(bar) for bar in combine([minute(0, saturday)], "1d", calendar)] == ["00:00"]
+
+
+def test_a_wider_bar_is_of_no_better_source_than_its_least_minute() -> None:
+    sources: list[BarSource] = ["broker", "backfill", "broker", "broker", "ticks", "backfill", "backfill"]
+    minutes = [replace(minute(number), source=source) for number, source in enumerate(sources)]
+    assert [bar.source for bar in combine(minutes, "3m", Calendar())] == ["broker", "ticks", "backfill"]
 
 
 def test_nothing_becomes_nothing() -> None:

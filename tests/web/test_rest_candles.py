@@ -54,8 +54,20 @@ def test_minutes_are_the_default_oldest_first(serve):
     stage = serve([minute(1), minute(0), minute(2)])
     assert stage.get(DAY) == (200, [
         {"time": f"2025-11-20T09:{15 + n}:00.000+05:30", "open": 100.0 + n, "high": 101.0 + n,
-         "low": 99.0 + n, "close": 100.5 + n, "volume": n + 1} for n in range(3)
+         "low": 99.0 + n, "close": 100.5 + n, "volume": n + 1, "source": "ticks"} for n in range(3)
     ])  # fmt: skip
+
+
+def test_each_bar_says_who_made_it_a_wider_one_the_least_of_its_minutes_sources(serve):
+    sources = ["broker", "broker", "backfill", "broker", "ticks", "broker", "backfill"]
+    stage = serve([replace(minute(n), source=source) for n, source in enumerate(sources)])
+    assert [bar["source"] for bar in stage.get(DAY)[1]] == sources
+    assert [bar["source"] for bar in stage.get(f"{DAY}&interval=3m")[1]] == ["broker", "ticks", "backfill"]
+
+
+def test_a_bar_of_an_auction_says_of_which_part_of_the_day_it_is(serve):
+    stage = serve([replace(minute(-6), phase="pre_open"), minute(0)])
+    assert [bar.get("phase") for bar in stage.get(DAY)[1]] == ["pre_open", None]
 
 
 def test_bars_that_were_stored_under_the_symbol_are_found(serve):

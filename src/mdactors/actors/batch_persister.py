@@ -124,7 +124,7 @@ class BatchPersister(Actor):
     @handles(BarsPublished)
     def keep_bars(self, message: BarsPublished) -> None:
         """Let the newest version of each bar wait for the next write."""
-        self._bars.add(message.bars)
+        self._bars.add([*message.bars, *message.confirmed])
         self._alarms.show("bars-dropped", self._bars.lost())
         self._await_bars()
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from mdactors.errors import StoreError
 from mdactors.market.calendar import Calendar
-from mdactors.market.candle import Bar, Interval
+from mdactors.market.candle import Bar, Interval, Preferred
 from mdactors.market.candles import Candles
 from mdactors.market.ist import SECOND_NS
 from mdactors.market.tick import Tick
@@ -39,10 +39,10 @@ class Beat(Message, frozen=True):
 class CandleBuilder(Actor):
     """Owns the bars that still take trades.
 
-    Receives `TicksPublished`; tells each sink `BarsPublished` on a beat: the bars whose grace is over and
-    the corrections of published ones. A fresh one reads what was received shortly before, so that the
-    open bars and the baselines of the volumes come back; what came twice counts once. A stopped one
-    publishes what is over and nothing half-finished. It reads page by page between other messages and
+    Receives `TicksPublished`; tells each sink `BarsPublished` on a beat: the bars whose grace is over, those
+    of the broker, and the corrections of published ones. A fresh one reads what was received shortly before,
+    so that the open bars and the baselines of the volumes come back; what came twice counts once. A stopped
+    one publishes what is over and nothing half-finished. It reads page by page between other messages and
     holds live ticks meanwhile. Its hooks run in its own thread.
 
     Args:
@@ -53,6 +53,7 @@ class CandleBuilder(Actor):
             first; may raise StoreError.
         intervals: which of ``1s`` and ``1m`` to publish.
         grace_seconds: how long a bar waits for late trades after its end.
+        prefer: whose minutes count where a broker tells its own.
     """
 
     def __init__(
@@ -64,11 +65,12 @@ class CandleBuilder(Actor):
         recent: Callable[[int, int], Iterable[Sequence[Tick]]],
         intervals: Collection[Interval],
         grace_seconds: float,
+        prefer: Preferred = "broker",
     ) -> None:
         super().__init__(context)
         self._sinks = sinks
         self._recent = recent
-        self._candles = Candles(calendar, intervals, grace_seconds, self.clock.speed)
+        self._candles = Candles(calendar, intervals, grace_seconds, self.clock.speed, prefer)
         self._recovered: dict[tuple[int, str], tuple[int, int]] = {}
         """(instrument token, source) -> epoch and number of the last recovered tick."""
         self._recovered_ns = 0
@@ -167,11 +169,12 @@ class CandleBuilder(Actor):
         return self.clock.monotonic() * 1000 * self.clock.speed
 
     def _publish(self, bars: Sequence[Bar]) -> None:
-        if not bars:
+        confirmed = self._candles.confirmed()
+        if not bars and not confirmed:
             return
         self._counts["published"] += len(bars)
         self._counts["corrections"] += sum(bar.correction for bar in bars)
-        published = BarsPublished(bars)
+        published = BarsPublished(bars, confirmed)
         for sink in self._sinks:
             self.tell(sink, published)
 

@@ -46,6 +46,9 @@ class WaitingBars:
 
     def _take(self, bar: Bar, waiting: _Bars) -> None:
         key = (bar.instrument.key, bar.start)
+        before = waiting.get(key)
+        if before is not None and not before.gives_way_to(bar):
+            return
         waiting[key] = bar
         waiting.move_to_end(key)
         if len(waiting) > MOST_BARS[bar.interval]:

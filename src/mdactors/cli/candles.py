@@ -21,7 +21,7 @@ def describe(parser: argparse.ArgumentParser) -> None:
         default=[],
         dest="symbols",
         metavar="NAME",
-        help="only this one; may be given several times. Bars that the ticks do not give any more then stay",
+        help="only this one; may be given several times",
     )
 
 
@@ -36,7 +36,8 @@ def execute(arguments: argparse.Namespace) -> int:
     chosen = tokens(settings, arguments.symbols) if arguments.symbols else None
     days = range(ist.day_number(arguments.from_ns), ist.day_number(arguments.to_ns) + 1)
     with stores(settings) as (ticks, bars), progress() as bar:
-        workshop = Workshop(ticks, bars, load_calendar(settings.calendar), stored_intervals(settings.store))
+        calendar, intervals = load_calendar(settings.calendar), stored_intervals(settings.store)
+        workshop = Workshop(ticks, bars, calendar, intervals, settings.candles.prefer)
         wanted = workshop.instruments(arguments.from_ns) if chosen is None else chosen
         for day in days:
             done = workshop.rebuild(day, wanted, everything=chosen is None, bar=bar)

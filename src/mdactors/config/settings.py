@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from mdactors.adapter import Secret
+from mdactors.market.candle import Preferred
 from mdactors.market.instrument import NSE_SHARES
 from mdactors.market.quote import Mode
 from mdactors.market.selectors import Name, Selector, SymbolSelector
@@ -250,6 +251,8 @@ class CandleSettings(msgspec.Struct, frozen=True):
 
     grace_seconds: Annotated[float, Meta(ge=0, le=4)] = 1.5
     """How long a bar waits for late ticks before it is published."""
+    prefer: Preferred = "broker"
+    """Whose bars of a minute count where the broker tells its own; ``ticks``: those are passed over."""
 
 
 class LogSettings(msgspec.Struct, frozen=True):

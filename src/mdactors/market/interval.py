@@ -7,7 +7,7 @@ from itertools import groupby
 
 from mdactors.market import ist
 from mdactors.market.calendar import Calendar
-from mdactors.market.candle import Bar, Interval
+from mdactors.market.candle import RANKS, Bar, Interval
 from mdactors.market.trading_class import trading_class_of
 
 SECOND_MS = 1_000
@@ -42,10 +42,11 @@ def combine(bars: Iterable[Bar], interval: Interval, calendar: Calendar) -> Iter
     """One instrument's minute bars, oldest first, as bars of ``interval``, oldest first.
 
     An interval without a minute bar has none. The first and the last one are made of what was given,
-    be it a part of their interval. Where the calendar knows no session, the day begins at midnight.
+    be it a part of their interval; of the sources of its minutes the least is a bar's. Where the calendar
+    knows no session, the day begins at midnight.
     """
     for start, part in groupby(bars, lambda bar: begin(interval, bar.start, _open_ms(bar, calendar))):
-        first, *rest = part
+        first, *rest = parts = list(part)
         yield Bar(
             first.instrument,
             interval,
@@ -55,6 +56,7 @@ def combine(bars: Iterable[Bar], interval: Interval, calendar: Calendar) -> Iter
             min([first.low, *(bar.low for bar in rest)]),
             rest[-1].close if rest else first.close,
             first.volume + sum(bar.volume for bar in rest),
+            source=min((bar.source for bar in parts), key=RANKS.__getitem__),
         )
 
 

@@ -8,27 +8,30 @@ from collections.abc import Collection, Sequence
 from functools import partial
 
 from mdactors.errors import StoreError
-from mdactors.market.candle import Bar, Interval
-from mdactors.store.bars import TABLES, BarStore, StoredBar
+from mdactors.market.candle import Bar, BarSource, Interval
+from mdactors.store.bars import COLUMNS, TABLES, TAKE_PLACE, BarStore, StoredBar, newest, row_of
 from mdactors.store.postgres import PostgresDatabase
 from mdactors.store.postgres_connection import Connection
 from mdactors.store.refusal import NotFiniteError, Table, insert_sparing
 from mdactors.store.soundness import is_sound_bar
 from mdactors.store.ticks_postgres import FAULTS, is_at_fault
 
-# One statement with seven arrays, whatever the number of bars.
-_REPLACE = """
-INSERT INTO {} AS kept (instrument_key, ts, open, high, low, close, volume)
-SELECT key, to_timestamp(ms / 1000.0), open, high, low, close, volume
-FROM unnest(%s::text[], %s::int8[], %s::float8[], %s::float8[], %s::float8[], %s::float8[], %s::int8[])
-    AS bar (key, ms, open, high, low, close, volume)
-ON CONFLICT (instrument_key, ts) DO UPDATE SET open = excluded.open, high = excluded.high,
-    low = excluded.low, close = excluded.close, volume = excluded.volume"""
+_NAMES = ", ".join(COLUMNS)
+# One statement with nine arrays, whatever the number of bars.
+_REPLACE = f"""
+INSERT INTO {{}} AS kept ({_NAMES})
+SELECT instrument_key, to_timestamp(ts / 1000.0), open, high, low, close, volume, phase, source
+FROM unnest(%s::text[], %s::int8[], %s::float8[], %s::float8[], %s::float8[], %s::float8[], %s::int8[],
+    %s::text[], %s::text[]) AS bar ({_NAMES})
+{TAKE_PLACE}"""  # noqa: S608 # our own names
 _PAGE = (
-    "SELECT instrument_key, ts, open, high, low, close, volume FROM {} WHERE instrument_key = %s "
+    f"SELECT {_NAMES} FROM {{}} WHERE instrument_key = %s "  # noqa: S608 # our own names
     "AND ts BETWEEN to_timestamp(%s / 1000.0) AND to_timestamp(%s / 1000.0) ORDER BY ts LIMIT %s"
 )
-_DELETE = "DELETE FROM {} WHERE ts BETWEEN to_timestamp(%s / 1000.0) AND to_timestamp(%s / 1000.0)"
+_DELETE = (
+    "DELETE FROM {} WHERE ts BETWEEN to_timestamp(%s / 1000.0) AND to_timestamp(%s / 1000.0) "
+    "AND source = ANY(%s)"
+)
 
 _logger = logging.getLogger(__name__)
 
@@ -42,9 +45,8 @@ class PostgresBars(BarStore):
 
     def write(self, bars: Sequence[Bar]) -> None:
         """Keep these bars in one transaction; one that is never taken is left out with an ERROR line."""
-        # The last version of each: one statement cannot replace a row twice.
-        newest = {(bar.interval, bar.instrument.key, bar.start): bar for bar in bars}
-        kept = [bar for bar in newest.values() if bar.interval in self.intervals]
+        # One version of each: one statement cannot replace a row twice.
+        kept = [bar for bar in newest(bars) if bar.interval in self.intervals]
         if not kept:
             return
         with self._database.transaction() as connection:
@@ -61,11 +63,7 @@ class PostgresBars(BarStore):
 
     def _replace(self, connection: Connection, bars: Sequence[Bar]) -> None:
         for interval in self.intervals:
-            rows = [
-                (bar.instrument.key, bar.start, bar.open, bar.high, bar.low, bar.close, bar.volume)
-                for bar in bars
-                if bar.interval == interval
-            ]
+            rows = [row_of(bar) for bar in bars if bar.interval == interval]
             if rows:
                 columns = [list(column) for column in zip(*rows, strict=True)]
                 if not math.isfinite(sum(map(sum, columns[2:6]))):
@@ -83,11 +81,22 @@ class PostgresBars(BarStore):
             ).fetchall()
         return [StoredBar(*row) for row in rows]
 
-    def delete(self, interval: Interval, from_ms: int, to_ms: int) -> None:
-        """Forget all bars that begin within these times, both ends inclusive."""
+    def delete(
+        self,
+        interval: Interval,
+        from_ms: int,
+        to_ms: int,
+        sources: Collection[BarSource],
+        instrument_keys: Collection[str] | None = None,
+    ) -> None:
+        """Forget the bars of these sources that begin within these times, both ends inclusive."""
         statement = _DELETE.format(_table(interval))
+        values: list[object] = [from_ms, to_ms, list(sources)]
+        if instrument_keys is not None:
+            statement += " AND instrument_key = ANY(%s)"
+            values.append(list(instrument_keys))
         with self._database.transaction() as connection:
-            connection.execute(statement, (from_ms, to_ms))
+            connection.execute(statement, values)
 
 
 def _table(interval: Interval) -> str:

@@ -8,11 +8,13 @@ from collections.abc import Collection, Sequence
 from functools import partial
 
 from mdactors.errors import StoreError
-from mdactors.market.candle import Bar, Interval
-from mdactors.store.bars import TABLES, BarStore, StoredBar
+from mdactors.market.candle import Bar, BarSource, Interval
+from mdactors.store.bars import COLUMNS, TABLES, TAKE_PLACE, BarStore, StoredBar, row_of
 from mdactors.store.refusal import Table, insert_sparing
 from mdactors.store.soundness import is_sound_bar
 from mdactors.store.sqlite import FAULTS, SqliteDatabase, savepoint
+
+_NAMES = ", ".join(COLUMNS)
 
 _logger = logging.getLogger(__name__)
 
@@ -44,12 +46,9 @@ class SqliteBars(BarStore):
     def _replace(self, connection: sqlite3.Connection, bars: Sequence[Bar]) -> None:
         for interval in self.intervals:
             connection.executemany(
-                f"INSERT OR REPLACE INTO {TABLES[interval]} VALUES (?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 # our own names
-                [
-                    (bar.instrument.key, bar.start, bar.open, bar.high, bar.low, bar.close, bar.volume)
-                    for bar in bars
-                    if bar.interval == interval
-                ],
+                f"INSERT INTO {TABLES[interval]} AS kept ({_NAMES}) "  # noqa: S608 # our own names
+                f"VALUES ({_marks(len(COLUMNS))}) {TAKE_PLACE}",
+                [row_of(bar) for bar in bars if bar.interval == interval],
             )
 
     def read(
@@ -58,20 +57,33 @@ class SqliteBars(BarStore):
         """The first so many bars that begin within these times, both ends inclusive, oldest first."""
         with self._database.reading() as connection:
             rows = connection.execute(
-                "SELECT instrument_key, ts, open, high, low, close, volume "  # noqa: S608 # our own names
-                f"FROM {_table(interval)} "
+                f"SELECT {_NAMES} FROM {_table(interval)} "  # noqa: S608 # our own names
                 "WHERE instrument_key = ? AND ts BETWEEN ? AND ? ORDER BY ts LIMIT ?",
                 (instrument_key, from_ms, to_ms, limit),
             ).fetchall()
         return [StoredBar(*row) for row in rows]
 
-    def delete(self, interval: Interval, from_ms: int, to_ms: int) -> None:
-        """Forget all bars that begin within these times, both ends inclusive; reads the whole table."""
+    def delete(
+        self,
+        interval: Interval,
+        from_ms: int,
+        to_ms: int,
+        sources: Collection[BarSource],
+        instrument_keys: Collection[str] | None = None,
+    ) -> None:
+        """Forget the bars of these sources that begin within these times; reads the whole table for all."""
+        statement = (
+            f"DELETE FROM {_table(interval)} "  # noqa: S608 # our own names
+            f"WHERE ts BETWEEN ? AND ? AND source IN ({_marks(len(sources))})"
+        )
+        if instrument_keys is not None:
+            statement += f" AND instrument_key IN ({_marks(len(instrument_keys))})"
         with self._database.transaction() as connection:
-            connection.execute(
-                f"DELETE FROM {_table(interval)} WHERE ts BETWEEN ? AND ?",  # noqa: S608 # our own names
-                (from_ms, to_ms),
-            )
+            connection.execute(statement, (from_ms, to_ms, *sources, *(instrument_keys or ())))
+
+
+def _marks(count: int) -> str:
+    return ", ".join("?" * count)
 
 
 def _table(interval: Interval) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from mdactors.market.candle import Bar
 from mdactors.market.tick import Tick
+from mdactors.store import bars
 from mdactors.store.ticks import COLUMNS, row_of
 
 LONGEST_TEXT = 2000
@@ -41,7 +42,7 @@ def is_sound_tick(tick: Tick) -> bool:
 
 def is_sound_bar(bar: Bar) -> bool:
     """Whether a fresh table of bars takes this one."""
-    row = (bar.instrument.key, bar.start, bar.open, bar.high, bar.low, bar.close, bar.volume)
+    row = bars.row_of(bar)
     return _fit(row) and None not in row and FIRST_MS <= bar.start <= LAST_MS
 
 

@@ -126,6 +126,16 @@ CREATE TABLE journal_gaps (
 )""",
         ),
     ),
+    # Which part of the day a bar is of, and who made it; the latter stays the last column.
+    Migration(
+        (),
+        (
+            "ALTER TABLE market_ohlc ADD COLUMN phase TEXT NOT NULL DEFAULT 'open'",
+            "ALTER TABLE market_ohlc ADD COLUMN source TEXT NOT NULL DEFAULT 'ticks'",
+            "ALTER TABLE market_ohlc_1m ADD COLUMN phase TEXT NOT NULL DEFAULT 'open'",
+            "ALTER TABLE market_ohlc_1m ADD COLUMN source TEXT NOT NULL DEFAULT 'ticks'",
+        ),
+    ),
 )  # fmt: skip
 """The version of a file is how many of these it has been through."""
 

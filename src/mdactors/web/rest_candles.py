@@ -11,9 +11,10 @@ import msgspec
 
 from mdactors.market import ist
 from mdactors.market.calendar import Calendar
-from mdactors.market.candle import Bar, Interval
+from mdactors.market.candle import Bar, BarSource, Interval
 from mdactors.market.instrument import Instrument
 from mdactors.market.interval import WIDTHS_MS, combine
+from mdactors.market.phase import Phase
 from mdactors.market.tick_formats import CONTENT_TYPES, json_array
 from mdactors.market.trading_class import trading_class_of
 from mdactors.market.view import NS_PER_MS
@@ -37,6 +38,8 @@ class _Candle(msgspec.Struct, gc=False):
     low: float
     close: float
     volume: int
+    source: BarSource
+    phase: Phase | msgspec.UnsetType
 
 
 class Candles(StreamedHandler):
@@ -106,7 +109,8 @@ class Shelf:
     def _stored(self, interval: Interval, from_ms: int, to_ms: int) -> Iterator[Bar]:
         for row in bars_between(self._store, self._instrument, interval, from_ms, to_ms):
             yield Bar(
-                self._instrument, interval, row.ts, row.open, row.high, row.low, row.close, row.volume
+                self._instrument, interval, row.ts, row.open, row.high, row.low, row.close, row.volume,
+                source=row.source, phase=row.phase,
             )  # fmt: skip
 
     def _end_ms(self, bar: Bar) -> int:
@@ -127,7 +131,10 @@ def _batches(rows: Iterable[bytes]) -> Iterator[Sequence[bytes]]:
 
 
 def _json(bar: Bar) -> bytes:
-    return _encode(_Candle(ist.iso(bar.start), bar.open, bar.high, bar.low, bar.close, bar.volume))
+    phase = msgspec.UNSET if bar.phase == "open" else bar.phase
+    return _encode(
+        _Candle(ist.iso(bar.start), bar.open, bar.high, bar.low, bar.close, bar.volume, bar.source, phase)
+    )
 
 
 def _midnight_ms(at_ms: int) -> int:
