@@ -126,7 +126,7 @@ def test_a_feed_that_says_nothing_is_stale_although_it_lets_us_in_again_and_agai
     wait_until(lambda: words(client)[-1:] == ["live"], 8)
 
 
-@pytest.mark.parametrize(("time", "word"), [("09:05:00", "quiet"), ("09:16:00", "stale")])
+@pytest.mark.parametrize(("time", "word"), [("09:05:00", "closed"), ("09:16:00", "stale")])
 def test_options_of_which_nothing_comes_are_not_stale_before_they_could_trade(
     time, word, simulate, configuration, run_daemon, connect, wait_until
 ):
@@ -141,10 +141,11 @@ def test_options_of_which_nothing_comes_are_not_stale_before_they_could_trade(
     assert client.ask("SUBSCRIBE", option["symbol"])["rejected"] == []
     server.faults.silence(60, heartbeats=False)
 
-    def detail():
-        return daemon.get("/api/status")[1]["brokers"]["kite"]["detail"]
+    def feed():
+        return daemon.get("/api/status")[1]["brokers"]["kite"]
 
-    wait_until(lambda: "no heartbeats" in detail())
+    reasons = ("no heartbeats", "no subscribed segment is open")
+    wait_until(lambda: feed()["status"] == word and any(each in feed()["detail"] for each in reasons))
     wait_until(lambda: words(client)[-1] == word)
 
 

@@ -44,12 +44,14 @@ class Listed(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     tradable: bool | None = None
     mtf: bool | None = None
     mis: bool | None = None
+    trading_class: str | None = None
 
     @classmethod
     def of(cls, instrument: Instrument) -> Listed:
         """The instrument, with as much as its class holds."""
         fields = msgspec.structs.asdict(instrument)
         fields["symbol"] = fields.pop("own_name") or instrument.symbol
+        fields.pop("cas_eligible", None)  # its class says it
         known = {name: value for name, value in fields.items() if value or name == "tradable"}
         if instrument.type == "INDEX":  # which nobody buys
             known |= {"lot_size": None, "tick_size": None}
