@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from websocket import ABNF
 from websocket._abnf import frame_buffer
 
+from mdactors.answers import request_answer
 from mdactors.protocol import (
     BadRequest,
     CloseCode,
@@ -21,7 +22,6 @@ from mdactors.protocol import (
     gap_event,
     heartbeat_event,
     parse_request,
-    request_answer,
     status_event,
     welcome_event,
 )

@@ -128,7 +128,7 @@ def _write(
         )
     )
     named = naming.name(rows, before.in_force(today) if before is not None else None)
-    rows, table = named.rows, InstrumentTable.of_named(named, merged.tokens, today)
+    rows, table = named.rows, InstrumentTable.of_named(named, merged.tokens, today, before)
     instruments_sqlite.write(folder / instruments.FILE, rows, known)
     table.save(folder / TABLE)
     strangers = [each for found in merged.strangers.values() for each in found]

@@ -110,7 +110,8 @@ class SessionReported(Message, frozen=True):
     interest: Interest
     request: Mapping[str, Any] = {}
     """Empty where no request is to be answered; else ``event``, ``id``, ``symbols`` (asked -> symbol),
-    ``tokens`` (asked -> instrument token), ``unknown``, and ``channels`` where any were asked for."""
+    ``tokens`` (asked -> instrument token), ``unknown``, and ``channels`` where any were asked for. What is
+    told unasked is made by `answers.unlisted`, `relisted` and `resubscribed`."""
 
 
 class SessionsReported(Message, frozen=True):

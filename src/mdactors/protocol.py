@@ -127,40 +127,6 @@ def parse_request(data: bytes | str) -> Request:
 # --- What they are answered ---------------------------------------------------------------------------
 
 
-def request_answer(
-    request: Mapping[str, Any], refused: Mapping[int, str], downgraded: Mapping[int, Mode]
-) -> dict[str, Any]:
-    """The answer to a request as it was reported (see `messages.SessionReported`).
-
-    Args:
-        request: ``event``, ``id``, ``symbols`` (asked -> symbol), ``tokens`` (asked -> instrument
-            token), ``unknown``, and ``channels`` where any were asked for.
-        refused: instrument token -> why it cannot be streamed.
-        downgraded: instrument token -> the mode in which it streams, where its broker lacks the wanted one.
-    """
-    symbols: dict[str, str] = request["symbols"]
-    tokens: dict[str, int] = request["tokens"]
-    if request["event"] == "unsubscribed":
-        refused = downgraded = {}
-    answer: dict[str, Any] = {"event": request["event"]}
-    if request.get("id") is not None:
-        answer["id"] = request["id"]
-    answer["symbols"] = {name: symbol for name, symbol in symbols.items() if tokens[name] not in refused}
-    if request["event"] == "subscribed":
-        answer["instrumentTokens"] = {name: tokens[name] for name in answer["symbols"]}
-    answer["unknown"] = list(request["unknown"])
-    answer["rejected"] = [
-        {"symbol": symbol, "asked": name, "reason": refused[tokens[name]]}
-        for name, symbol in symbols.items()
-        if tokens[name] in refused
-    ]
-    if modes := {name: downgraded[tokens[name]] for name in answer["symbols"] if tokens[name] in downgraded}:
-        answer["modes"] = modes
-    if "channels" in request:
-        answer["channels"] = list(request["channels"])
-    return answer
-
-
 def error_answer(error: BadRequest) -> bytes:
     """The answer to a request that was refused as a whole."""
     answer: dict[str, Any] = {"event": "error", "code": error.code, "message": error.message}

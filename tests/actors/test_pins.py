@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from mdactors.actors.placement import Upstream
@@ -134,6 +135,17 @@ def test_what_is_no_longer_pinned_is_unsubscribed_unless_somebody_wants_it(
     wait_until(lambda: rig.streamed() == {ONE: "full", TWO: "full"})
     rig.ask(UnpinAsked(frozenset({ONE, TWO, FIVE})))
     wait_until(lambda: rig.streamed() == {TWO: "ltp"})
+
+
+def test_what_is_pinned_stays_pinned_under_another_number(rig: Rig, wait_until: Callable[..., None]) -> None:
+    rig.pin(ONE, TWO)
+    wait_until(lambda: set(rig.streamed()) == {ONE, TWO})
+    moved = msgspec.structs.replace(SHARES[1], token=(91 << 8) | 1, series="BE")
+    listed = {"kite": [(each, each.token) for each in (moved, *(SHARES[n] for n in range(2, 8)))]}
+    rig.address.tell(InstrumentsLoaded(InstrumentTable.build(listed, before=table(*SHARES))))
+    wait_until(lambda: set(rig.streamed()) == {moved.token, TWO})
+    rig.ask(UnpinAsked(frozenset({moved.token})))
+    wait_until(lambda: set(rig.streamed()) == {TWO})
 
 
 def test_a_sector_means_its_members_and_follows_a_new_table(

@@ -16,6 +16,7 @@ import websocket
 from tests.today import TODAY, todays_clock
 
 from mdactors.adapter import Secret
+from mdactors.answers import request_answer
 from mdactors.config import AdminSettings, ServerSettings
 from mdactors.errors import BrokerUnavailable
 from mdactors.market.calendar import Calendar
@@ -45,7 +46,7 @@ from mdactors.messages import (
     SnapshotAsked,
     UnpinAsked,
 )
-from mdactors.protocol import Delivery, frame_text, request_answer
+from mdactors.protocol import Delivery, frame_text
 from mdactors.runtime import (
     Actor,
     Address,

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from tests.contract import contract
 
-from mdactors import protocol
+from mdactors import answers, protocol
 from mdactors.market.movers import BY
 from mdactors.protocol import EXPECTED, CloseCode, ErrorCode, Request
 from mdactors.web.channels import INTERVALS
@@ -109,8 +109,8 @@ def test_the_codes_are_those_of_the_server() -> None:
 
 
 def test_every_event_of_the_server_is_a_message() -> None:
-    source = Path(protocol.__file__).read_text(encoding="utf-8")
-    said = {*re.findall(r'"event": ?"(\w+)"', source), "subscribed", "unsubscribed"}
+    sources = [Path(str(each.__file__)).read_text(encoding="utf-8") for each in (protocol, answers)]
+    said = set(re.findall(r'"event": ?"(\w+)"', "".join(sources)))
     consts = {
         each["properties"]["event"]["const"]
         for each in SCHEMAS.values()

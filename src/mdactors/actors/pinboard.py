@@ -54,8 +54,10 @@ class Pinboard:
         self._change(self._today().plus(tokens, sectors))
 
     def unpin(self, tokens: Set[int], sectors: Set[str]) -> None:
-        """Pin these no longer."""
-        self._change(self._today().minus(tokens, sectors))
+        """Pin these no longer, under whichever tokens they were pinned."""
+        pins = self._today()
+        pinned = {token for token in pins.tokens if token in tokens or self._now(token) in tokens}
+        self._change(pins.minus(pinned, sectors))
 
     def expire(self) -> None:
         """Forget what was pinned on another day."""
@@ -78,4 +80,11 @@ class Pinboard:
     def _find(self) -> None:
         pins, sectors = self._today(), self._sectors()
         shares = (share_of(self._table, each) for code in pins.sectors for each in sectors.members(code))
-        self.tokens = pins.tokens | {share.token for share in shares if share is not None}
+        self.tokens = frozenset(map(self._now, pins.tokens)) | {
+            share.token for share in shares if share is not None
+        }
+
+    def _now(self, token: int) -> int:
+        """Under which token that is listed now."""
+        successor = self._table.successor(token)
+        return token if successor is None else successor.token

@@ -11,6 +11,7 @@ import msgspec
 from mdactors.actors.pinboard import Pinboard
 from mdactors.actors.placement import Placement, Upstream
 from mdactors.adapter import Mode
+from mdactors.answers import request_answer
 from mdactors.market import ist
 from mdactors.market.instruments import COUNTED, InstrumentTable
 from mdactors.market.interest import Interest
@@ -33,7 +34,6 @@ from mdactors.messages import (
     SetInterest,
     UnpinAsked,
 )
-from mdactors.protocol import request_answer
 from mdactors.runtime import Actor, Address, Context, Message, handles
 from mdactors.store.pin_file import PinFile
 

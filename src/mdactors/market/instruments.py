@@ -10,7 +10,6 @@ from __future__ import annotations
 import mmap
 import os
 import pathlib
-from bisect import bisect_left
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
@@ -19,12 +18,14 @@ import msgspec
 
 from mdactors.errors import StoreError
 from mdactors.market.broker_tokens import BrokerInstruments, BrokerTokens, StoredTokens, index_tokens
+from mdactors.market.by_token import ByToken
 from mdactors.market.instrument import AnyInstrument, Instrument, InstrumentRow, InstrumentType
 from mdactors.market.merging import Listed, merge
 from mdactors.market.names import Names, StoredNames
 from mdactors.market.naming import InForce, Named, name
 from mdactors.market.quote import BrokerToken
-from mdactors.market.sorted_bytes import Packed, Pieces, numbers, pack, read_numbers
+from mdactors.market.sorted_bytes import Packed, numbers, pack, read_numbers
+from mdactors.market.succession import Move, moves
 from mdactors.market.tick import Tick
 from mdactors.replacing import replacing
 
@@ -68,6 +69,8 @@ class Stored(msgspec.Struct, frozen=True):
     kinds: tuple[Counted, ...]
     day: str
     """The date in India for which the names were given, ISO 8601; empty where nobody said it."""
+    moves: tuple[Move, ...]
+    """Who had another token in the table before, or earlier on that day."""
 
 
 class _Head(msgspec.Struct):
@@ -75,45 +78,8 @@ class _Head(msgspec.Struct):
     fields: tuple[str, ...]
 
 
-_instrument = msgspec.msgpack.Decoder(Instrument).decode
 _head = msgspec.msgpack.Decoder(_Head).decode
 _stored = msgspec.msgpack.Decoder(Stored).decode
-
-
-class ByToken(Mapping[int, Instrument]):
-    """The instruments by our token; each is made anew whenever it is asked for."""
-
-    def __init__(self, rows: Packed, tokens: memoryview) -> None:
-        self._rows = Pieces(rows)
-        self.tokens = read_numbers(tokens, "q")
-        if len(self._rows) != len(self.tokens):
-            raise ValueError("rows and tokens are not as many")
-
-    def at(self, place: int) -> Instrument:
-        """The instrument at a place in the order of tokens."""
-        return _instrument(self._rows[place])
-
-    def place(self, token: object) -> int | None:
-        """Where it is in the order of tokens, None where it is not known."""
-        if not isinstance(token, int):
-            return None
-        place = bisect_left(self.tokens, token)
-        return place if place < len(self.tokens) and self.tokens[place] == token else None
-
-    def __getitem__(self, token: int) -> Instrument:
-        place = self.place(token)
-        if place is None:
-            raise KeyError(token)
-        return self.at(place)
-
-    def __contains__(self, token: object) -> bool:
-        return self.place(token) is not None
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(self.tokens)
-
-    def __len__(self) -> int:
-        return len(self.tokens)
 
 
 class InstrumentTable:
@@ -163,11 +129,16 @@ class InstrumentTable:
             day: the date in India; for so long names stay as they are.
             before: the table that this one takes the place of.
         """
-        return cls.of_named(name(rows, before.in_force(day) if before is not None else None), tokens, day)
+        named = name(rows, before.in_force(day) if before is not None else None)
+        return cls.of_named(named, tokens, day, before)
 
     @classmethod
     def of_named(
-        cls, named: Named[AnyInstrument], tokens: Mapping[str, Mapping[int, BrokerToken]], day: str = ""
+        cls,
+        named: Named[AnyInstrument],
+        tokens: Mapping[str, Mapping[int, BrokerToken]],
+        day: str = "",
+        before: InstrumentTable | None = None,
     ) -> InstrumentTable:
         """The table of instruments that were named for a day."""
         held = [row.hot() if isinstance(row, InstrumentRow) else row for row in named.rows]
@@ -186,6 +157,7 @@ class InstrumentTable:
             {broker: index_tokens(known, places) for broker, known in tokens.items()},
             tuple(Counted(kind, brokers, count) for (kind, brokers), count in kinds.items()),
             day,
+            () if before is None else before.moves_to({row.token: row for row in held}, day),
         )
         return cls(stored)
 
@@ -201,6 +173,20 @@ class InstrumentTable:
         held = self._stored.names.held
         gone = {token: name for name, token in held.items() if token not in self.by_token}
         return InForce(self.by_token, gone)
+
+    def moves_to(self, listed: Mapping[int, Instrument], day: str) -> tuple[Move, ...]:
+        """Who has another token among these, the table that comes next on a day."""
+        return moves(self.by_token, listed, self._stored.moves if day == self.day else ())
+
+    def successor(self, token: int) -> Instrument | None:
+        """What was listed under another token before, as it is listed now; None where nothing was."""
+        return next(
+            (self.by_token[each.token] for each in self._stored.moves if each.former.token == token), None
+        )
+
+    def formers(self, token: int) -> list[Instrument]:
+        """The same instrument as it was listed before, or earlier today, under other tokens."""
+        return [each.former for each in self._stored.moves if each.token == token]
 
     def named(self, instrument: AnyInstrument) -> AnyInstrument:
         """The same instrument under its name of this table; as it is where that lists it no more."""

@@ -75,6 +75,8 @@ PING_SECONDS = 30
 """How often a websocket is pinged."""
 MONEY_SECONDS = 1.0
 """How often it is looked where the money is, while a session follows it."""
+TABLE_SECONDS = 1.0
+"""How often it is looked whether there is another table of instruments."""
 SLACK = 4
 """How many times the size of a request a message may have to be answered; a larger one closes the socket."""
 SILENT_SECONDS = 60.0
@@ -97,6 +99,8 @@ class WebServer:
             gateway.subscriptions, settings.max_sessions, settings.outbox_seconds, gateway.clock
         )
         self._pools = [ThreadPoolExecutor(THREADS, thread_name_prefix=name) for name in ("web", "readers")]
+        self._table = gateway.table()
+        """By which the sessions go."""
         self._admin_is_open = not admin.token
         parts = Parts(
             settings=settings,
@@ -114,6 +118,7 @@ class WebServer:
             PeriodicCallback(self._sessions.beat, settings.heartbeat_seconds * 1000),
             PeriodicCallback(self._sessions.end_stalled, min(1.0, settings.outbox_seconds / 4) * 1000),
             PeriodicCallback(self._follow_money, MONEY_SECONDS * 1000),
+            PeriodicCallback(self.follow_table, TABLE_SECONDS * 1000),
         )
         self.port = settings.port
         """Where it listens; the setting until it does."""
@@ -180,6 +185,14 @@ class WebServer:
         if tokens := self._sessions.priced_by():
             prices = await self._gateway.prices(tokens)
             self._sessions.follow(prices, self._gateway.table())
+
+    async def follow_table(self) -> None:
+        """Have the sessions go by the instruments that there are now; called on the loop, each second."""
+        directory = self._gateway.directory()
+        if directory.table is self._table or not len(directory.table):
+            return
+        self._table = directory.table
+        await self._sessions.follow_table(directory)
 
     def report_sessions(self) -> None:
         """Tell the SubscriptionManager every session's interest; called on the loop."""

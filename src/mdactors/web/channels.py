@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Literal, cast
+from collections.abc import Callable, Mapping
+from typing import Literal, TypeAlias, cast
 
+from mdactors.market.instrument import Instrument
 from mdactors.market.instruments import InstrumentTable
 from mdactors.market.interest import BarChannel
 from mdactors.market.movers import BY
@@ -16,6 +17,8 @@ from mdactors.web.groups import expiries_of
 
 Channel = BarChannel | str
 """A channel of bars, or the name of a channel of views."""
+Find: TypeAlias = Callable[[int], Instrument | None]
+"""The instrument that once had a token, under whichever it is listed now; None where it is gone."""
 INTERVALS = ("1s", "1m")
 """The widths of bars that are published; the others are computed when they are asked for."""
 UNDERSTOOD = (
@@ -54,6 +57,23 @@ def read_channels(request: Request, directory: Directory, held: Mapping[str, Cha
             raise _unknown(name, request, directory)
         found[name] = channel
     return found
+
+
+def reread(name: str, channel: Channel, directory: Directory, find: Find) -> Channel | None:
+    """What a session's channel is by a newer table; None where what it is about is listed no more."""
+    if not isinstance(channel, BarChannel):
+        return _read(name.strip(), directory)
+    if channel.token is None:
+        return channel
+    # Its name means another segment's instrument only while its own is gone.
+    instrument = find(channel.token)
+    if instrument is None:
+        now = _read(name.strip(), directory)
+        same = (
+            isinstance(now, BarChannel) and now.token is not None and now.token & 0xFF == channel.token & 0xFF
+        )
+        return now if same else None
+    return BarChannel(channel.interval, instrument.token)
 
 
 def _read(name: str, directory: Directory) -> Channel | None:

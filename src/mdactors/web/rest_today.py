@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import NamedTuple
 
 from mdactors.errors import StoreError
@@ -40,7 +41,8 @@ class TicksOfToday(Handler):
         gateway = self.parts.gateway
         today = Today(gateway.cache, gateway.history, gateway.quotes)
         try:
-            found = await self._find(today, Asked(instrument, since_ns(self.now_ns, minutes), limit))
+            moved = (*self.table().formers(instrument.token), instrument)
+            found = await self._find(today, Asked(moved, since_ns(self.now_ns, minutes), limit))
         except StoreError as error:
             raise Failure(503, "unavailable", str(error)) from error
         if not found.complete:
@@ -68,7 +70,8 @@ class TicksOfToday(Handler):
 class Asked(NamedTuple):
     """The newest ``limit`` ticks of an instrument that were received since a time."""
 
-    instrument: Instrument
+    listed: Sequence[Instrument]
+    """As it was listed earlier today, under other tokens, and as it is now: one after the other."""
     since_ns: int
     limit: int | None
 
@@ -102,7 +105,7 @@ class Today:
         """
         if self._store is not None:
             return self._covered(asked)
-        ticks = self._cache.today(*asked)
+        ticks = self._of_cache(asked)
         return Found(ticks, self._cache.covered_from() is not None or not self._cache.keeps_today)
 
     def lacks(self, cached: Found, asked: Asked) -> bool:
@@ -117,7 +120,10 @@ class Today:
             StoreError: the store cannot be read.
         """
         assert self._store is not None, "nothing is lacking"
-        before = _received(self._store, asked.instrument.token, asked.since_ns, cached.covered_ns - 1)
+        store, upto_ns = self._store, cached.covered_ns - 1
+        before = [
+            row for each in asked.listed for row in _received(store, each.token, asked.since_ns, upto_ns)
+        ]
         if asked.limit is not None:
             before = before[len(cached.ticks) - asked.limit :]
         stored = [encode(tick, _QUOTE) for tick in as_sent(before, self._quotes)]
@@ -128,12 +134,18 @@ class Today:
     def remains(self, cached: Found, asked: Asked) -> Found | None:
         """All that the cache has of it, although that may be a part; None where it knows nothing."""
         try:
-            ticks = self._cache.today(*asked)
+            ticks = self._of_cache(asked)
         except StoreError:
             ticks = []
         if not ticks and cached.covered_ns == FARTHEST_NS:
             return None
         return Found(ticks or cached.ticks, complete=False)
+
+    def _of_cache(self, asked: Asked) -> list[bytes]:
+        lists = [self._cache.today(each, asked.since_ns, asked.limit) for each in asked.listed]
+        # Redis has those of one name in one list, whatever their tokens.
+        ticks = list(dict.fromkeys(chain.from_iterable(lists)))
+        return ticks if asked.limit is None else ticks[-asked.limit :]
 
     def _covered(self, asked: Asked) -> Found:
         """What the cache has since it has everything; when it is away, nothing, since the end of time."""
@@ -143,7 +155,7 @@ class Today:
                 if covered_ns is None:
                     break
                 covered_ns = -(-covered_ns // NS_PER_MS) * NS_PER_MS
-                ticks = self._cache.today(asked.instrument, max(asked.since_ns, covered_ns), asked.limit)
+                ticks = self._of_cache(asked._replace(since_ns=max(asked.since_ns, covered_ns)))
                 # What it forgot meanwhile would be missing on both sides of the seam.
                 still = self._cache.covered_from()
                 if still is not None and still <= covered_ns:

@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any, TypeAlias
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
 
+from mdactors.market.instrument import Instrument
 from mdactors.market.instruments import InstrumentTable
-from mdactors.market.interest import BarChannel
 from mdactors.market.quote import Mode, richer
-from mdactors.protocol import ErrorCode, Request
+from mdactors.protocol import Request
+from mdactors.web.asked_names import AskedNames, Named, spoken
 from mdactors.web.band import Band
-from mdactors.web.channels import NOT_LOADED, Channel, made_of, read_channels
+from mdactors.web.channels import Channel, Find, made_of, read_channels
 from mdactors.web.directory import Directory
-from mdactors.web.groups import Asked, Group, Meant, asked_groups, read_group
-from mdactors.web.paths import MARKET, Path
+from mdactors.web.groups import Asked, Group, Meant, read_group
+from mdactors.web.paths import Path
+from mdactors.web.request_names import counted, read_names
+from mdactors.web.session_channels import Made, SessionChannels
 from mdactors.web.terms import Terms
 from mdactors.web.wishes import Wishes
 
-Named: TypeAlias = dict[str, tuple[int, str]]
-"""What was asked for -> token and symbol of what is meant."""
-Made: TypeAlias = dict[Channel, Mapping[int, Mode]]
-"""Channel -> what it is made of."""
+Resolve: TypeAlias = Callable[[str], Instrument | None]
+
+
+class Lost(NamedTuple):
+    """What was asked for and is listed no more: it is wanted again when it is back."""
+
+    token: int
+    symbol: str
+    wanted: Mapping[Group | None, Mode]
 
 
 class Selection:
@@ -34,23 +42,18 @@ class Selection:
         self._terms = terms
         self._max_symbols = max_symbols
         self._wishes = Wishes()
-        self._symbols: dict[int, str] = {}
-        """Of all that is wanted."""
-        self._further: dict[str, int] = {}
-        """Names in capitals, other than these symbols, by which it was asked for."""
-        self._asked: dict[int, int] = {}
-        """Token -> the version of the interest in which it was asked for last."""
+        self._names = AskedNames()
         self._groups: dict[Asked, set[Group]] = {}
         """What was meant when it was asked for: another expiry may be the nearest by now."""
         self._bands: dict[Group, Band] = {}
-        self._channels: dict[str, Channel] = {}
-        """By the names that were asked for."""
-        self._made: Made = {}
+        self._channels = SessionChannels()
+        self._lost: dict[str, Lost] = {}
+        """By the names in capitals under which it was asked for."""
 
     @property
     def symbols(self) -> list[str]:
         """The symbols that were asked for, one by one or as members of a group."""
-        return list(self._symbols.values())
+        return list(self._names.symbols.values())
 
     # --- requests
 
@@ -63,8 +66,8 @@ class Selection:
         Raises:
             BadRequest: it cannot be served; nothing is changed.
         """
-        names, groups = self._check(request, directory.table)
-        channels = read_channels(request, directory, self._channels)
+        names, groups = read_names(request, self.path, directory.table, self._max_symbols)
+        channels = read_channels(request, directory, self._channels.by_name)
         found, unknown = self._find(names, request, directory.table)
         if request.action == "SUBSCRIBE":
             meant = {asked: read_group(asked.field, request, directory) for asked in groups}
@@ -72,11 +75,11 @@ class Selection:
             members = {asked: self._admitted(each, request) for asked, each in meant.items()}
             made = self._made_of(channels, request, directory, len(names), members)
             found = self._subscribe(request, found, meant, members)
-            self._watch(channels, made)
+            self._channels.watch(channels, made)
         else:
             ended = {asked: self._held(asked, request, directory) for asked in groups}
             found = self._unsubscribe(request, found, ended, directory.table)
-            self._unwatch(channels)
+            self._channels.unwatch(channels)
         events, pinned = self._terms.asking(self.path)
         self._renew(events=events, pinned=pinned)
         return {
@@ -111,6 +114,8 @@ class Selection:
     ) -> Named:
         """Want no longer what was found by name, nor groups' members; all of it that is wanted no more."""
         self._wishes.forget(token for token, _ in found.values())
+        for name in found:
+            self._lost.pop(spoken(name), None)
         members: dict[int, None] = {}
         for group in set[Group]().union(*ended.values()):
             tokens = [token for token in self._wishes.members(group) if _is_of(token, request.type, table)]
@@ -119,7 +124,8 @@ class Selection:
                 self._bands.pop(group, None)
             members |= dict.fromkeys(tokens)
         left = self._wishes.modes()
-        gone = {self._symbols[token]: (token, self._symbols[token]) for token in members if token not in left}
+        symbols = self._names.symbols
+        gone = {symbols[token]: (token, symbols[token]) for token in members if token not in left}
         return gone | found
 
     def _held(self, asked: Asked, request: Request, directory: Directory) -> set[Group]:
@@ -145,26 +151,15 @@ class Selection:
         members: Mapping[Asked, Named],
     ) -> Made:
         """What new channels are made of; refuses a request that with all its members means too much."""
-        count = names + len(channels)
-        for asked, named in members.items():
-            count = self._counted(count + len(named), request, asked.field)
-        made: Made = {}
+        count, most = names + len(channels), self._max_symbols
+        for asked, held in members.items():
+            count = counted(count + len(held), most, request, asked.field)
+        made: dict[Channel, Mapping[int, Mode]] = {}
         for channel in dict.fromkeys(channels.values()):
-            if channel not in self._made:
+            if channel not in self._channels.made:
                 made[channel] = made_of(channel, directory)
-                count = self._counted(count + len(made[channel]), request, "channels")
+                count = counted(count + len(made[channel]), most, request, "channels")
         return made
-
-    def _watch(self, channels: Mapping[str, Channel], made: Made) -> None:
-        held = set(self._channels.values())
-        self._channels |= {name: channel for name, channel in channels.items() if channel not in held}
-        self._made |= made
-
-    def _unwatch(self, channels: Mapping[str, Channel]) -> None:
-        ended = set(channels.values())
-        self._channels = {name: channel for name, channel in self._channels.items() if channel not in ended}
-        for channel in ended:
-            self._made.pop(channel, None)
 
     # --- what happens without a request
 
@@ -177,7 +172,7 @@ class Selection:
 
         What was asked for again since then stays: that request has its own answer.
         """
-        self._wishes.forget([token for token in tokens if self._asked.get(token, 0) <= version])
+        self._wishes.forget([token for token in tokens if self._names.version(token) <= version])
         self._renew(version=self.interest.version)
 
     @property
@@ -202,33 +197,88 @@ class Selection:
             self._renew()
         return moved
 
+    # --- another table
+
+    def lose(self, find: Find) -> Named:
+        """Want no longer what is listed no more, until it is back; what that is, by the names of then."""
+        gone: Named = {}
+        names = self._names.by_token()
+        for token, symbol in self._names.symbols.items():
+            instrument = find(token)
+            if instrument is not None and _is_still(instrument, token, symbol):
+                continue
+            wanted = self._wishes.take(token)
+            for name in names[token]:
+                self._lost[name] = Lost(token, symbol, wanted)
+                gone[name] = token, symbol
+        for name in list(self._lost)[: -self._max_symbols]:
+            del self._lost[name]
+        if gone:
+            self._renew()
+        return gone
+
+    def regain(self, find: Find, resolve: Resolve) -> Named:
+        """Want what has another number or another name now, and what is back; what that is.
+
+        A name that was lost means neither another segment's instrument nor one that the path does not carry.
+        """
+        found: Named = {}
+        names = self._names.by_token()
+        for token, symbol in list(self._names.symbols.items()):
+            instrument = find(token)
+            if instrument is None or (instrument.token, instrument.answered) == (token, symbol):
+                continue
+            now = instrument.token, instrument.answered
+            found |= dict.fromkeys(names[token], now)
+            self._wishes.give(instrument.token, self._wishes.take(token))
+            self._note({str(token): now})  # it ends by its old number as well
+        for name, lost in list(self._lost.items()):
+            instrument = resolve(name)
+            if instrument is None or instrument.token & 0xFF != lost.token & 0xFF:
+                continue
+            wanted = {group: mode for group, mode in lost.wanted.items() if self._wants(group)}
+            if wanted and self.path.admits(instrument, None):
+                self._wishes.give(instrument.token, wanted)
+                found[name] = instrument.token, instrument.answered
+            else:
+                del self._lost[name]
+        if found:
+            self._note(found)
+            self._renew()
+        return found
+
+    def reread_channels(self, directory: Directory, find: Find) -> tuple[list[str], list[str]]:
+        """Have the channels show what they are about as it is listed now, see `SessionChannels.reread`."""
+        before = self._channels.made
+        told = self._channels.reread(directory, find)
+        if self._channels.made != before:
+            self._renew()
+        return told
+
+    def _wants(self, group: Group | None) -> bool:
+        return group is None or any(group in groups for groups in self._groups.values())
+
     # --- what comes of it
 
     def _note(self, found: Named) -> None:
         """Note that these were asked for in the version that is in the making."""
-        for name, (token, symbol) in found.items():
-            self._symbols[token] = symbol
-            self._asked[token] = self.interest.version + 1
-            self._further.pop(asked := _capitals(name), None)
-            if asked != symbol.upper():
-                self._further[asked] = token
+        self._names.note(found, self.interest.version + 1)
+        for name in found:
+            self._lost.pop(spoken(name), None)
 
     def _renew(self, *, version: int | None = None, **changed: Any) -> None:
         """Make the interest anew; by default it is the next version."""
         self._forget_empty_groups()
         tokens = self._wishes.modes()
-        if gone := self._symbols.keys() - tokens.keys():
-            for token in gone:
-                del self._symbols[token], self._asked[token]
-            self._further = {name: token for name, token in self._further.items() if token in tokens}
+        self._names.keep(tokens)
         behind: dict[int, Mode] = {}
-        for made in (*self._made.values(), *(band.behind for band in self._bands.values())):
+        for made in (*self._channels.made.values(), *(band.behind for band in self._bands.values())):
             behind |= {token: richer(mode, behind.get(token, mode)) for token, mode in made.items()}
         self.interest = msgspec.structs.replace(
             self.interest,
             tokens=tokens,
-            channels=frozenset(each for each in self._channels.values() if isinstance(each, BarChannel)),
-            views=frozenset(each for each in self._channels.values() if isinstance(each, str)),
+            channels=self._channels.bars(),
+            views=self._channels.views(),
             behind=behind,
             version=self.interest.version + 1 if version is None else version,
             **changed,
@@ -241,42 +291,6 @@ class Selection:
         self._groups = {asked: groups for asked, groups in left.items() if groups}
         self._bands = {group: band for group, band in self._bands.items() if has_members(group)}
 
-    # --- what may be asked
-
-    def _check(self, request: Request, table: InstrumentTable) -> tuple[list[str], list[Asked]]:
-        """The names and groups that the request is about."""
-        path = self.path
-        if path.everything:
-            message = f"{path.name} sends everything; to choose, use {path.selective} or {MARKET}"
-            raise request.refusal(ErrorCode.WRONG_PATH, message, "action")
-        if request.type is not None and request.type not in path.carries.types:
-            message = f"{path.name} carries no {request.type}; use {MARKET}"
-            raise request.refusal(ErrorCode.WRONG_PATH, message, "type")
-        if request.channels is not None and not path.market:
-            message = f"{path.name} has no channels; use {MARKET}"
-            raise request.refusal(ErrorCode.WRONG_PATH, message, "channels")
-        groups = list(asked_groups(request)) if path.market else []
-        keys = request.keys if path.market else None
-        if request.symbols is None and keys is None and request.channels is None and not groups:
-            hint = (
-                "" if path.market else f"; keys, sector, underlying and channels are understood on {MARKET}"
-            )
-            message = f"symbols must be a list of names{hint}"
-            raise request.refusal(ErrorCode.INVALID_FIELD, message, "symbols")
-        names = [*(request.symbols or ()), *(keys or ())]
-        field = "symbols" if request.symbols else "keys" if keys else "channels"
-        self._counted(len(names) + len(request.channels or ()), request, field)
-        if (names or groups) and not len(table):
-            raise request.refusal(ErrorCode.NOT_READY, NOT_LOADED)
-        return list(dict.fromkeys(names)), groups
-
-    def _counted(self, count: int, request: Request, field: str) -> int:
-        """The count of all that a request names, where that is not too many."""
-        if count > self._max_symbols:
-            message = f"{count} names in one request; {self._max_symbols} are allowed"
-            raise request.refusal(ErrorCode.TOO_MANY_SYMBOLS, message, field)
-        return count
-
     def _find(
         self, names: Iterable[str], request: Request, table: InstrumentTable
     ) -> tuple[Named, list[str]]:
@@ -286,24 +300,29 @@ class Selection:
         # What was subscribed ends by the names of then, whatever they mean by now, if anything.
         held = self._held_names() if request.action == "UNSUBSCRIBE" else {}
         for name in names:
-            token = held.get(_capitals(name))
+            token = held.get(spoken(name))
             instrument = table.resolve(name) if token is None else table.by_token.get(token)
             if instrument is not None and self.path.admits(instrument, request.type):
                 found[name] = instrument.token, instrument.answered
             elif instrument is None and token is not None:  # listed no more
-                found[name] = token, self._symbols[token]
+                found[name] = token, self._symbol(token, name)
             else:
                 unknown.append(name)
         return found, unknown
 
+    def _symbol(self, token: int, name: str) -> str:
+        """What is listed no more was called so."""
+        lost = self._lost.get(spoken(name))
+        return self._names.symbols[token] if lost is None else lost.symbol
+
     def _held_names(self) -> dict[str, int]:
-        """Every name in capitals by which something is wanted -> its token."""
-        symbols = {symbol.upper(): token for token, symbol in self._symbols.items()}
-        return {str(token): token for token in self._symbols} | symbols | self._further
+        """Every name by which something is wanted, or was until it was lost -> its token."""
+        return {name: each.token for name, each in self._lost.items()} | self._names.tokens()
 
 
-def _capitals(name: str) -> str:
-    return name.strip().upper()
+def _is_still(now: Instrument, token: int, symbol: str) -> bool:
+    """Whether it is what was asked for: an expired contract's token goes to another."""
+    return not now.is_derivative or (now.token, now.answered) == (token, symbol)
 
 
 def _means_options(request: Request) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -12,13 +13,23 @@ from typing import Any
 import msgspec
 from tornado.websocket import WebSocketHandler
 
+from mdactors.answers import relisted, resubscribed, unlisted
 from mdactors.market import ist
 from mdactors.market.instruments import InstrumentTable
 from mdactors.messages import SessionClosed, SessionReported, SessionsReported
-from mdactors.protocol import HEARTBEAT, NS_PER_MS, CloseCode, Delivery, frame_text, heartbeat_event
+from mdactors.protocol import (
+    HEARTBEAT,
+    NS_PER_MS,
+    CloseCode,
+    Delivery,
+    frame_text,
+    heartbeat_event,
+)
 from mdactors.runtime import Address, Clock
+from mdactors.web.channels import Find
+from mdactors.web.directory import Directory
 from mdactors.web.outbox import Outbox
-from mdactors.web.selection import Selection
+from mdactors.web.selection import Resolve, Selection
 
 logger = logging.getLogger(__name__)
 
@@ -158,6 +169,28 @@ class Sessions:
         for session in self._open.values():
             if session.selection.follow(prices, table):
                 self.report(session, {})
+
+    async def follow_table(self, directory: Directory) -> None:
+        """Have every session go by a new table, and tell it what became of what it asked for."""
+        table = directory.table
+        find = functools.cache(lambda token: table.by_token.get(token) or table.successor(token))
+        resolve = functools.cache(table.resolve)
+        for session in list(self._open.values()):
+            self._refit(session, directory, find, resolve)
+            await asyncio.sleep(0)  # a thousand sessions take a while: ticks go on between them
+
+    def _refit(self, session: Session, directory: Directory, find: Find, resolve: Resolve) -> None:
+        selection = session.selection
+        events = selection.interest.events
+        gone = selection.lose(find)
+        ended, begun = selection.reread_channels(directory, find)
+        if not events and (gone or ended):
+            self.report(session, unlisted(gone, ended))
+        back = selection.regain(find, resolve)
+        if events and (gone or back or ended or begun):
+            self.report(session, resubscribed(gone, back, ended, begun))
+        elif back or begun:
+            self.report(session, relisted(back, begun))
 
     # --- what they are sent
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from mdactors.market.quote import Mode, richer
 from mdactors.web.groups import Group
@@ -36,6 +36,17 @@ class Wishes:
         gone = list(tokens)
         for group in list(self._modes):
             self.end(gone, group)
+
+    def take(self, token: int) -> dict[Group | None, Mode]:
+        """Want an instrument no longer at all; why it was wanted, and in which modes."""
+        wanted = {group: modes[token] for group, modes in self._modes.items() if token in modes}
+        self.forget([token])
+        return wanted
+
+    def give(self, token: int, wanted: Mapping[Group | None, Mode]) -> None:
+        """Want an instrument for these reasons."""
+        for group, mode in wanted.items():
+            self.want([token], mode, group)
 
     def members(self, group: Group) -> list[int]:
         """What is wanted as a member of a group."""
