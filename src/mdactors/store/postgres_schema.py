@@ -39,6 +39,7 @@ def _load() -> list[Migration]:
         stem, _, ending = file.name.partition(".")
         number, _, name = stem.partition("_")
         step = found.setdefault(int(number), Migration(int(number), name, {}))
+        assert step.name == name, f"two migrations have the number {number}: {step.name} and {name}"
         kinds: dict[str, tuple[Kind, ...]] = {
             "sql": ("plain", "timescale"), "plain.sql": ("plain",), "timescale.sql": ("timescale",),
         }  # fmt: skip
