@@ -1,4 +1,7 @@
-"""Frames like a busy second's, made here by hand: every packet of a frame differs."""
+"""Frames like a busy second's, made here by hand: every packet of a frame differs.
+
+An instrument's previous close and the day's volume are the same in every frame, so that none is in doubt.
+"""
 
 from __future__ import annotations
 
@@ -28,11 +31,11 @@ def kite_frame(count: int, seed: int) -> bytes:
 
 
 def _kite_packet(token: int, chance: random.Random) -> bytes:
-    price = chance.randrange(10_000, 400_000)
+    price, close, volume = chance.randrange(10_000, 400_000), 100_000 + token, 10**6 + token
     head = struct.pack(
         ">IiIiIIIiiiiIIIII",
-        token, price, chance.randrange(1, 500), price - 12, chance.randrange(10**6, 10**7), 412_330, 508_114,
-        price - 50, price + 120, price - 160, price - 30, NOW_SECONDS - 1, 0, 0, 0, NOW_SECONDS,
+        token, price, chance.randrange(1, 500), price - 12, volume, 412_330, 508_114,
+        price - 50, price + 120, price - 160, close, NOW_SECONDS - 1, 0, 0, 0, NOW_SECONDS,
     )  # fmt: skip
     rungs = [price - 5 * n for n in range(1, 6)] + [price + 5 * n for n in range(1, 6)]
     book = (struct.pack(">IiHxx", chance.randrange(1, 9999), rung, chance.randrange(1, 30)) for rung in rungs)
@@ -54,19 +57,19 @@ def upstox_frame(count: int, seed: int) -> bytes:
 
     chance = random.Random(seed)
     frame = official.FeedResponse(type=1, currentTs=NOW_SECONDS * 1000 + 480)
-    for key in _upstox_keys(count):
+    for n, key in enumerate(_upstox_keys(count), 1):
         price = chance.randrange(10_000, 400_000) / 100
         feed = frame.feeds[key]
         feed.requestMode = 1
         full = feed.fullFeed.marketFF
-        full.ltpc.ltp, full.ltpc.cp = price, price - 3
+        full.ltpc.ltp, full.ltpc.cp = price, 1000.0 + n
         full.ltpc.ltt, full.ltpc.ltq = NOW_SECONDS * 1000 - 300, chance.randrange(1, 500)
-        for n in range(1, 6):
+        for rung in range(1, 6):
             full.marketLevel.bidAskQuote.add(
                 bidQ=chance.randrange(1, 9999),
-                bidP=price - n / 20,
+                bidP=price - rung / 20,
                 askQ=chance.randrange(1, 9999),
-                askP=price + n / 20,
+                askP=price + rung / 20,
             )
         full.optionGreeks.SetInParent()
         for interval, volume in (("1d", 7_790_518), ("I1", 45_682)):
@@ -74,6 +77,6 @@ def upstox_frame(count: int, seed: int) -> bytes:
                 interval=interval, open=price - 5, high=price + 9, low=price - 8, close=price, vol=volume,
                 ts=NOW_SECONDS * 1000 // 60_000 * 60_000,
             )  # fmt: skip
-        full.atp, full.vtt = price - 1, chance.randrange(10**6, 10**7)
+        full.atp, full.vtt = price - 1, 10**6 + n
         full.tbq, full.tsq = 359_157.0, 421_241.0
     return bytes(frame.SerializeToString())

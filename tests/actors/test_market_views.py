@@ -210,17 +210,6 @@ def test_a_new_table_drops_what_is_no_longer_listed_and_keeps_the_rest(rig: Rig)
     assert rig.ask(ChainAsked("NIFTY")) is None
 
 
-def test_the_change_of_open_interest_is_known_to_who_ran_before_the_session(
-    listen: Any, run_tree: Any
-) -> None:
-    rig = Rig(listen, run_tree, NINE_NS)
-    rig.publish(tick(CALL, 50.0, at_ns=NINE_NS, open_interest=1000))
-    rig.beat()
-    rig.publish(tick(CALL, 52.0, open_interest=1300), tick(PUT, 40.0, open_interest=500))
-    row = rig.ask(ChainAsked("NIFTY")).rows[0]
-    assert (row.ce.open_interest_change, row.pe.open_interest_change) == (300, None)
-
-
 def test_a_fresh_one_asks_the_hub_and_goes_on_where_its_predecessor_was(
     rig: Rig, wait_until: Callable[..., None]
 ) -> None:

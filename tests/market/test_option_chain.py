@@ -8,9 +8,8 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mdactors.market.calendar import Calendar
 from mdactors.market.instrument import Instrument
-from mdactors.market.option_chain import InterestBefore, max_pain, option_chain
+from mdactors.market.option_chain import max_pain, option_chain
 from mdactors.market.quote import Depth, Greeks, Level, Quote
 from mdactors.market.tick import Tick
 from mdactors.market.underlyings import Underlying
@@ -50,12 +49,11 @@ UNDERLYING = Underlying("NIFTY", "NSE", NIFTY, [], {EXPIRY: OPTIONS, "2026-11-24
 
 def shown(
     *ticks: Tick,
-    before: Any = lambda _tick: None,
     underlying: Underlying = UNDERLYING,
     books: bool = False,
 ) -> dict[str, Any]:
     newest = {each.instrument.token: each for each in ticks}
-    chain = option_chain(underlying, EXPIRY, newest, before, books=books)
+    chain = option_chain(underlying, EXPIRY, newest, books=books)
     made = msgspec.json.decode(msgspec.json.encode(chain))
     assert "null" not in str(made)
     return dict(made)
@@ -76,7 +74,8 @@ def test_an_option_shows_what_its_tick_says() -> None:
     said = tick(
         OPTIONS[2], Booked, last_price=100.0, previous_close=80.0, volume=650, open_interest=1300, iv=0.125
     )
-    call = shown(said, before=lambda _tick: 1000)["rows"][1]["ce"]
+    said = msgspec.structs.replace(said, open_interest_change=300)
+    call = shown(said)["rows"][1]["ce"]
     assert call == {
         "symbol": "NIFTY26OCT24400CE", "instrumentToken": OPTIONS[2].token, "instrumentKey": OPTIONS[2].key,
         "lastTradedPrice": 100.0, "change": 20.0, "changePercent": 25.0, "volume": 650, "openInterest": 1300,
@@ -134,20 +133,3 @@ def test_max_pain_is_where_the_holders_would_be_paid_least(interests: list[tuple
 
 def test_max_pain_of_a_small_chain() -> None:
     assert max_pain([(90.0, 10, 0), (100.0, 30, 20), (110.0, 0, 30)]) == 100.0
-
-
-def test_the_interest_before_the_day_is_what_was_seen_before_the_session() -> None:
-    known = InterestBefore(Calendar())
-    known.note(tick(OPTIONS[0], at_ns=NINE_NS, open_interest=1000))
-    known.note(tick(OPTIONS[0], at_ns=NOON_NS, open_interest=1700))
-    known.note(tick(OPTIONS[1], at_ns=NOON_NS, open_interest=500))
-    known.note(tick(NIFTY, at_ns=NINE_NS, open_interest=5))
-    assert known.before(tick(OPTIONS[0])) == 1000
-    assert known.before(tick(OPTIONS[1])) is None
-    assert known.before(tick(NIFTY)) is None
-
-
-def test_the_interest_before_one_day_is_not_that_before_the_next() -> None:
-    known = InterestBefore(Calendar())
-    known.note(tick(OPTIONS[0], at_ns=NINE_NS, open_interest=1000))
-    assert known.before(tick(OPTIONS[0], at_ns=NOON_NS + 1440 * MINUTE_NS)) is None

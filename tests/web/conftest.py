@@ -152,7 +152,7 @@ class Backstage(Actor):
         expiry = message.expiry or known.nearest(self.stage.today)
         if expiry not in known.expiries:
             return None
-        return option_chain(known, expiry, self.stage.ticks, lambda _tick: None)
+        return option_chain(known, expiry, self.stage.ticks)
 
     @handles(MarketStatusAsked)
     def market_status(self, _message: MarketStatusAsked) -> Any:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from struct import Struct
+from typing import ClassVar
 
 import msgspec
 
@@ -32,6 +33,8 @@ _NOTICE_LIMIT = 500
 
 class KiteQuote(Quote, gc=False):
     """A packet of Kite's; the book is its last 120 bytes, five bids and then five asks."""
+
+    counts_to: ClassVar[int] = 1 << 32
 
     def depth(self) -> Depth | None:
         """Build the book; an empty rung is all zeros on the wire and left out."""

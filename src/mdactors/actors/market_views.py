@@ -9,12 +9,11 @@ from mdactors.market.calendar import Calendar
 from mdactors.market.instruments import InstrumentTable
 from mdactors.market.market_status import SegmentStatus, market_status
 from mdactors.market.movers import By, Mover, Movers
-from mdactors.market.option_chain import InterestBefore, OptionChain, option_chain
+from mdactors.market.option_chain import OptionChain, option_chain
 from mdactors.market.prices import Price, prices_by_type
 from mdactors.market.sector_board import SectorBoard, SectorStanding
 from mdactors.market.sectors import Sectors
 from mdactors.market.tick import Tick
-from mdactors.market.trading_class import OPTIONS
 from mdactors.market.underlyings import Underlying, Underlyings
 from mdactors.messages import (
     ChainAsked,
@@ -36,7 +35,6 @@ from mdactors.runtime import Actor, Address, Context, Message, handles
 BEAT_SECONDS = 1.0
 ROWS = 10
 """How many rows a channel of movers has."""
-"""The segment whose session ends the time in which the open interest of the day before can be seen."""
 
 
 class Beat(Message, frozen=True):
@@ -48,8 +46,7 @@ class MarketViews(Actor):
 
     Receives `TicksPublished` and only notes each instrument's newest tick; on a beat it brings the views
     up to date for what changed, and tells the hub `ViewsPublished` for the channels of `ChannelsWatched`,
-    where they say something new. While nobody watches or asks, nothing is worked out, but out of the
-    derivatives' session each beat: from then it knows the open interest with which a day begins. It answers
+    where they say something new. While nobody watches or asks, nothing is worked out. It answers
     `MoversAsked`, `SectorsAsked`, `ChainAsked`, `PricesAsked` and `MarketStatusAsked`. A fresh one tells the
     hub `NewestWanted`. Its hooks run in its own thread.
 
@@ -78,7 +75,6 @@ class MarketViews(Actor):
         """What the views are made of."""
         self._changed: dict[int, Tick] = {}
         """What came since."""
-        self._interest = InterestBefore(calendar)
         self._said: dict[str, Mapping[str, str]] = {}
         self._watched: frozenset[str] = frozenset()
         self._published: dict[str, bytes] = {}
@@ -143,12 +139,10 @@ class MarketViews(Actor):
 
     @handles(Beat)
     def beat(self, _message: Beat) -> None:
-        """Publish what changed; out of the session see what open interest the day begins with."""
+        """Publish what changed."""
         self.after(BEAT_SECONDS, Beat())
         if self._watched:
             self._publish(self._watched)
-        elif self._calendar.phase(OPTIONS, self.clock.time_ns()) != "open":
-            self._catch_up()
 
     def _publish(self, channels: Iterable[str]) -> None:
         self._catch_up()
@@ -185,7 +179,6 @@ class MarketViews(Actor):
         for tick in changed.values():
             self._movers.update(tick)
             self._board.update(tick)
-            self._interest.note(tick)
         self._newest |= changed
         self._counts["updates"] += len(changed)
 
@@ -239,7 +232,7 @@ class MarketViews(Actor):
         expiry = expiry or underlying.nearest(self._calendar.date(self.clock.time_ns()).isoformat())
         if expiry not in underlying.expiries:
             return None
-        return option_chain(underlying, expiry, self._newest, self._interest.before, books=books)
+        return option_chain(underlying, expiry, self._newest, books=books)
 
     def _status(self) -> list[SegmentStatus]:
         return market_status(self._calendar, self.clock.time_ns(), self._said)

@@ -82,7 +82,9 @@ class Normalizer(Actor):
         self._health = FeedHealth(calendar, now, stale_seconds, delayed_seconds * self.clock.speed)
         self._alarms = board.of(self)
         self._said: dict[str, str] = {}
-        self._numbering = Numbering(adapter.name, now // 1_000_000, table().broker_instruments(adapter.name))
+        self._numbering = Numbering(
+            adapter.name, now // 1_000_000, table().broker_instruments(adapter.name), calendar
+        )
         self._classes = TradingClasses(self._numbering.instrument)
         self._counts = dict.fromkeys(("frames", "ticks", "bad", "without_base", "notices"), 0)
         self._asked: dict[BrokerToken, float] = {}
@@ -227,6 +229,7 @@ class Normalizer(Actor):
             "epoch": self._numbering.epoch,
             "instruments": len(self._numbering),
             "unknown": self._numbering.unknown,
+            "doubted": self._numbering.doubted,
             "status": self._health.status,
             "detail": self._health.detail,
             "open": self._health.is_open,

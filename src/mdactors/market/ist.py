@@ -38,6 +38,11 @@ def day_number(at_ns: int) -> int:
     return (at_ns // SECOND_NS + OFFSET_SECONDS) // DAY_SECONDS
 
 
+def midnight_ns(number: int) -> int:
+    """When that day begins in India, see `day_number`; nanoseconds since 1970."""
+    return (number * DAY_SECONDS - OFFSET_SECONDS) * SECOND_NS
+
+
 def date(at_ns: int) -> dt.date:
     """The date in India."""
     return dt.date(1970, 1, 1) + dt.timedelta(days=day_number(at_ns))

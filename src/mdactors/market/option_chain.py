@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from mdactors.market import ist
-from mdactors.market.calendar import Calendar
 from mdactors.market.instrument import Instrument
 from mdactors.market.quote import Depth, Greeks, Level
 from mdactors.market.tick import Tick
-from mdactors.market.trading_class import trading_class_of
 from mdactors.market.underlyings import Underlying
 from mdactors.market.view import FULL_RUNGS, change_since
 
@@ -78,37 +75,10 @@ class OptionChain(msgspec.Struct, frozen=True, rename="camel", omit_defaults=Tru
     """The strike at which those who hold options would be paid least, by open interest."""
 
 
-class InterestBefore:
-    """The open interest with which each option began its day.
-
-    Known from a tick that came on the same date before the session opened, and not guessed from others.
-    """
-
-    def __init__(self, calendar: Calendar) -> None:
-        self._calendar = calendar
-        self._known: dict[int, tuple[int, int]] = {}
-        """Instrument token -> day and open interest."""
-
-    def note(self, tick: Tick) -> None:
-        """Look at a tick."""
-        instrument, interest = tick.instrument, tick.quote.open_interest
-        if instrument.type != "OPTION" or interest is None:
-            return
-        session = self._calendar.session(trading_class_of(instrument), tick.received_ns)
-        if session is not None and tick.received_ns < session.open_ns:
-            self._known[instrument.token] = ist.day_number(tick.received_ns), interest
-
-    def before(self, tick: Tick) -> int | None:
-        """The open interest before the tick's day; None where it is not known."""
-        day, interest = self._known.get(tick.instrument.token, (0, 0))
-        return interest if day == ist.day_number(tick.received_ns) else None
-
-
 def option_chain(
     underlying: Underlying,
     expiry: str,
     newest: Mapping[int, Tick],
-    interest_before: Callable[[Tick], int | None],
     *,
     books: bool = False,
 ) -> OptionChain:
@@ -118,13 +88,12 @@ def option_chain(
         underlying: whose options they are.
         expiry: an ISO date.
         newest: instrument token -> its newest tick.
-        interest_before: the open interest before a tick's day, where it is known.
         books: whether each option's whole book is wanted, not only the best of it.
     """
     sides: dict[float, dict[str, Contract]] = {}
     for instrument in underlying.expiries[expiry]:
         tick = newest.get(instrument.token)
-        contract = _contract(instrument, tick, interest_before, books=books)
+        contract = _contract(instrument, tick, books=books)
         sides.setdefault(instrument.strike, {})[instrument.option_type] = contract
     rows = [Strike(strike, side.get("CE"), side.get("PE")) for strike, side in sorted(sides.items())]
     calls, puts = _total(row.ce for row in rows), _total(row.pe for row in rows)
@@ -166,9 +135,7 @@ def max_pain(interests: Sequence[tuple[float, int, int]]) -> float | None:
     return None
 
 
-def _contract(
-    instrument: Instrument, tick: Tick | None, interest_before: Callable[[Tick], int | None], *, books: bool
-) -> Contract:
+def _contract(instrument: Instrument, tick: Tick | None, *, books: bool) -> Contract:
     if tick is None:
         return Contract(instrument.answered, instrument.token, instrument.key)
     quote = tick.quote
@@ -176,7 +143,6 @@ def _contract(
     depth = quote.depth()
     bid, bid_quantity = _best(depth.buy if depth is not None else ())
     ask, ask_quantity = _best(depth.sell if depth is not None else ())
-    interest, before = quote.open_interest, interest_before(tick)
     return Contract(
         symbol=instrument.answered,
         instrument_token=instrument.token,
@@ -185,8 +151,8 @@ def _contract(
         change=change,
         change_percent=percent,
         volume=quote.volume,
-        open_interest=interest,
-        open_interest_change=None if interest is None or before is None else interest - before,
+        open_interest=quote.open_interest,
+        open_interest_change=tick.open_interest_change,
         bid=bid,
         bid_quantity=bid_quantity,
         ask=ask,

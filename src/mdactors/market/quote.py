@@ -103,6 +103,9 @@ class Quote(msgspec.Struct, gc=False, array_like=True):
     was said before. ``book`` and ``sensitivities`` stay the broker's bytes until somebody encodes them.
     """
 
+    counts_to: ClassVar[int] = 0
+    """Where this broker's count of the day's volume begins again at 0; 0 where it never does."""
+
     token: BrokerToken
     mode: Mode
     last_price: float | None = None

@@ -31,3 +31,5 @@ class Tick(msgspec.Struct, gc=False, array_like=True):
     """Its exchange time lies before the last one's."""
     phase: Phase = "open"
     """Of its instrument at the time of the update."""
+    open_interest_change: int | None = None
+    """Since the trading date began; None where nobody knows what it began with."""
