@@ -43,7 +43,7 @@ def make_version_1(path: Path, ticks: int = 0) -> None:
             old.execute(statement)
         old.execute("CREATE TABLE schema_version AS SELECT 1 AS version")
         old.execute("PRAGMA journal_mode = WAL")
-        columns = COLUMNS[:-1]
+        columns = COLUMNS[: COLUMNS.index("instrument_key")]
         for seq in range(ticks):
             row = [738561, "RELIANCE", "NSE", NOON + seq, b"raw", NOON, 7, seq, "STOCK", 1421.05]
             row += [None] * (len(columns) - len(row) - 2)
@@ -110,7 +110,7 @@ def test_a_step_that_fails_leaves_the_old_version(path: Path) -> None:
         SqliteDatabase(path)
     with closing(sqlite3.connect(path)) as other:
         assert other.execute("SELECT version FROM schema_version").fetchall() == [(1,)]
-        assert len(other.execute("PRAGMA table_info(ticks)").fetchall()) == len(COLUMNS) - 1
+        assert len(other.execute("PRAGMA table_info(ticks)").fetchall()) == COLUMNS.index("instrument_key")
         other.execute("DROP TABLE market_ohlc")
     database = SqliteDatabase(path)
     assert SqliteTicks(database).count() == 3
@@ -143,7 +143,7 @@ def test_a_newer_version_is_refused(path: Path) -> None:
     SqliteDatabase(path).close()
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("UPDATE schema_version SET version = 99")
-    with pytest.raises(StoreError, match=r"schema version \[99\] is not 1 to 5"):
+    with pytest.raises(StoreError, match=r"schema version \[99\] is not 1 to 6"):
         SqliteDatabase(path)
 
 

@@ -12,7 +12,7 @@ from mdactors.errors import PositionMoved, StoreError
 from mdactors.market.instrument import Instrument
 from mdactors.market.interest import View
 from mdactors.market.position import Position
-from mdactors.market.quote import Quote
+from mdactors.market.quote import MODES, Auction, BrokerBar, Quote
 from mdactors.market.tick import Tick
 from mdactors.market.view import encode
 from mdactors.store.ticks import COLUMNS, EXCHANGE_TIMED, LATE, REPEAT, SNAPSHOT, StoredTick, TickStore
@@ -108,8 +108,32 @@ def test_every_column_comes_back_and_makes_the_tick_again(keeper: Keeper) -> Non
         source="kite",
         flags=REPEAT | EXCHANGE_TIMED,
         instrument_key="NSE_EQ|INE002A01018",
+        extra=None,
     )
     assert row.tick(Quote) == sent
+
+
+SELDOM: list[tuple[dict[str, Any], dict[str, Any]]] = [
+    ({"open_interest_high": 9, "open_interest_low": 0}, {"open_interest_change": -(2**40)}),
+    ({"auction": Auction(99.5, None, 0, -7, 3)}, {"phase": "closing_match"}),
+    ({"minute": BrokerBar(NOON, 1.0, 2.0, 0.5, 1.5, 2**40)}, {"phase": "closed", "repeat": True}),
+]
+
+
+@pytest.mark.parametrize(("said", "of_tick"), SELDOM)
+def test_what_few_ticks_say_comes_back_in_the_same_reply_also_without_the_brokers_bytes(
+    database: Any, said: dict[str, Any], of_tick: dict[str, Any]
+) -> None:
+    store, _ = database.open(raw=False)
+    sent = msgspec.structs.replace(tick(1, NOON, **said), **of_tick)
+    Keeper(store).write([sent, tick(2, NOON + 1)])
+    row, plain = whole(store)
+    restored = row.tick(Quote)
+    assert {name: getattr(restored.quote, name) for name in said} == said
+    assert {name: getattr(restored, name) for name in of_tick} == of_tick
+    for mode in MODES:
+        assert encode(restored, View(mode)) == encode(sent, View(mode))
+    assert (plain.extra, plain.tick(Quote).phase) == (None, "open"), "and costs the others nothing"
 
 
 NAMES = ("", "BSE:INFRA", "BSE_INDEX|INFRA", "BSE_INDEX|Infra", "282377")

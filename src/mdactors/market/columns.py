@@ -14,7 +14,7 @@ Kind = Literal["text", "whole", "number", "time", "flag"]
 """``time`` is ISO 8601 with milliseconds and offset, ``flag`` is false where the JSON leaves it out."""
 
 DEEPEST_RUNGS = 30
-_OBJECTS = ("ohlc", "greeks")
+_OBJECTS = ("ohlc", "greeks", "auction")
 
 
 class Column(msgspec.Struct, frozen=True):
@@ -70,11 +70,17 @@ _DAY = [
 _END = [
     *_columns("number", "change", "changePercent"),
     *_columns("flag", "etf", "snapshot", "repeat", "late"),
+    *_columns("text", "phase"),
 ]
 _BOOK = [
     *_columns("number", "averagePrice"),
-    *_columns("whole", "lastQuantity", "openInterest", "buyQuantity", "sellQuantity"),
+    *_columns("whole", "lastQuantity", "openInterest"),
+    *_columns("whole", "openInterestHigh", "openInterestLow", "openInterestChange"),
+    *_columns("whole", "buyQuantity", "sellQuantity"),
     *_columns("number", "greeks.delta", "greeks.theta", "greeks.gamma", "greeks.vega", "greeks.rho", "iv"),
+    *_columns("number", "auction.price", "auction.referencePrice"),
+    *_columns("whole", "auction.matched", "auction.imbalance"),
+    *_columns("text", "auction.side"),
 ]
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 from mdactors.market.instrument import Instrument, InstrumentType
 from mdactors.market.interest import View
 from mdactors.market.ist import iso
 from mdactors.market.moment import read_moment
-from mdactors.market.quote import Depth, Greeks, Mode, Quote
+from mdactors.market.phase import Phase
+from mdactors.market.quote import Auction, Depth, Greeks, Mode, Quote
 from mdactors.market.tick import Tick
 
 FULL_RUNGS = 5
@@ -25,6 +28,16 @@ class _Ohlc(msgspec.Struct, omit_defaults=True, gc=False):
     high: float | None = None
     low: float | None = None
     close: float | None = None
+
+
+class AuctionWords(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel", gc=False):
+    """What an auction would make, for clients; ``side`` says whose orders are left over."""
+
+    price: float | None = None
+    reference_price: float | None = None
+    matched: int | None = None
+    imbalance: int | None = None
+    side: Literal["buy", "sell"] | None = None
 
 
 class _Tick(msgspec.Struct, omit_defaults=True, rename="camel", gc=False):
@@ -50,14 +63,19 @@ class _Tick(msgspec.Struct, omit_defaults=True, rename="camel", gc=False):
     snapshot: bool = False
     repeat: bool = False
     late: bool = False
+    phase: Phase = "open"
     average_price: float | None = None
     last_quantity: int | None = None
     open_interest: int | None = None
+    open_interest_high: int | None = None
+    open_interest_low: int | None = None
+    open_interest_change: int | None = None
     buy_quantity: int | None = None
     sell_quantity: int | None = None
     depth: Depth | None = None
     greeks: Greeks | None = None
     iv: float | None = None
+    auction: AuctionWords | None = None
 
 
 _read = msgspec.json.Decoder(_Tick).decode
@@ -104,7 +122,7 @@ def read_quote(data: bytes, instrument: Instrument) -> Tick:
     received_ns = _epoch_ms(written.received_at) * NS_PER_MS
     return Tick(
         instrument, quote, written.source, written.epoch, written.seq, received_ns,
-        written.snapshot, written.repeat, written.late,
+        written.snapshot, written.repeat, written.late, written.phase,
     )  # fmt: skip
 
 
@@ -148,7 +166,7 @@ def _head(tick: Tick, mode: Mode) -> _Tick:
         received_at, tick.epoch, tick.seq,
         None if traded is None else iso(traded),
         last, volume, ohlc, change, percent,
-        instrument.etf, tick.snapshot, tick.repeat, tick.late,
+        instrument.etf, tick.snapshot, tick.repeat, tick.late, tick.phase,
     )  # fmt: skip
 
 
@@ -157,6 +175,9 @@ def _add_book(written: _Tick, tick: Tick, mode: Mode) -> None:
     written.average_price = quote.average_price
     written.last_quantity = quote.last_quantity
     written.open_interest = quote.open_interest
+    written.open_interest_high = quote.open_interest_high
+    written.open_interest_low = quote.open_interest_low
+    written.open_interest_change = tick.open_interest_change
     written.buy_quantity = quote.buy_quantity
     written.sell_quantity = quote.sell_quantity
     written.greeks = quote.greeks()
@@ -165,6 +186,19 @@ def _add_book(written: _Tick, tick: Tick, mode: Mode) -> None:
     if depth is not None and mode == "full":
         depth = depth.best(FULL_RUNGS)
     written.depth = depth
+    if quote.auction is not None:
+        written.auction = auction_words(quote.auction)
+
+
+def auction_words(said: Auction) -> AuctionWords:
+    """An auction as clients are told it."""
+    left = said.imbalance
+    side: Literal["buy", "sell"] | None = None
+    if left:
+        side = "buy" if left > 0 else "sell"
+    return AuctionWords(
+        said.price, said.reference_price, said.matched, None if left is None else abs(left), side
+    )
 
 
 def _epoch_ms(text: str) -> int:

@@ -6,6 +6,7 @@ import msgspec
 
 from mdactors.market.instrument import Instrument
 from mdactors.market.interest import View
+from mdactors.market.phase import PHASES
 from mdactors.market.quote import Quote
 from mdactors.market.tick import Tick
 from mdactors.market.view import encode
@@ -36,6 +37,8 @@ class Packed(msgspec.Struct, array_like=True, gc=False):
     high: float | None
     low: float | None
     previous_close: float | None
+    phase: int = 0
+    """Its place in `PHASES`."""
 
     def tick(self, instrument: Instrument) -> Tick:
         """The tick again, as far as the quote view shows it."""
@@ -53,7 +56,7 @@ class Packed(msgspec.Struct, array_like=True, gc=False):
         )
         return Tick(
             instrument, quote, self.source, self.epoch, self.seq, self.received_ns,
-            self.snapshot, self.repeat, self.late,
+            self.snapshot, self.repeat, self.late, PHASES[self.phase],
         )  # fmt: skip
 
     def json(self, instrument: Instrument) -> bytes:
@@ -74,5 +77,6 @@ def pack(tick: Tick) -> bytes:
             tick.source, tick.epoch, tick.seq, tick.received_ns, tick.snapshot, tick.repeat, tick.late,
             quote.exchange_time, quote.last_trade_time, quote.last_price, quote.volume,
             quote.open, quote.high, quote.low, quote.previous_close,
+            0 if tick.phase == "open" else PHASES.index(tick.phase),
         )
     )  # fmt: skip

@@ -21,6 +21,7 @@ _MISSING = frozenset(
         (
             "last_price", "volume", "open", "high", "low", "previous_close", "open_interest", "average_price",
             "last_quantity", "buy_quantity", "sell_quantity", "depth", "greeks", "iv", "last_trade_time",
+            "extra",
         ),
     )
 )  # fmt: skip

@@ -136,6 +136,7 @@ CREATE TABLE journal_gaps (
             "ALTER TABLE market_ohlc_1m ADD COLUMN source TEXT NOT NULL DEFAULT 'ticks'",
         ),
     ),
+    Migration((), ("ALTER TABLE ticks ADD COLUMN extra BLOB",)),
 )  # fmt: skip
 """The version of a file is how many of these it has been through."""
 

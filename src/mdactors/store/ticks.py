@@ -9,8 +9,9 @@ from typing import Any, TypeAlias
 import msgspec
 
 from mdactors.market.instrument import Instrument, InstrumentType
+from mdactors.market.phase import PHASES
 from mdactors.market.position import Position
-from mdactors.market.quote import Quote
+from mdactors.market.quote import Auction, BrokerBar, Quote
 from mdactors.market.tick import Tick
 from mdactors.store.gaps import Gap, Gaps
 from mdactors.store.refused import RefusedTicks
@@ -19,8 +20,25 @@ SNAPSHOT, REPEAT, LATE, EXCHANGE_TIMED, ETF = 1, 2, 4, 8, 16
 """The bits of ``flags``; the fourth says that ``tick_timestamp`` is the exchange's, not the receipt."""
 NAME_SHIFT, NAMES = 5, 7
 """Behind them stand three that say which of `Instrument.forms` was sent as ``symbol``: 0 is the bare one."""
+PHASE_SHIFT = 8
+"""And behind them the place of its phase in `PHASES`: 0 is open."""
 NS_PER_MS = 1_000_000
 QuoteClass: TypeAlias = type[Quote]
+
+
+class Extra(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """What few ticks say, in one column as MessagePack. The order is the format: new fields go last."""
+
+    open_interest_high: int | None = None
+    open_interest_low: int | None = None
+    open_interest_change: int | None = None
+    auction: Auction | None = None
+    minute: BrokerBar | None = None
+
+
+_NOTHING = Extra()
+_pack = msgspec.msgpack.Encoder().encode
+_unpack = msgspec.msgpack.Decoder(Extra).decode
 
 
 class StoredTick(msgspec.Struct, frozen=True, gc=False):
@@ -56,6 +74,8 @@ class StoredTick(msgspec.Struct, frozen=True, gc=False):
     source: str
     flags: int
     instrument_key: str
+    extra: bytes | None = None
+    """An `Extra`; None where it would say nothing."""
 
     def tick(self, quote: QuoteClass) -> Tick:
         """The tick that was sent; ``quote`` is the class of its source's quotes, which reads its book."""
@@ -66,16 +86,20 @@ class StoredTick(msgspec.Struct, frozen=True, gc=False):
         )  # fmt: skip
         if form := self.flags >> NAME_SHIFT & NAMES:
             instrument = msgspec.structs.replace(instrument, own_name=instrument.forms[form])
+        extra = _NOTHING if self.extra is None else _unpack(self.extra)
         said = quote(
             self.instrument_token, "full", self.last_price, self.last_quantity, self.last_trade_time,
             self.volume, self.average_price, self.open, self.high, self.low, self.previous_close,
             self.open_interest, self.buy_quantity, self.sell_quantity,
             self.tick_timestamp if self.flags & EXCHANGE_TIMED else None,
             self.iv, self.depth, self.greeks, self.raw_tick_data, True,
+            open_interest_high=extra.open_interest_high, open_interest_low=extra.open_interest_low,
+            auction=extra.auction, minute=extra.minute,
         )  # fmt: skip
         return Tick(
             instrument, said, self.source, self.epoch, self.seq, self.received_at * NS_PER_MS,
             bool(self.flags & SNAPSHOT), bool(self.flags & REPEAT), bool(self.flags & LATE),
+            PHASES[self.flags >> PHASE_SHIFT], extra.open_interest_change,
         )  # fmt: skip
 
 
@@ -222,6 +246,8 @@ def row_of(tick: Tick, *, raw: bool = True, zero_ms: int = 0, per_ms: int = 1) -
         traded = (traded - zero_ms) * per_ms
     if instrument.own_name:
         flags |= _form(instrument) << NAME_SHIFT
+    if tick.phase != "open":
+        flags |= PHASES.index(tick.phase) << PHASE_SHIFT
     # Book and sensitivities as the broker packed them: to build and pack them anew would cost more
     # than all the rest.
     return (
@@ -230,8 +256,16 @@ def row_of(tick: Tick, *, raw: bool = True, zero_ms: int = 0, per_ms: int = 1) -
         quote.open, quote.high, quote.low, quote.previous_close, quote.open_interest,
         quote.average_price, quote.last_quantity, quote.buy_quantity, quote.sell_quantity,
         quote.book, quote.sensitivities, quote.iv, traded, tick.source, flags,
-        instrument.key,
+        instrument.key, _extra(tick),
     )  # fmt: skip
+
+
+def _extra(tick: Tick) -> bytes | None:
+    quote = tick.quote
+    high, low, change = quote.open_interest_high, quote.open_interest_low, tick.open_interest_change
+    if high is None and low is None and change is None and quote.auction is None and quote.minute is None:
+        return None
+    return _pack(Extra(high, low, change, quote.auction, quote.minute))
 
 
 def _form(instrument: Instrument) -> int:

@@ -51,7 +51,7 @@ _COPY = f"COPY ticks ({_NAMES}) FROM STDIN (FORMAT BINARY)"
 _TYPES = (
     "int8", "text", "text", "int8", "bytea", "int8", "int8", "int8", "text", "float8", "int8",
     "float8", "float8", "float8", "float8", "int8", "float8", "int8", "int8", "int8", "bytea", "bytea",
-    "float8", "int8", "text", "int4", "text",
+    "float8", "int8", "text", "int4", "text", "bytea",
 )  # fmt: skip
 _POSITION = 'SELECT journal, segment, "offset", ticks FROM journal_positions WHERE journal = %s'
 _FIRST_POSITION = "INSERT INTO journal_positions VALUES (%s, %s, %s, %s) ON CONFLICT DO NOTHING"

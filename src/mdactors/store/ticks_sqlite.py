@@ -49,7 +49,7 @@ _WITHOUT_KEY = (
     "THEN '_EQ' ELSE '_FO' END || '|' || tradingsymbol ELSE instrument_key END"
 )
 """Rows of the first version have no key: it is made up as for an instrument whose key nobody knows."""
-_READ_COLUMNS = ", ".join(COLUMNS[:-1]) + ", " + _WITHOUT_KEY
+_READ_COLUMNS = ", ".join(_WITHOUT_KEY if name == "instrument_key" else name for name in COLUMNS)
 _PAGE = (
     f"SELECT {_READ_COLUMNS} FROM ticks "  # noqa: S608 # our own names
     "WHERE instrument_token = ? AND tick_timestamp BETWEEN ? AND ? "
