@@ -12,7 +12,7 @@ import pytest
 from mdactors.market.columns import COLUMNS, choose, fields
 from mdactors.market.instrument import Instrument
 from mdactors.market.interest import View
-from mdactors.market.quote import MODES, Depth, Greeks, Level, Mode, Quote
+from mdactors.market.quote import MODES, Auction, Depth, Greeks, Level, Mode, Quote
 from mdactors.market.tick import Tick
 from mdactors.market.tick_formats import decoded, format_ticks, json_array
 from mdactors.market.view import encode
@@ -37,8 +37,9 @@ def full_tick(seq: int = 1) -> Tick:
     quote = Booked(
         "R", "full", 1421.05, 12, 1_790_000_000_123, 2**40, 1420.12, 1400.0, 1433.2, 1399.95, 1411.3, 0, 5, 6,
         1_790_000_000_456, 0.125, complete=True,
+        open_interest_high=9, open_interest_low=0, auction=Auction(99.5, 98.0, 700, -40, -50),
     )  # fmt: skip
-    return Tick(RELIANCE, quote, "x", 7, seq, 1_790_000_001_000_000_000, True, True, True)
+    return Tick(RELIANCE, quote, "x", 7, seq, 1_790_000_001_000_000_000, True, True, True, "pre_open", 3)
 
 
 def bare_tick(seq: int = 1) -> Tick:
@@ -126,4 +127,4 @@ def test_a_field_that_the_mode_has_not_is_an_error_that_names_those_it_has(name:
 
 
 def test_fields_are_named_once_each() -> None:
-    assert fields("full")[-3:] == ["greeks", "iv", "depth"]
+    assert fields("full")[-3:] == ["iv", "auction", "depth"]

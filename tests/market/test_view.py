@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from mdactors.market.instrument import Instrument
 from mdactors.market.interest import View
-from mdactors.market.quote import Depth, Greeks, Level, Mode, Quote
+from mdactors.market.quote import MODES, Auction, Depth, Greeks, Level, Mode, Quote
 from mdactors.market.tick import Tick
 from mdactors.market.view import as_snapshot, encode, read_quote
 
@@ -27,6 +27,9 @@ IDENTITY = {
 }  # fmt: skip
 
 
+FLAGS = ("snapshot", "repeat", "late", "phase", "open_interest_change")
+
+
 class Booked(Quote, gc=False):
     def depth(self) -> Depth:
         rungs = tuple(Level(100.0 - n, 10 + n, n) for n in range(30))
@@ -37,7 +40,7 @@ class Booked(Quote, gc=False):
 
 
 def tick(instrument: Instrument = RELIANCE, kind: type[Quote] = Quote, **said: Any) -> Tick:
-    flags = {name: said.pop(name) for name in ("snapshot", "repeat", "late") if name in said}
+    flags = {name: said.pop(name) for name in FLAGS if name in said}
     said = {"last_price": 1421.05, "exchange_time": 1_790_653_501_012} | said
     return Tick(instrument, kind("R", "full", **said), "kite", 7, 3, RECEIVED_NS, **flags)
 
@@ -71,6 +74,41 @@ def test_the_full_view_adds_quantities_greeks_and_five_rungs():
     }  # fmt: skip
     assert [rung["price"] for rung in depth["buy"]] == [100.0, 99.0, 98.0, 97.0, 96.0]
     assert depth["sell"] == [{"price": 101.0, "quantity": 5}, {"price": 102.0, "quantity": 6, "orders": 0}]
+
+
+def test_the_phase_is_said_in_every_mode_where_it_is_not_open():
+    for mode in MODES:
+        assert read(tick(phase="closing_orders"), mode)["phase"] == "closing_orders"
+        assert "phase" not in read(tick(phase="open"), mode)
+
+
+def test_the_range_of_open_interest_and_its_change_are_of_the_full_view():
+    said = {"open_interest_high": 9, "open_interest_low": 0, "open_interest_change": -3}
+    written = {"openInterestHigh": 9, "openInterestLow": 0, "openInterestChange": -3}
+    assert written.items() <= read(tick(**said), "full").items()
+    assert not written.keys() & read(tick(**said), "quote").keys()
+
+
+@pytest.mark.parametrize(
+    ("said", "written"),
+    [
+        (
+            Auction(99.5, 98.0, 700, 40, 50),
+            {"price": 99.5, "referencePrice": 98.0, "matched": 700, "imbalance": 40, "side": "buy"},
+        ),
+        (
+            Auction(99.5, matched=0, imbalance=-40),
+            {"price": 99.5, "matched": 0, "imbalance": 40, "side": "sell"},
+        ),
+        (Auction(matched=700, imbalance=0), {"matched": 700, "imbalance": 0}),
+        (Auction(reference_price=98.0), {"referencePrice": 98.0}),
+    ],
+)
+def test_an_auction_is_a_group_of_the_full_views_that_says_whose_orders_are_left_over(said, written):
+    for mode in ("full", "depth30"):
+        assert read(tick(auction=said), mode)["auction"] == written
+    for mode in ("ltp", "quote"):
+        assert "auction" not in read(tick(auction=said), mode)
 
 
 def test_the_depth30_view_has_every_rung():
@@ -171,7 +209,7 @@ def test_a_snapshot_is_the_same_tick_flagged():
 
 
 @pytest.mark.parametrize("of", [RELIANCE, NIFTY])
-@pytest.mark.parametrize("flags", [{}, {"snapshot": True, "repeat": True, "late": True}])
+@pytest.mark.parametrize("flags", [{}, {"snapshot": True, "repeat": True, "late": True, "phase": "pre_open"}])
 @pytest.mark.parametrize("said", [WHOLE, {}, {"exchange_time": None}, {"volume": 0, "open": 0.0}])
 def test_a_tick_that_was_written_in_the_quote_view_is_read_again(of, flags, said):
     written = encode(tick(of, **said, **flags), View("quote"))
