@@ -142,7 +142,7 @@ def test_a_late_tick_is_told_as_a_correction(rig: Rig, wait_until: Callable[...,
     wait_until(lambda: len(rig.seconds()) == 1)
     rig.tell(tick(0.9, 101.0, 1_005))
     rig.clock.advance(0.25)
-    wait_until(lambda: rig.seconds()[1:] == [(0, 101.0, 0, True)])
+    wait_until(lambda: rig.seconds()[1:] == [(0, 101.0, 5, True)])
     counters = rig.counters()
     assert (counters["published"], counters["corrections"], counters["instruments"]) == (2, 1, 1)
 

@@ -184,7 +184,7 @@ def test_the_clock_of_the_receipt_may_be_seconds_behind() -> None:
     assert [bar[:2] for bar in shown(bars)] == [("10:00", "broker")]
 
 
-@pytest.mark.parametrize("at", ["09:14", "15:30"])
+@pytest.mark.parametrize("at", ["08:59", "15:30"])
 def test_outside_of_the_session_the_broker_makes_no_bars_either(at: str) -> None:
     assert Builder().take(tick(101.0, "15:45:00", 1_052, minute(at))) == []
 

@@ -38,9 +38,10 @@ def tick(
     **flags: Any,
 ) -> Tick:
     """``at`` is the last trade time, ``received`` the receipt, by default at the same time."""
+    opening = flags.pop("opening", price if of.type == "INDEX" else None)
     quote = Quote(
         of.token, "full", price, last_trade_time=ms(at, day) if at else None, volume=volume,
-        exchange_time=flags.pop("updated", None), complete=True,
+        open=opening, high=opening, low=opening, exchange_time=flags.pop("updated", None), complete=True,
     )  # fmt: skip
     return Tick(of, quote, "test", 1, 1, ms(received or at or "", day) * 1_000_000, **flags)
 
@@ -154,9 +155,10 @@ def test_a_bar_goes_by_the_trade_time_however_far_off_the_recorders_clock_is() -
 
 
 def test_the_trading_date_comes_from_the_tick() -> None:
-    old = tick(100.0, at="10:00:00", day="2016-09-30", volume=1)
-    old.received_ns = ms("20:00:00") * 1_000_000
-    assert [ist.iso(bar.start)[:16] for bar in built(old)] == ["2016-09-30T10:00"]
+    played = [tick(100.0, at=f"10:00:0{second}", day="2016-09-30", volume=second) for second in (1, 2)]
+    for each in played:
+        each.received_ns = ms("20:00:00") * 1_000_000
+    assert [ist.iso(bar.start)[:16] for bar in built(*played)] == ["2016-09-30T10:00"]
 
 
 def test_the_first_update_of_an_instrument_is_no_trade_when_it_tells_of_one_long_ago() -> None:
@@ -188,23 +190,27 @@ def test_two_updates_in_swapped_order_open_and_close_by_the_time_of_their_trades
     assert shown(bars) == [("10:00:00", 100, 102, 100, 102, 20)]
 
 
-def test_a_new_day_begins_with_a_new_baseline() -> None:
+def test_the_figure_of_a_new_day_begins_at_nothing() -> None:
     bars = built(
         tick(100.0, at="15:29:00", volume=900_000, day="2026-09-29"),
         tick(101.0, at="09:15:00", volume=40, day="2026-09-30"),
         tick(102.0, at="09:16:00", volume=50, day="2026-09-30"),
     )
-    assert [bar.volume for bar in bars] == [0, 0, 10]
+    assert [bar.volume for bar in bars] == [0, 40, 10]
 
 
 @pytest.mark.parametrize("stale", [5_000_000, 0])
-def test_the_last_figure_before_the_session_is_the_baseline(stale: int) -> None:
+def test_what_was_traded_before_the_open_is_no_part_of_the_first_minute(stale: int) -> None:
     bars = built(
         tick(99.0, volume=stale, received="08:50:00", snapshot=True),
         tick(99.5, at="09:07:30", volume=2_000),
         tick(100.0, at="09:15:00", volume=2_060),
     )
-    assert shown(bars) == [("09:15:00", 100, 100, 100, 100, 60)]
+    assert shown(bars) == [
+        ("09:07:00", 99.5, 99.5, 99.5, 99.5, 2_000),
+        ("09:15:00", 100, 100, 100, 100, 60),
+    ]
+    assert [bar.phase for bar in bars] == ["pre_open", "open"]
 
 
 def test_yesterdays_figure_in_the_morning_swallows_nothing_of_today() -> None:
@@ -244,10 +250,21 @@ def test_a_change_from_last_prices_to_full_quotes_begins_the_volume_with_a_basel
 # --- The session
 
 
-def test_only_the_continuous_session_makes_bars_its_close_not_included() -> None:
-    clocks = ["09:07:00", "09:14:59.999", "09:15:00", "15:29:59.999", "15:30:00", "15:45:00"]
+def test_the_parts_of_the_day_make_bars_the_end_of_each_not_included() -> None:
+    clocks = [
+        "08:59:59",
+        "09:07:00",
+        "09:15:00",
+        "15:29:59.999",
+        "15:30:00",
+        "15:49:59",
+        "15:50:00",
+        "16:00:00",
+    ]
     bars = built(*(tick(100.0, at=clock, volume=n) for n, clock in enumerate(clocks)))
-    assert [start for start, *_ in shown(bars)] == ["09:15:00", "15:29:00"]
+    assert [(ist.iso(bar.start)[11:16], bar.phase) for bar in bars] == [
+        ("09:07", "pre_open"), ("09:15", "open"), ("15:29", "open"), ("15:50", "post_close"),
+    ]  # fmt: skip
 
 
 def test_each_segment_keeps_its_own_hours() -> None:

@@ -25,6 +25,8 @@ Row = dict[str, str]
 Words = tuple[float, float, float, float, int]
 Key = tuple[str, str, int]
 """Symbol, interval, begin in milliseconds."""
+Hours = dict[str, tuple[str, str]]
+"""From when till when each symbol's trades make bars."""
 WIDTHS = {"1s": 1_000, "1m": 60_000}
 
 
@@ -99,7 +101,9 @@ def ticks_of_minutes(rows: list[Row], instruments: dict[str, Instrument]) -> Ite
         price = float(row[("open", "high", "low", "close")[place]])
         whole = int(float(row["volume"]))
         volumes[row["symbol"]] += whole // 4 if place < 3 else whole - 3 * (whole // 4)
-        quote = Quote(instrument.token, "full", price, last_trade_time=at, volume=volumes[row["symbol"]])
+        quote = Quote(
+            instrument.token, "full", price, last_trade_time=at, volume=volumes[row["symbol"]], open=price
+        )
         yield Tick(instrument, quote, "replay", 1, 1, at * 10**6)
 
 
@@ -143,7 +147,7 @@ def recorded_ticks(rows: list[Row]) -> list[Tick]:
     ]
 
 
-def plain_bars(rows: list[Row], closes: dict[str, str]) -> dict[Key, Words]:
+def plain_bars(rows: list[Row], hours: Hours) -> dict[Key, Words]:
     """The same bars, computed slowly: every trade is put in its bucket, then each bucket is sorted."""
     trades: dict[Key, list[tuple[int, float, int]]] = defaultdict(list)
     seen: dict[str, tuple[str, int]] = {}
@@ -155,7 +159,8 @@ def plain_bars(rows: list[Row], closes: dict[str, str]) -> dict[Key, Words]:
             continue
         seen[symbol] = traded or "", max(volume, highest)
         at = int(traded) if traded else ms(row["recv_time"])
-        if "09:15" <= ist.iso(at)[11:16] < closes[symbol]:
+        opens, closes = hours[symbol]
+        if opens <= ist.iso(at)[11:16] < closes:
             for interval, width in WIDTHS.items():
                 key = symbol, interval, at // width * width
                 trades[key].append((at, float(row["ltp"]), max(volume - highest, 0)))
@@ -167,20 +172,24 @@ def plain_bars(rows: list[Row], closes: dict[str, str]) -> dict[Key, Words]:
     return bars
 
 
-FULL_TICKS = "nse_ticks_2025-12-15", {"MAXHEALTH": "15:30", "BANKNIFTY 60000 CE 30 DEC 25": "15:40"}
+FULL_TICKS = (
+    "nse_ticks_2025-12-15",
+    {"MAXHEALTH": ("09:15", "15:30"), "BANKNIFTY 60000 CE 30 DEC 25": ("09:15", "15:40")},
+)
 LAST_PRICES = (
     "kite_ltp_ticks_2025-10-08",
-    dict.fromkeys(["NIFTY 50", "NIFTY25O1425000CE", "NIFTY25O1425400PE"], "15:30"),
+    {"NIFTY 50": ("09:00", "15:30")}
+    | dict.fromkeys(["NIFTY25O1425000CE", "NIFTY25O1425400PE"], ("09:15", "15:30")),
 )
 
 
-@pytest.mark.parametrize(("file", "closes"), [FULL_TICKS, LAST_PRICES], ids=["full ticks", "last prices"])
+@pytest.mark.parametrize(("file", "hours"), [FULL_TICKS, LAST_PRICES], ids=["full ticks", "last prices"])
 def test_recorded_ticks_give_the_bars_of_a_plain_computation(
-    shared_data: Path, file: str, closes: dict[str, str]
+    shared_data: Path, file: str, hours: Hours
 ) -> None:
     rows = rows_of(shared_data / f"{file}.csv.gz")
     ticks = recorded_ticks(rows)
-    plain = plain_bars(rows, closes)
+    plain = plain_bars(rows, hours)
 
     final = list(bars_of(ticks, Calendar(), ["1s", "1m"]))
     assert len(final) == len(plain)

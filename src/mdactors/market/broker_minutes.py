@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from mdactors.market import ist
-from mdactors.market.calendar import Calendar
+from mdactors.market.calendar import Calendar, Part
 from mdactors.market.forming import FormingBar
 from mdactors.market.instrument import Instrument
 from mdactors.market.interval import MINUTE_MS, NS_PER_MS
 from mdactors.market.quote import BrokerBar
 from mdactors.market.tape import Tape
 from mdactors.market.tick import Tick
+from mdactors.market.trading_class import trading_class_of
 
 
 class BrokerMinutes:
@@ -31,24 +32,22 @@ class BrokerMinutes:
         if told < minute.start + MINUTE_MS:
             return None  # it may be over by a later frame's time
         tape.heard = minute.start
-        if not _is_traded(minute, tick.instrument) or not self._is_of_day(minute, tick.instrument, told):
+        part = self._part(minute, tick.instrument, told)
+        if part is None or not _is_traded(minute, tick.instrument):
             return None
         row = tape.minutes
         bar = row.find(minute.start)
         if bar is not None:
             return bar, bar.settle(minute)
-        bar = row.of_broker(tick.instrument, minute)
+        bar = row.of_broker(tick.instrument, minute, part.phase)
         return (bar, True) if row.insert(bar) else None
 
-    def _is_of_day(self, minute: BrokerBar, instrument: Instrument, told: int) -> bool:
-        """Whether a session of the frame's day holds it: a snapshot in the morning may bring yesterday's."""
+    def _part(self, minute: BrokerBar, instrument: Instrument, told: int) -> Part | None:
+        """The part of the frame's day that holds it: a snapshot in the morning may bring yesterday's."""
         begin_ns = minute.start * NS_PER_MS
-        session = self._calendar.session(instrument.segment, begin_ns)
-        return (
-            session is not None
-            and session.open_ns <= begin_ns < session.close_ns
-            and ist.date(begin_ns) == ist.date(told * NS_PER_MS)
-        )
+        part = self._calendar.part(trading_class_of(instrument), begin_ns)
+        is_of_day = part.phase != "closed" and ist.date(begin_ns) == ist.date(told * NS_PER_MS)
+        return part if is_of_day else None
 
 
 def _told_ms(tick: Tick, minute: BrokerBar) -> int:

@@ -1,8 +1,9 @@
 """Ticks become bars of a second and of a minute: which trades they take, and when they are handed out.
 
-Only trades within the calendar's continuous session, the open included and the close not, make bars; what
-a trade is, says `Tape`. A bar is over when its flow is a grace past its end (`Flow`). A minute of which the
-broker tells its own bar is that one from then on (`BrokerMinutes`), whatever trades still come.
+The trades of a day's parts make bars, each part's begin included and its end not: of continuous trading, and
+of auctions and what comes after the close, where the bars bear the phase. What a trade is, says `Tape`. A bar
+is over when its flow is a grace past its end (`Flow`). A minute of which the broker tells its own bar is that
+one from then on (`BrokerMinutes`), whatever trades still come.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from mdactors.market.candle import Bar, Interval, Preferred
 from mdactors.market.flow import LATEST_MS, Flow
 from mdactors.market.forming import FormingBar
 from mdactors.market.interval import MINUTE_MS, NS_PER_MS
-from mdactors.market.tape import Tape
+from mdactors.market.tape import Tape, told_ms
 from mdactors.market.tick import Tick
 from mdactors.market.trading_class import trading_class_of
 
@@ -78,8 +79,8 @@ class Candles:
             minute = tick.quote.minute
             if minute is not None and minute.start > tape.heard:
                 self._hear(tape, tick)
-            if tick.snapshot:
-                tape.note(tick)
+            before, tape.last = tape.last, tick
+            if (tick.snapshot or before is None) and not self._note(tape, tick, before):
                 continue
             time = tape.trade_time(tick)
             if time is None:
@@ -93,7 +94,7 @@ class Candles:
                 flow.strays.clear()
             quote = tick.quote
             tape.traded = time if tape.is_index else quote.last_trade_time
-            if not tape.opens <= time < tape.closes and not self._enter(tape, tick, time):
+            if not tape.opens <= time < tape.closes and not self._enter(tape, tick, time, before):
                 continue
             price = quote.last_price
             assert price is not None, "a trade has a price"
@@ -101,23 +102,32 @@ class Candles:
             row = tape.seconds
             bar = row.bar
             if bar is None or time >= bar.end:
-                bar = row.of_trade(tick.instrument, time, price, gain)
+                bar = row.of_trade(tick.instrument, time, price, gain, tape.phase)
                 row.append(bar)
                 flow.seconds.expect(bar)
             elif time >= bar.start and not bar.published:
                 bar.take(time, price, gain)
             else:
-                self._take_late(tape, flow, row.of_trade(tick.instrument, time, price, gain))
+                late = row.of_trade(tick.instrument, time, price, gain, tape.phase)
+                self._take_late(tape, flow, late, quote.volume)
 
     def _meet(self, tick: Tick) -> Tape:
         """Begin an instrument's tape with the first tick of it."""
         tape = self._tapes[tick.instrument.token] = Tape(is_index=tick.instrument.type == "INDEX")
         tape.heard = self._heard
-        traded = tick.quote.last_trade_time
-        tape.note(tick)
-        if traded is not None and traded >= self._exchange.newest - _FRESH_MS:
-            tape.traded = None
         return tape
+
+    def _note(self, tape: Tape, tick: Tick, before: Tick | None) -> bool:
+        """Take in the first update, or a snapshot; whether it counts as a trade."""
+        at_ns = told_ms(tick) * NS_PER_MS
+        day = self._calendar.parts(trading_class_of(tick.instrument), at_ns)
+        if tape.note(tick, before, day):
+            return True
+        if tick.snapshot:
+            return False
+        if tape.is_fresh(tick, self._exchange.newest - _FRESH_MS):
+            tape.traded = None
+        return True
 
     def _hear(self, tape: Tape, tick: Tick) -> None:
         """Take the broker's own bar, which is handed out at once: nothing will change it."""
@@ -126,10 +136,9 @@ class Candles:
             return
         bar, differs = taken
         if not bar.published:
-            bar.published = True
+            bar.publish()
             self._finished.append(bar)
         elif differs:
-            bar.changed = True
             self._touched.append(bar)
         else:
             self._confirmed.append(bar)
@@ -150,14 +159,23 @@ class Candles:
             self.add(believed, now)
         return False
 
-    def _enter(self, tape: Tape, tick: Tick, time: int) -> bool:
-        session = self._calendar.session(trading_class_of(tick.instrument), time * NS_PER_MS)
-        return session is not None and tape.enter(session, time, tick.quote.volume)
+    def _enter(self, tape: Tape, tick: Tick, time: int, before: Tick | None) -> bool:
+        at_ns = time * NS_PER_MS
+        trading_class = trading_class_of(tick.instrument)
+        part = self._calendar.part(trading_class, at_ns)
+        if part.phase == "closed":
+            tape.pass_by(tick.quote.volume, time)
+            return False
+        return tape.enter(self._calendar.parts(trading_class, at_ns), part, tick, before)
 
-    def _take_late(self, tape: Tape, flow: Flow, late: FormingBar) -> None:
+    def _take_late(self, tape: Tape, flow: Flow, late: FormingBar, figure: int | None) -> None:
         if late.opened < flow.since:
             self.refused += 1
             return
+        if late.volume:
+            tape.break_off()
+        elif figure is not None and figure < tape.volume:
+            self._move_volume(tape, late, figure)
         bar = tape.seconds.find(late.opened)
         if bar is not None:
             self._merge(bar, late)
@@ -166,6 +184,20 @@ class Candles:
             return
         if bar is None or bar.published:  # its second is forgotten, or has been added to the minute
             self._widen(tape, flow, late)
+
+    def _move_volume(self, tape: Tape, late: FormingBar, figure: int) -> None:
+        """Have a late trade's volume counted where it was traded, not where the figure came first."""
+        second, volume = tape.counted_late(late.opened, figure)
+        if second is None:
+            return
+        late.volume = volume
+        second.lose(volume)
+        if second.published:
+            self._touched.append(second)
+            if (minute := tape.minutes.find(second.start)) is not None:
+                minute.lose(volume)
+                if minute.published:
+                    self._touched.append(minute)
 
     def _widen(self, tape: Tape, flow: Flow, second: FormingBar) -> None:
         """Add a second that is over to its minute."""
@@ -189,13 +221,13 @@ class Candles:
         # All seconds before any minute: an instrument whose mode changed has some in either flow.
         for flow, limit in zip(self._flows, limits, strict=True):
             for second in flow.seconds.over(limit):
-                second.published = True
+                second.publish()
                 self._widen(self._tapes[second.instrument.token], flow, second)
                 over.append(second)
         for flow, limit in zip(self._flows, limits, strict=True):
             for minute in flow.minutes.over(limit):
                 if not minute.published:  # the broker's may have come before
-                    minute.published = True
+                    minute.publish()
                     over.append(minute)
         return over
 
@@ -234,7 +266,7 @@ class Candles:
         for bar in touched:
             if bar.changed and bar.interval in self._wanted:
                 bars.append(bar.bar(correction=True))
-            bar.changed = False
+            bar.publish()
         return bars
 
     def resume(self, now: float) -> list[Bar]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
 
 import msgspec
 
 from mdactors.market.candle import Bar, BarSource, Interval
 from mdactors.market.instrument import Instrument
 from mdactors.market.interval import WIDTHS_MS
+from mdactors.market.phase import Phase
 from mdactors.market.quote import BrokerBar
 
 _KEPT = {"1s": 30, "1m": 5}
@@ -34,9 +36,10 @@ class FormingBar(msgspec.Struct, gc=False):
     low: float
     close: float
     volume: int
+    phase: Phase
     published: bool = False
-    changed: bool = False
-    """Since it was published."""
+    said: tuple[float, ...] = ()
+    """Its values when it was published, or corrected."""
     source: BarSource = "ticks"
     """Trades change it as long as it is made of ticks."""
 
@@ -59,7 +62,6 @@ class FormingBar(msgspec.Struct, gc=False):
         """Count the trades of another bar that lies within this one, unless who knows better made it."""
         if self.source != "ticks":
             return
-        before = (self.open, self.high, self.low, self.close, self.volume) if self.published else None
         if other.high > self.high:
             self.high = other.high
         if other.low < self.low:
@@ -69,22 +71,38 @@ class FormingBar(msgspec.Struct, gc=False):
         if other.opened < self.opened:
             self.open, self.opened = other.open, other.opened
         self.volume += other.volume
-        if before is not None and before != (self.open, self.high, self.low, self.close, self.volume):
-            self.changed = True
+
+    def lose(self, volume: int) -> None:
+        """Give up what an earlier bar is found to have traded, unless who knows better made this one."""
+        if self.source == "ticks":
+            self.volume -= volume
 
     def settle(self, minute: BrokerBar) -> bool:
         """Become the broker's bar, for good; whether its values are others."""
-        before = (self.open, self.high, self.low, self.close, self.volume)
+        before = self._values()
         self.open, self.high, self.low = minute.open, minute.high, minute.low
         self.close, self.volume = minute.close, minute.volume
         self.source = "broker"
-        return before != (self.open, self.high, self.low, self.close, self.volume)
+        return before != self._values()
+
+    def publish(self) -> None:
+        """Take it as handed out, as it is now."""
+        self.published = True
+        self.said = self._values()
+
+    @property
+    def changed(self) -> bool:
+        """Whether it has other values since it was published, or corrected."""
+        return self.said != self._values()
+
+    def _values(self) -> tuple[float, ...]:
+        return self.open, self.high, self.low, self.close, self.volume
 
     def bar(self, *, correction: bool) -> Bar:
         """The bar as it is now."""
         return Bar(
             self.instrument, self.interval, self.start, self.open, self.high, self.low, self.close,
-            self.volume, correction, self.source,
+            self.volume, correction, self.source, self.phase,
         )  # fmt: skip
 
 
@@ -100,12 +118,14 @@ class Row:
         self.bar: FormingBar | None = None
         """The newest one."""
 
-    def of_trade(self, instrument: Instrument, time: int, price: float, gain: int) -> FormingBar:
+    def of_trade(
+        self, instrument: Instrument, time: int, price: float, gain: int, phase: Phase
+    ) -> FormingBar:
         """The bar that holds one trade and nothing else; not yet in this row."""
         start = time - time % self._width
         return FormingBar(
             instrument, self._interval, start, start + self._width,
-            time, time, price, price, price, price, gain,
+            time, time, price, price, price, price, gain, phase,
         )  # fmt: skip
 
     def of_bar(self, other: FormingBar) -> FormingBar:
@@ -113,15 +133,15 @@ class Row:
         start = other.start - other.start % self._width
         return FormingBar(
             other.instrument, self._interval, start, start + self._width, other.opened, other.closed,
-            other.open, other.high, other.low, other.close, other.volume,
+            other.open, other.high, other.low, other.close, other.volume, other.phase,
         )  # fmt: skip
 
-    def of_broker(self, instrument: Instrument, minute: BrokerBar) -> FormingBar:
+    def of_broker(self, instrument: Instrument, minute: BrokerBar, phase: Phase) -> FormingBar:
         """The broker's bar; not yet in this row."""
         end = minute.start + self._width
         return FormingBar(
             instrument, self._interval, minute.start, end, minute.start, end - 1,
-            minute.open, minute.high, minute.low, minute.close, minute.volume, source="broker",
+            minute.open, minute.high, minute.low, minute.close, minute.volume, phase, source="broker",
         )  # fmt: skip
 
     def find(self, time: int) -> FormingBar | None:
@@ -130,6 +150,10 @@ class Row:
             if bar.start <= time:
                 return bar if time < bar.end else None
         return None
+
+    def backward(self) -> Iterator[FormingBar]:
+        """Its bars, newest first."""
+        return reversed(self._kept)
 
     def append(self, bar: FormingBar) -> None:
         """Take in a bar that is newer than all others."""

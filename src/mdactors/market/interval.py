@@ -27,26 +27,22 @@ WIDTHS_MS: dict[Interval, int] = {
 }
 
 
-def begin(interval: Interval, at_ms: int, open_ms: int) -> int:
-    """Where the bar begins that holds ``at_ms``, in a session that opens at ``open_ms``; epoch milliseconds.
-
-    Bars are aligned to the session, not to the clock: those of an hour begin at 09:15, 10:15 …, that of
-    the day at the open. The last one of a session may be shorter.
-    """
-    if interval == "1d":
-        return open_ms
-    return at_ms - (at_ms - open_ms) % WIDTHS_MS[interval]
-
-
 def combine(bars: Iterable[Bar], interval: Interval, calendar: Calendar) -> Iterator[Bar]:
     """One instrument's minute bars, oldest first, as bars of ``interval``, oldest first.
+
+    Bars of less than a day hold continuous trading alone, and are aligned to where it begins, not to the
+    clock: those of an hour begin at 09:15, 10:15 …; the last one may be shorter. That of the day begins
+    where its continuous trading does and holds all of its trades, those of auctions too.
 
     An interval without a minute bar has none. The first and the last one are made of what was given,
     be it a part of their interval; of the sources of its minutes the least is a bar's. Where the calendar
     knows no session, the day begins at midnight.
     """
-    for start, part in groupby(bars, lambda bar: begin(interval, bar.start, _open_ms(bar, calendar))):
-        first, *rest = parts = list(part)
+    begun = ((_begin(bar, interval, calendar), bar) for bar in bars)
+    for start, group in groupby(begun, lambda each: each[0]):
+        if start is None:
+            continue
+        first, *rest = parts = [bar for _, bar in group]
         yield Bar(
             first.instrument,
             interval,
@@ -60,9 +56,21 @@ def combine(bars: Iterable[Bar], interval: Interval, calendar: Calendar) -> Iter
         )
 
 
-def _open_ms(bar: Bar, calendar: Calendar) -> int:
+def _begin(bar: Bar, interval: Interval, calendar: Calendar) -> int | None:
+    """Where the wider bar begins that holds a minute; None where none does. Epoch milliseconds."""
     at_ns = bar.start * NS_PER_MS
-    session = calendar.session(trading_class_of(bar.instrument), at_ns)
-    if session is None:
-        return bar.start - ist.second_of_day(at_ns) * SECOND_MS - bar.start % SECOND_MS
-    return session.open_ns // NS_PER_MS
+    trading_class = trading_class_of(bar.instrument)
+    parts = calendar.parts(trading_class, at_ns)
+    if interval == "1d":
+        opens = next((part for part in parts if part.phase == "open"), None)
+        return midnight_ms(bar.start) if opens is None else opens.begin_ns // NS_PER_MS
+    part = calendar.part(trading_class, at_ns)
+    if parts and part.phase != "open":
+        return None
+    begin = part.begin_ns // NS_PER_MS if parts else midnight_ms(bar.start)
+    return bar.start - (bar.start - begin) % WIDTHS_MS[interval]
+
+
+def midnight_ms(at_ms: int) -> int:
+    """When the date of that time began in India; epoch milliseconds."""
+    return at_ms - at_ms % SECOND_MS - ist.second_of_day(at_ms * NS_PER_MS) * SECOND_MS

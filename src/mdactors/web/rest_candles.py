@@ -13,7 +13,7 @@ from mdactors.market import ist
 from mdactors.market.calendar import Calendar
 from mdactors.market.candle import Bar, BarSource, Interval
 from mdactors.market.instrument import Instrument
-from mdactors.market.interval import WIDTHS_MS, combine
+from mdactors.market.interval import WIDTHS_MS, combine, midnight_ms
 from mdactors.market.phase import Phase
 from mdactors.market.tick_formats import CONTENT_TYPES, json_array
 from mdactors.market.trading_class import trading_class_of
@@ -102,7 +102,7 @@ class Shelf:
         if interval in ("1s", "1m"):
             return self._stored(interval, from_ms, to_ms)
         # A bar that begins within may end behind, and one that begins before may hold minutes within.
-        minutes = self._stored("1m", _midnight_ms(from_ms), to_ms + WIDTHS_MS[interval])
+        minutes = self._stored("1m", midnight_ms(from_ms), to_ms + WIDTHS_MS[interval])
         wider = combine(minutes, interval, self._calendar)
         return (bar for bar in wider if from_ms <= bar.start <= to_ms and self._end_ms(bar) <= settled_ms)
 
@@ -114,9 +114,13 @@ class Shelf:
             )  # fmt: skip
 
     def _end_ms(self, bar: Bar) -> int:
-        end = bar.start + WIDTHS_MS[bar.interval]
-        session = self._calendar.session(trading_class_of(self._instrument), bar.start * NS_PER_MS)
-        return end if session is None else min(end, session.close_ns // NS_PER_MS)
+        end, at_ns = bar.start + WIDTHS_MS[bar.interval], bar.start * NS_PER_MS
+        trading_class = trading_class_of(self._instrument)
+        parts = self._calendar.parts(trading_class, at_ns)
+        if not parts:
+            return end
+        last = parts[-1] if bar.interval == "1d" else self._calendar.part(trading_class, at_ns)
+        return min(end, last.end_ns // NS_PER_MS)
 
 
 def _newest(bars: Iterator[Bar], limit: int) -> Iterator[Bar]:
@@ -135,7 +139,3 @@ def _json(bar: Bar) -> bytes:
     return _encode(
         _Candle(ist.iso(bar.start), bar.open, bar.high, bar.low, bar.close, bar.volume, bar.source, phase)
     )
-
-
-def _midnight_ms(at_ms: int) -> int:
-    return at_ms - at_ms % 1000 - ist.second_of_day(at_ms * NS_PER_MS) * 1000
