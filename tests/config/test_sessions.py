@@ -202,6 +202,65 @@ def test_it_agrees_with_a_brokers_timings(shipped: Calendar, shared_data: Path, 
     assert len(said) == sum(map(len, SEGMENTS.values()))
 
 
+# --- past years, and one to come --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("trading_class", "day", "expected"),
+    [
+        ("shares", "2024-01-20", "09:15-15:30"),  # a Saturday like any other day
+        ("commodities", "2024-01-20", "closed"),
+        ("auction_shares", "2024-01-22", "closed"),
+        ("commodities", "2024-01-22", "17:00-23:55"),
+        ("shares", "2024-03-02", "09:15-10:00 11:30-12:30"),
+        ("options", "2024-03-02", "09:15-10:00 11:30-12:30"),
+        ("currencies", "2024-03-02", "closed"),
+        ("indices", "2024-05-18", "09:15-10:00 11:45-12:40"),
+        ("shares", "2024-05-20", "closed"),
+        ("currencies", "2024-09-16", "09:00-17:00"),
+        ("currencies", "2024-09-18", "closed"),
+        ("shares", "2024-11-01", "18:00-19:00"),
+        ("commodities_to_17", "2024-11-01", "18:00-19:00"),
+        ("options", "2024-11-20", "closed"),
+        ("commodities_to_21", "2024-11-20", "17:00-21:00"),
+        ("commodities", "2025-01-01", "09:00-17:00"),
+        ("shares", "2025-01-01", "09:15-15:30"),
+        ("near_futures", "2025-02-01", "09:15-15:30"),
+        ("commodities", "2025-02-01", "09:00-17:00"),
+        ("currencies", "2025-02-19", "closed"),
+        ("commodities", "2025-04-18", "closed"),
+        ("shares", "2025-10-21", "13:45-14:45"),
+        ("commodities", "2025-10-22", "17:00-23:30"),
+        ("commodities", "2026-01-01", "09:00-17:00"),
+        ("commodities_to_21", "2026-01-01", "09:00-17:00"),
+        ("shares", "2026-01-01", "09:15-15:30"),
+        ("shares", "2027-01-26", "closed"),  # of a year whose list is not known yet
+        ("commodities", "2027-01-01", "09:00-17:00"),
+        ("commodities_to_21", "2028-05-01", "17:00-21:00"),
+    ],
+)
+def test_special_days_of_past_years_and_fixed_ones_of_years_to_come(
+    shipped: Calendar, trading_class: str, day: str, expected: str
+) -> None:
+    assert hours(shipped, trading_class, day) == expected
+
+
+def test_between_two_sessions_of_a_day_nothing_trades(shipped: Calendar) -> None:
+    phases = [shipped.phase("shares", at(f"2024-03-02T{time}:00")) for time in ("09:05", "10:30", "11:20")]
+    assert phases == ["pre_open", "closed", "pre_open"]
+    assert not shipped.moves("options", at("2024-03-02T10:30:00"))
+    assert shipped.moves("options", at("2024-03-02T12:29:59"))
+
+
+def test_every_day_of_the_whole_years_says_where_it_is_from(shipped: Calendar) -> None:
+    for year in (2024, 2025, 2026):
+        assert shipped.knows(year)
+        days = shipped.holidays(year)
+        assert len(days) >= 20
+        assert all(each.name and each.source for _, each in days), year
+    assert not shipped.knows(2027)
+
+
 # --- another file ----------------------------------------------------------------------------------------
 
 
