@@ -18,6 +18,8 @@ from mdactors.market.instrument import Instrument, InstrumentType
 
 FOLDER = Path(__file__).resolve().parents[2] / "shared" / "data" / "upstox_frames"
 """One file an instrument: JSON of one update a line, with the recorder's time of the receipt."""
+BEHIND_MS = 5_900
+"""So far the recorder's clock ran behind the exchange's at most; the frames' own times were not recorded."""
 _TYPES: dict[str, InstrumentType] = {"NSE_INDEX": "INDEX", "NSE_FO": "OPTION"}
 
 
@@ -30,6 +32,9 @@ class Update(NamedTuple):
     """The broker's bar of the last minute that is over."""
     volume: int
     """The day's figure; 0 where the frame says none."""
+    told_ms: int
+    """What time it was for the exchange."""
+    traded_ms: int
 
 
 def instrument_of(key: str) -> Instrument:
@@ -56,7 +61,8 @@ def updates(file: Path) -> Iterator[Update]:
         for line in lines:
             said = json.loads(line)
             received = dt.datetime.fromisoformat(said.pop("_insertion_time")).replace(tzinfo=ist.IST)
-            frame = official.FeedResponse(type=official.live_feed)
+            told_ms = round(received.timestamp() * 1000) + BEHIND_MS
+            frame = official.FeedResponse(type=official.live_feed, currentTs=told_ms)
             feed = frame.feeds[said.pop("instrumentKey")]
             ParseDict(said, feed)
             yield Update(
@@ -64,7 +70,14 @@ def updates(file: Path) -> Iterator[Update]:
                 frame.SerializeToString(),
                 _minute(instrument, feed),
                 feed.fullFeed.marketFF.vtt,
+                told_ms,
+                _ltt(feed),
             )
+
+
+def _ltt(feed: official.Feed) -> int:
+    full = feed.fullFeed
+    return int((full.marketFF if full.HasField("marketFF") else full.indexFF).ltpc.ltt)
 
 
 def _minute(instrument: Instrument, feed: official.Feed) -> Bar | None:

@@ -145,6 +145,13 @@ def sources(folder: Any) -> list[tuple[int, str, int]]:
 
 
 @pytest.mark.parametrize("names", [(), ("--symbol", "RELIANCE")])
+def test_minutes_that_the_broker_told_are_its_bars_again(folder, run, names):
+    folder.keep(told(trades(RELIANCE, 4), 1))
+    assert run("candles", "rebuild", *DAY, *names) == 0
+    assert sources(folder) == [(0, "ticks", 50), (1, "broker", 77), (2, "broker", 77), (3, "ticks", 60)]
+
+
+@pytest.mark.parametrize("names", [(), ("--symbol", "RELIANCE")])
 def test_a_bar_of_higher_rank_than_what_is_made_again_stays(folder, run, names):
     folder.keep(trades(RELIANCE, 4))
     put(
