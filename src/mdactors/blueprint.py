@@ -159,10 +159,9 @@ class Blueprint:
     def _persister(self) -> ChildSpec:
         store, archive = self._settings.store, self._archive
         assert archive.journal is not None, "ticks are stored through the journal"
-        assert archive.bars is not None, "where ticks are"
         arguments = {
             "store": archive.ticks,
-            "bars": WaitingBars(archive.bars),
+            "bars": self._waiting_bars,
             "carrier": archive.carrier,
             "journal_id": archive.journal.id,
             "journal_writer": self.journal_writer,
@@ -195,11 +194,20 @@ class Blueprint:
         }
         return ChildSpec(self.cache_writer, CacheWriter, arguments, ping_limit=SLOW_CHILD_SECONDS, drain=True)
 
+    @functools.cached_property
+    def _waiting_bars(self) -> WaitingBars | None:
+        """Between the builder and the persister; none where nothing is stored."""
+        journal, bars = self._archive.journal, self._archive.bars
+        return None if journal is None or bars is None else WaitingBars(bars, journal.id)
+
     def _candle_builder(self) -> ChildSpec:
         arguments = {
             "calendar": self._calendar,
-            "sinks": [self.hub] if self._archive.ticks is None else [self.hub, self.persister],
-            "recent": self._archive.recent.between,
+            "hub": self.hub,
+            "persister": self.persister,
+            "bars": self._waiting_bars,
+            "recent": self._archive.recent,
+            "board": self.board,
             "intervals": list[Interval](["1s", "1m"]),
             "grace_seconds": self._settings.candles.grace_seconds,
             "prefer": self._settings.candles.prefer,

@@ -241,6 +241,12 @@ class ViewsPublished(Message, frozen=True):
     payloads: Mapping[str, bytes]
 
 
+class BarsPublished(DataMessage, frozen=True):
+    """Bars that are finished, or finished before and now corrected."""
+
+    bars: Sequence[Bar]
+
+
 # --- SessionHub, MarketViews --------------------------------------------------------------------------
 
 
@@ -260,17 +266,6 @@ class NewestKnown(Message, frozen=True):
     ticks: Sequence[Tick]
 
 
-# --- SessionHub, BatchPersister -----------------------------------------------------------------------
-
-
-class BarsPublished(DataMessage, frozen=True):
-    """Bars that are finished, or finished before and now corrected."""
-
-    bars: Sequence[Bar]
-    confirmed: Sequence[Bar] = ()
-    """Bars that were published with these values before: their source alone is new, for the store."""
-
-
 # --- JournalWriter ------------------------------------------------------------------------------------
 
 
@@ -285,6 +280,10 @@ class TicksStored(Message, frozen=True):
 
 
 # --- BatchPersister -----------------------------------------------------------------------------------
+
+
+class BarsWait(Message, frozen=True):
+    """Bars were added to those that wait for the store (`WaitingBars`)."""
 
 
 class JournalSynced(Message, frozen=True):

@@ -6,7 +6,7 @@ import logging
 import math
 import random
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -24,10 +24,10 @@ from mdactors.market import ist
 from mdactors.market.calendar import Calendar
 from mdactors.market.candle import Bar
 from mdactors.market.instrument import Instrument
-from mdactors.market.position import Position
+from mdactors.market.position import BarPosition, Position
 from mdactors.market.quote import Quote
 from mdactors.market.tick import Tick
-from mdactors.messages import AlarmChanged, BarsPublished, JournalSynced, PositionWanted, TicksStored
+from mdactors.messages import AlarmChanged, BarsWait, JournalSynced, PositionWanted, TicksStored
 from mdactors.runtime import Address, ChildSpec, Clock, Describe, FakeClock, Kill, Tree
 from mdactors.store import ticks_sqlite
 from mdactors.store.bars_sqlite import SqliteBars
@@ -108,9 +108,10 @@ class Rig:
         database = SqliteDatabase(self.path)
         self.store = kind(database)
         self.bars = SqliteBars(database, ["1m"])
+        self.waiting = WaitingBars(self.bars, self.journal.id)
         self.address = Address("batch_persister")
         arguments = {
-            "store": self.store, "bars": WaitingBars(self.bars), "journal_id": self.journal.id,
+            "store": self.store, "bars": self.waiting, "journal_id": self.journal.id,
             "carrier": lambda: DirectCarrier(self.store, self.folder),
             "journal_writer": self.writer.address, "backlog": self.backlog, "board": self.board,
             "calendar": Calendar(),
@@ -140,6 +141,12 @@ class Rig:
         self.append(count, batch)
         assert self.synced is not None
         self.address.tell(JournalSynced(self.synced))
+
+    def keep(self, bars: Sequence[Bar], upto: BarPosition | None = None) -> None:
+        """More bars, as the builder would add them and tell of it."""
+        self.waiting.add(bars, upto)
+        self.address.tell(BarsWait())
+        self.counters()
 
     def counters(self) -> dict[str, Any]:
         return dict(self.address.ask(Describe(), timeout=5).result())
@@ -525,20 +532,32 @@ def stored_closes(rig: Rig) -> list[float]:
 def test_bars_are_written_on_the_same_occasions_with_their_corrections(
     rig: Rig, wait_until: Callable[..., None]
 ) -> None:
-    rig.address.tell(BarsPublished([bar(1), bar(2)]))
-    rig.address.tell(BarsPublished([bar(1, close=2.0)]))
+    rig.keep([bar(1), bar(2)])
+    rig.keep([bar(1, close=2.0)])
     wait_until(lambda: rig.counters()["bars_waiting"] == 2)
     assert stored_closes(rig) == []
     rig.clock.advance(5.1)
     wait_until(lambda: stored_closes(rig) == [2.0, 1.0])
-    rig.address.tell(BarsPublished([], confirmed=[bar(2, close=3.0)]))
+    rig.keep([bar(2, close=3.0)])
     rig.tell(12)
     wait_until(lambda: rig.counters()["bars_waiting"] == 1)
     rig.clock.advance(5.1)
     wait_until(lambda: stored_closes(rig) == [2.0, 3.0])
-    rig.address.tell(BarsPublished([bar(3)]))
+    rig.keep([bar(3)])
     rig.tree.stop()
     assert stored_closes(rig) == [2.0, 3.0, 1.0]
+
+
+def test_how_far_bars_are_made_is_stored_with_them_and_also_without_any(
+    rig: Rig, wait_until: Callable[..., None]
+) -> None:
+    first, second = BarPosition(10, 8, 0), BarPosition(20, 18, 0)
+    rig.keep([bar(1)], first)
+    rig.clock.advance(5.1)
+    wait_until(lambda: rig.bars.position(rig.journal.id) == first)
+    rig.keep([], second)
+    rig.clock.advance(5.1)
+    wait_until(lambda: rig.bars.position(rig.journal.id) == second)
 
 
 def test_bars_wait_for_a_store_that_is_away_the_newest_of_them(
@@ -548,8 +567,8 @@ def test_bars_wait_for_a_store_that_is_away_the_newest_of_them(
     with rig.store_away():
         rig.tell(12)
         wait_until(lambda: rig.counters()["away"])
-        rig.address.tell(BarsPublished([bar(minute, minute) for minute in range(1, 6)]))
-        rig.address.tell(BarsPublished([bar(3, 33.0)]))
+        rig.keep([bar(minute, minute) for minute in range(1, 6)])
+        rig.keep([bar(3, 33.0)])
         wait_until(lambda: rig.counters()["bars_dropped"] == 2)
         assert rig.counters()["bars_waiting"] == 3
         lost = rig.board.get("bars-dropped")
@@ -579,11 +598,11 @@ def test_more_bars_than_one_write_takes_are_all_written_also_at_the_end(
     rig: Rig, wait_until: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(batch_persister, "PART_TICKS", 2)
-    rig.address.tell(BarsPublished([bar(minute) for minute in range(7)]))
+    rig.keep([bar(minute) for minute in range(7)])
     wait_until(lambda: rig.counters()["bars_waiting"] == 7)
     rig.clock.advance(5)
     wait_until(lambda: rig.counters()["bars_waiting"] == 0)
-    rig.address.tell(BarsPublished([bar(minute) for minute in range(7, 12)]))
+    rig.keep([bar(minute) for minute in range(7, 12)])
     wait_until(lambda: rig.counters()["bars_waiting"] == 5)
     rig.tree.stop()
     assert len(stored_closes(rig)) == 12

@@ -50,7 +50,7 @@ class Rig:
             return CarrierProcess(Errand(settings, str(folder), str(self.journal.folder), LogSettings()))
 
         arguments = {
-            "store": store, "bars": WaitingBars(bars), "carrier": carry, "journal_id": self.journal.id,
+            "store": store, "bars": WaitingBars(bars, "j"), "carrier": carry, "journal_id": self.journal.id,
             "journal_writer": self.writer.address, "backlog": Backlog(SystemClock()),
             "board": self.hub.board(), "calendar": Calendar(),
             "batch_rows": 10, "batch_seconds": 0.1, "flush_at": "", "lag_limit": 10**6,

@@ -52,7 +52,7 @@ class Rig:
         self.address = Address("batch_persister")
         self.store, bars = open_stores(self.settings, self.folder)
         arguments = {
-            "store": self.store, "bars": WaitingBars(bars), "carrier": self._carry,
+            "store": self.store, "bars": WaitingBars(bars, "j"), "carrier": self._carry,
             "journal_id": self.journal.id, "journal_writer": writer.address,
             "backlog": Backlog(self.clock), "board": self.hub.board(self.clock), "calendar": Calendar(),
             "batch_rows": 10, "batch_seconds": 1.0, "flush_at": "", "lag_limit": 10**6,

@@ -14,6 +14,7 @@ from mdactors.actors.waiting_bars import WaitingBars
 from mdactors.errors import StoreError
 from mdactors.market.candle import Bar, Interval
 from mdactors.market.instrument import Instrument
+from mdactors.market.position import BarPosition
 from mdactors.store.bars_sqlite import SqliteBars
 from mdactors.store.sqlite import SqliteDatabase
 
@@ -26,10 +27,10 @@ class Fails(SqliteBars):
 
     failure: Any = None
 
-    def write(self, bars: Sequence[Bar]) -> None:
+    def write(self, bars: Sequence[Bar], journal: str = "", upto: BarPosition | None = None) -> None:
         if self.failure is not None:
             self.failure(bars)
-        super().write(bars)
+        super().write(bars, journal, upto)
 
 
 def bar(minute: int, close: float = 1.0, interval: Interval = "1m") -> Bar:
@@ -44,7 +45,7 @@ def store(tmp_path: Path) -> Iterator[Fails]:
 
 @pytest.fixture
 def waiting(store: Fails) -> WaitingBars:
-    return WaitingBars(store)
+    return WaitingBars(store, "j")
 
 
 def closes(store: Fails) -> list[float]:

@@ -76,7 +76,7 @@ class Rig:
             "sync_seconds": 0.2, **shared,
         }  # fmt: skip
         persister = {
-            "store": store, "bars": WaitingBars(bars), "journal_id": self.journal.id,
+            "store": store, "bars": WaitingBars(bars, "j"), "journal_id": self.journal.id,
             "carrier": lambda: DirectCarrier(store, self.journal.folder), "calendar": Calendar(),
             "journal_writer": self.intake, "batch_rows": 10, "batch_seconds": BATCH_SECONDS,
             "flush_at": "", "lag_limit": 1000, **shared,

@@ -250,14 +250,15 @@ def test_recorded_ticks_keep_the_rank_of_a_bar_that_the_broker_confirmed_late() 
     assert [(bar.source, bar.volume) for bar in of_ten] == [("ticks", 50), ("broker", 50)]
 
 
-def test_after_a_restart_the_brokers_bars_of_the_last_moments_come_again_as_corrections() -> None:
+def test_after_a_restart_the_brokers_bars_come_once_and_what_is_told_later_corrects() -> None:
     builder = Builder()
     now = ms("10:01:03")
     builder.candles.add([*TEN, tick(101.0, "10:01:02", 1_051, minute("10:00"))], now)
-    bars = builder.candles.resume(now)
-    assert shown(bars) == [("10:00", "broker", True, 200.0, 205.0, 195.0, 201.0, 70)]
+    builder.candles.pass_over([ms("10:01:01"), 0])
     assert builder.candles.closed(now) == []
     assert builder.candles.confirmed() == []
+    bars = builder.take(tick(101.0, "10:02:01", 1_060), tick(101.0, "10:02:03", 1_070, minute("10:01")))
+    assert [(bar.source, bar.correction, bar.start) for bar in bars] == [("broker", False, ms("10:01"))]
 
 
 def test_each_instrument_has_its_own_last_minute() -> None:

@@ -404,27 +404,19 @@ def test_only_the_wanted_intervals_are_handed_out() -> None:
     assert {bar.interval for bar in built(*ticks, intervals=["1m"])} == {"1m"}
 
 
-def test_who_takes_over_hands_out_only_what_closed_just_before_and_that_as_corrections() -> None:
+def test_who_takes_over_hands_out_only_what_was_not_and_what_it_corrects() -> None:
     heard = [tick(100.0, at=f"10:00:{second:02}", volume=second) for second in range(40)]
     successor = Candles(Calendar(), ["1s", "1m"], 1.5)
     successor.add(heard, 0)
-    again = successor.resume(0)
-    assert [ist.iso(bar.start)[17:19] for bar in again] == [f"{second}" for second in range(27, 37)]
-    assert all(bar.correction for bar in again)
-    assert taken(successor, 0, tick(1.0, at="09:59:20", volume=40)) == [], "known in part"
+    successor.pass_over([ms("10:00:30"), 0])
+    again = [bar for bar in successor.closed(0) if bar.interval == "1s"]
+    assert [ist.iso(bar.start)[17:19] for bar in again] == [f"{second}" for second in range(30, 37)]
+    assert not any(bar.correction for bar in again)
+    (late,) = taken(successor, 0, tick(150.0, at="10:00:20", volume=40))
+    assert (ist.iso(late.start)[17:19], late.high, late.volume, late.correction) == ("20", 150, 2, True)
     rest = taken(successor, 0, tick(105.0, at="10:01:10", volume=50))
-    assert shown([bar for bar in rest if bar.interval == "1m"]) == [("10:00:00", 100, 100, 100, 100, 39)]
+    assert shown([bar for bar in rest if bar.interval == "1m"]) == [("10:00:00", 100, 150, 100, 100, 40)]
     assert not any(bar.correction for bar in rest)
-
-
-def test_where_the_flow_goes_faster_what_closed_just_before_is_more_of_it() -> None:
-    minutes = [tick(100.0, at=f"10:{minute:02}:00", volume=minute) for minute in range(30)]
-    again = []
-    for pace in (1.0, 60.0):
-        successor = Candles(Calendar(), ["1m"], 1.5, pace)
-        successor.add(minutes, 0)
-        again.append([ist.iso(bar.start)[14:16] for bar in successor.resume(0)])
-    assert again == [[], [f"{minute}" for minute in range(17, 27)]]
 
 
 def test_an_index_that_goes_on_repeating_an_old_state_disturbs_no_other_instrument() -> None:

@@ -8,8 +8,10 @@ from typing import Any, get_args
 
 import pytest
 
+from mdactors.errors import StoreError
 from mdactors.market.candle import Bar, BarSource, Interval
 from mdactors.market.instrument import Instrument
+from mdactors.market.position import BarPosition
 from mdactors.store.bars import BarStore, StoredBar
 
 RELIANCE = Instrument(738561, "RELIANCE", "NSE", "NSE_EQ", "STOCK", "NSE_EQ|INE002A01018")
@@ -58,6 +60,28 @@ def test_intervals_that_are_not_stored_are_passed_over(database: Any) -> None:
     bars.write([bar(1, interval="1s")])
     assert len(bars.read(RELIANCE.key, "1m", 0, FOREVER, 10)) == 1
     assert bars.read(RELIANCE.key, "1s", 0, FOREVER, 10) == []
+
+
+def test_how_far_bars_are_made_is_kept_with_them_for_each_journal(bars_store: BarStore) -> None:
+    assert bars_store.position("j") is None
+    first, second = BarPosition(NOON, NOON - 1_500, 0), BarPosition(NOON + 1, NOON - 2, NOON - 3)
+    bars_store.write([bar(1)], "j", first)
+    assert bars_store.position("j") == first
+    bars_store.write([], "j", second)
+    bars_store.write([bar(2)])
+    assert (bars_store.position("j"), bars_store.position("k")) == (second, None)
+
+
+def test_a_position_stays_where_it_is_when_its_bars_were_not_written(
+    database: Any, bars_store: BarStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_arguments: object) -> None:
+        raise StoreError("away")
+
+    monkeypatch.setattr(type(bars_store), "_replace", fails)
+    with pytest.raises(StoreError):
+        bars_store.write([bar(1)], "j", BarPosition(NOON, 0, 0))
+    assert bars_store.position("j") is None
 
 
 def test_a_correction_replaces_the_bar(bars_store: BarStore) -> None:

@@ -14,7 +14,7 @@ from mdactors.adapter import Secret
 from mdactors.config import StoreSettings
 from mdactors.errors import StoreError
 from mdactors.market.instrument import Instrument, InstrumentRow
-from mdactors.market.position import Position
+from mdactors.market.position import BarPosition, Position
 from mdactors.market.quote import Quote
 from mdactors.market.sectors import Sector
 from mdactors.market.tick import Tick
@@ -80,6 +80,8 @@ def test_the_writer_can_do_all_that_the_daemon_does_and_nothing_else(shared_data
     assert store.write([tick(3)], first, Position("j", 1, 20, 2)) == 0
     assert [row.seq for row in store.read(RELIANCE.token, 0, 2**62, 10)] == [1, 3]
     assert bars.read(RELIANCE.key, "1m", 0, 2**42, 10) == []
+    bars.write([], "j", BarPosition(1, 2, 3))
+    assert bars.position("j") == BarPosition(1, 2, 3)
     assert [reason.ticks for reason in store.refused.reasons()] == [1]
     assert (
         store.write([tick(5)], Position("j", 1, 20, 2), Position("j", 1, 30, 5), [Gap("j", 2, None, None)])
@@ -90,8 +92,8 @@ def test_the_writer_can_do_all_that_the_daemon_does_and_nothing_else(shared_data
     denied = [
         "SELECT * FROM salaries", "SELECT * FROM instruments", "DELETE FROM ticks",
         "UPDATE ticks SET seq = 0", "TRUNCATE ticks", "DROP TABLE ticks", "DELETE FROM journal_positions",
-        "DELETE FROM refused_ticks", "DELETE FROM journal_gaps", "CREATE TABLE mine (x integer)",
-        "DROP VIEW live_prices",
+        "DELETE FROM bar_positions", "DELETE FROM refused_ticks", "DELETE FROM journal_gaps",
+        "CREATE TABLE mine (x integer)", "DROP VIEW live_prices",
     ]  # fmt: skip
     assert_denied(shared_database, "mdactors_writer", denied)
 

@@ -143,7 +143,7 @@ def test_a_newer_version_is_refused(path: Path) -> None:
     SqliteDatabase(path).close()
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("UPDATE schema_version SET version = 99")
-    with pytest.raises(StoreError, match=r"schema version \[99\] is not 1 to 6"):
+    with pytest.raises(StoreError, match=r"schema version \[99\] is not 1 to 7"):
         SqliteDatabase(path)
 
 

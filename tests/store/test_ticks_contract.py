@@ -335,6 +335,8 @@ def test_the_newest_of_each_instrument_is_among_those_received_since(keeper: Kee
     assert newest == {"RELIANCE": 5, "INFY": 4}
     assert seqs(keeper.store.newest((NOON + 15) * MS)) == [5]
     assert keeper.store.newest((NOON + 21) * MS) == []
+    before = {row.tradingsymbol: row.seq for row in keeper.store.newest(BEGIN, (NOON + 12) * MS)}
+    assert before == {"RELIANCE": 4, "INFY": 1}
 
 
 def test_readers_and_a_writer_do_not_disturb_each_other(keeper: Keeper) -> None:

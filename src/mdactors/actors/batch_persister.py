@@ -16,7 +16,7 @@ from mdactors.errors import PositionMoved, StoreError, TableFault
 from mdactors.market import ist
 from mdactors.market.calendar import Calendar
 from mdactors.market.position import Position
-from mdactors.messages import BarsPublished, JournalSynced, PositionWanted, TicksStored
+from mdactors.messages import BarsWait, JournalSynced, PositionWanted, TicksStored
 from mdactors.runtime import Actor, Address, AfterData, Backoff, Context, Message, Timer, handles
 from mdactors.store.carrier import Carrier
 from mdactors.store.ticks import TickStore
@@ -53,7 +53,7 @@ class ProbeDue(Message, frozen=True):
 class BatchPersister(Actor):
     """Owns the way from journal to store: its carrier, and how far the store is known to be.
 
-    Receives `JournalSynced` and `BarsPublished`. Ticks are carried when ``batch_rows`` of them are synced but
+    Receives `JournalSynced` and `BarsWait`. Ticks are carried when ``batch_rows`` of them are synced but
     not stored, when the oldest has waited ``batch_seconds``, at ``flush_at`` (India's time, on trading days;
     empty: never) and at the end; the store commits each part with its position. Tells the journal writer
     `PositionWanted` at its start and `TicksStored` after each commit. A store that is away is a state:
@@ -121,11 +121,12 @@ class BatchPersister(Actor):
         else:
             self._wait()
 
-    @handles(BarsPublished)
-    def keep_bars(self, message: BarsPublished) -> None:
-        """Let the newest version of each bar wait for the next write."""
-        self._bars.add([*message.bars, *message.confirmed])
+    @handles(BarsWait)
+    def await_bars(self, _message: BarsWait) -> None:
+        """Let them wait for the next write, which comes at once where too many wait."""
         self._alarms.show("bars-dropped", self._bars.lost())
+        if self._bars.many:
+            self._write_bars()
         self._await_bars()
 
     @handles(BarsDue)
@@ -183,7 +184,7 @@ class BatchPersister(Actor):
         while (self._write_part() or self._write_bars()) and not self.fenced and self.clock.monotonic() < end:
             pass
         if self._bars:
-            self.logger.error("%d bars are not stored: see mdactors candles rebuild", len(self._bars))
+            self.logger.error("%d bars are not stored: the next start makes them again", len(self._bars))
         if self._lag() > 0:
             self.logger.info("%d ticks wait in the journal for the next start", self._lag())
         self._carrier.close()
@@ -198,12 +199,11 @@ class BatchPersister(Actor):
 
     def _wait(self) -> None:
         """Have what waits written in time."""
-        idle = self._timer is None and self._retry is None and self._goal is None
-        if idle and self._lag() > 0:
+        if self._timer is None and self._retry is None and self._goal is None and self._lag() > 0:
             self._timer = self.after(self._batch_seconds, Due())
 
     def _await_bars(self) -> None:
-        if self._bars_timer is None and self._bars:
+        if self._bars_timer is None and self._bars.anything:
             self._bars_timer = self.after(min(self._batch_seconds, BAR_SECONDS), BarsDue())
 
     def _begin(self) -> None:
@@ -285,7 +285,7 @@ class BatchPersister(Actor):
 
     def _write_bars(self) -> bool:
         """Write one part of the bars that wait; whether it could, and more wait."""
-        if not self._bars or not self._known:
+        if not self._bars.anything or not self._known:
             return False
         try:
             self._bars.write(PART_TICKS)

@@ -2,34 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
+import msgspec
+
+from mdactors.actors.alarms import AlarmBoard
+from mdactors.actors.recovery import Past, Recovery, steady_ms
+from mdactors.actors.waiting_bars import WaitingBars
 from mdactors.errors import StoreError
+from mdactors.market import ist
 from mdactors.market.calendar import Calendar
 from mdactors.market.candle import Bar, Interval, Preferred
 from mdactors.market.candles import Candles
-from mdactors.market.ist import SECOND_NS
+from mdactors.market.interval import NS_PER_MS, WIDTHS_MS
+from mdactors.market.position import BarPosition
 from mdactors.market.tick import Tick
-from mdactors.messages import BarsPublished, TicksPublished
+from mdactors.messages import BarsPublished, BarsWait, TicksPublished
 from mdactors.runtime import Actor, Address, Context, Message, handles
+from mdactors.store.recent import SKEW_NS
 
 BEAT_SECONDS = 0.25
-RECOVERED_NS = 150 * SECOND_NS
-"""How much of the past a fresh builder reads: the minute that is open, that before, and some baselines; of
-real time where the clock goes faster, since late trades are waited for in that."""
-LOOKS_BACK = 5
-"""So many times as long the daemon may have been away for it to find the minute that was open."""
-OVERLAP_NS = 10 * SECOND_NS
-"""Ticks that came so shortly after the last recovered one may be among the recovered."""
-
-
-MOST_HELD = 200_000
-"""How many live ticks are held while the past is read; more, and the rest of it is given up."""
+LONGEST_SECONDS = 60.0
+"""How long the past may take to read: live bars wait for it."""
+RETRY_SECONDS, LONGEST_RETRY_SECONDS = 60.0, 3600.0
+"""When it is read again after that failed: each time twice as long, at most so long."""
+TELL_SECONDS = 60.0
+"""How often the store is told how far bars are made though none was."""
+MOST_HELD = 50_000
+"""How many live ticks are held while the past is read: those before are read as well."""
+WAIT_SECONDS = 0.25
 
 
 class ReadDue(Message, frozen=True):
     """Time to read the next page of the past."""
+
+
+class BeginDue(Message, frozen=True):
+    """Time to make all bars since the last complete ones again."""
 
 
 class Beat(Message, frozen=True):
@@ -39,18 +49,25 @@ class Beat(Message, frozen=True):
 class CandleBuilder(Actor):
     """Owns the bars that still take trades.
 
-    Receives `TicksPublished`; tells each sink `BarsPublished` on a beat: the bars whose grace is over, those
-    of the broker, and the corrections of published ones. A fresh one reads what was received shortly before,
-    so that the open bars and the baselines of the volumes come back; what came twice counts once. A stopped
-    one publishes what is over and nothing half-finished. It reads page by page between other messages and
-    holds live ticks meanwhile. Its hooks run in its own thread.
+    Receives `TicksPublished`; tells the hub `BarsPublished` on a beat: the bars whose grace is over, those
+    of the broker, and the corrections of published ones. The same it adds to the bars that wait for the
+    store, with the position up to which all are made, and tells the persister `BarsWait`.
+
+    A fresh one goes on from that position, be it of a minute ago or of last week: it takes the ticks from
+    before it without a word, so that open bars and the baselines of the volumes come back, and publishes what
+    those behind it make, as if nothing had been. What came twice counts once. It reads page by page between
+    other messages and holds live ticks meanwhile. Where the past cannot be read, or takes too long, it goes
+    on with what it has, raises ``bars-incomplete``, and begins at the position again after a while. A stopped
+    one publishes what is over: what is open comes back. Its hooks run in its own thread.
 
     Args:
         context: from the supervisor.
         calendar: whose sessions clip the bars.
-        sinks: who is told the bars.
-        recent: ``recent(from_ns, to_ns)``: the ticks that were received in between, in batches, oldest
-            first; may raise StoreError.
+        hub: who is told the bars.
+        persister: who is told that bars wait for the store.
+        bars: those that wait for it; None where nothing is stored.
+        recent: what was received before.
+        board: where alarms are raised.
         intervals: which of ``1s`` and ``1m`` to publish.
         grace_seconds: how long a bar waits for late trades after its end.
         prefer: whose minutes count where a broker tells its own.
@@ -61,122 +78,221 @@ class CandleBuilder(Actor):
         context: Context,
         *,
         calendar: Calendar,
-        sinks: Sequence[Address],
-        recent: Callable[[int, int], Iterable[Sequence[Tick]]],
+        hub: Address,
+        persister: Address,
+        bars: WaitingBars | None,
+        recent: Past,
+        board: AlarmBoard,
         intervals: Collection[Interval],
         grace_seconds: float,
         prefer: Preferred = "broker",
     ) -> None:
         super().__init__(context)
-        self._sinks = sinks
+        self._calendar = calendar
+        self._intervals = intervals
+        self._grace_seconds = grace_seconds
+        self._prefer = prefer
+        self._hub = hub
+        self._persister = persister
+        self._bars = bars
         self._recent = recent
-        self._candles = Candles(calendar, intervals, grace_seconds, self.clock.speed, prefer)
-        self._recovered: dict[tuple[int, str], tuple[int, int]] = {}
-        """(instrument token, source) -> epoch and number of the last recovered tick."""
-        self._recovered_ns = 0
-        self._past = self._read_past()
+        self._alarms = board.of(self)
         self._held: list[Tick] = []
-        """What came while the past was read."""
+        """What came while the past is read."""
         self._is_live = False
+        self._is_complete = True
+        """Whether all bars since the position are made."""
+        self._retry_seconds = RETRY_SECONDS
+        self._retried_at = float("-inf")
+        self._is_retried = False
+        self._heard = 0
+        """Clients know the bars that end by then, epoch milliseconds."""
+        self._mailbox_dropped = 0
+        self._reached: Sequence[float] = ()
+        """The limits by which bars were handed out last."""
+        self._told_ns, self._tell_at = 0, 0.0
+        self._read_until = 0.0
+        self._past: Iterator[Sequence[Tick]] = iter(())
         self._counts = dict.fromkeys(("recovered", "published", "corrections"), 0)
+        self._start_anew()
+
+    def _start_anew(self) -> None:
+        self._candles = Candles(
+            self._calendar, self._intervals, self._grace_seconds, self.clock.speed, self._prefer
+        )
+        self._recovery = Recovery(self._candles, self._recent, self.clock)
+
+    # --- The past
 
     def on_start(self) -> None:
-        """Begin to read what was received shortly before; runs in the actor's thread."""
+        """Begin to read the past; runs in the actor's thread."""
+        self._begin()
+        self.after(BEAT_SECONDS, Beat())
+
+    @handles(BeginDue)
+    def begin_again(self, _message: BeginDue) -> None:
+        """Make the bars since the position again, those included that were published meanwhile."""
+        self._is_retried = False
+        if self._is_live:
+            self._heard = max(self._heard, *self._reach())
+            self._begin()
+
+    def _begin(self) -> None:
+        self._start_anew()
+        self._is_live, self._is_complete = False, True
+        self._mailbox_dropped = self.address.mailbox.dropped
+        self._past = iter(()) if self._bars is None else self._recovery.whole(self._bars)
+        self._read_until = self.clock.monotonic() + LONGEST_SECONDS
         self.after(0.0, ReadDue())
 
     @handles(ReadDue)
     def read_on(self, _message: ReadDue) -> None:
         """Take one page of the past; after the last one, what came meanwhile."""
+        if self._is_live:
+            return
         began = self.clock.monotonic()
+        if began > self._read_until:
+            self._fail_to_read(f"it takes longer than {LONGEST_SECONDS:g} s")
+            return
+        if not self._recovery.is_silent and self._bars is not None and self._bars.many:
+            self.after(WAIT_SECONDS, ReadDue())
+            return
         try:
             ticks = next(self._past, None)
         except StoreError as error:
-            self.logger.warning("bars begin with what comes from now on: %s", error)
-            ticks = None
-        if ticks is None or len(self._held) > MOST_HELD:
+            self._fail_to_read(str(error))
+            return
+        if ticks is None:
             self._go_live()
             return
-        self._take_past(ticks)
+        now = self._recovery.take(ticks)
+        if now is not None:
+            self._hand_out(now)
+        self._counts["recovered"] += len(ticks)
         # Live ticks need the processor as well.
         self.after(self.clock.monotonic() - began, ReadDue())
 
-    def _read_past(self) -> Iterator[Sequence[Tick]]:
-        now = self.clock.time_ns()
-        step = max(RECOVERED_NS, self.clock.span_ns(RECOVERED_NS))
-        since = now - step
-        for _ in range(LOOKS_BACK):
-            if any(self._recent(since, now)):
-                break
-            since -= step
-        else:
+    def _fail_to_read(self, reason: str) -> None:
+        if not self._is_complete:  # not even a part
+            self._go_live()
             return
-        # Where the daemon was away, its last minute may have begun before what was found.
-        if since < now - step:
-            since -= step
-        yield from self._recent(since, self.clock.time_ns())
+        self._lack(f"what came before cannot be read again: {reason}")
+        self._start_anew()
+        self._past = self._recovery.part()
+        self._read_until = self.clock.monotonic() + LONGEST_SECONDS / 2
+        self.after(0.0, ReadDue())
 
-    def _take_past(self, ticks: Sequence[Tick]) -> None:
-        self._candles.add(ticks, self._now())
-        for tick in ticks:
-            self._recovered[tick.instrument.token, tick.source] = tick.epoch, tick.seq
-            self._recovered_ns = max(self._recovered_ns, tick.received_ns)
-        self._counts["recovered"] += len(ticks)
+    def _lack(self, reason: str) -> None:
+        """Go on without the bars that are missing now, and make them later."""
+        self._is_complete = False
+        self._retry()
+        since = ist.iso((self._recovery.from_ns or self.clock.time_ns()) // NS_PER_MS)
+        self._alarms.show("bars-incomplete", [
+            f"bars since {since} are not all made: {reason}; next attempt in {self._retry_seconds:g} s, "
+            f"or: mdactors candles rebuild --from {since[:10]}"
+        ])  # fmt: skip
+
+    def _retry(self) -> None:
+        if self._is_retried:
+            return
+        self._is_retried = True
+        now = self.clock.monotonic()
+        is_new = now - self._retried_at > 2 * LONGEST_RETRY_SECONDS
+        self._retry_seconds = RETRY_SECONDS if is_new else min(2 * self._retry_seconds, LONGEST_RETRY_SECONDS)
+        self._retried_at = now
+        self.after(self._retry_seconds, BeginDue())
 
     def _go_live(self) -> None:
+        if self._recovery.is_silent:
+            self._recovery.break_silence()
         self._is_live = True
-        if self._held:
-            self._candles.add(self._unseen(self._held), self._now())
-            self._held = []
-        self._publish(self._candles.resume(self._now()))
-        self.after(BEAT_SECONDS, Beat())
+        held, self._held = self._held, []
+        if held:
+            self._add(held)
+        if self._is_complete:
+            self._alarms.clear("bars-incomplete")
+        self._hand_out(self._now())
+
+    # --- Live ticks
 
     @handles(TicksPublished)
     def build(self, message: TicksPublished) -> None:
         """Take one frame's ticks, or hold them while the past is still read."""
-        ticks = message.ticks
-        if not self._is_live:
-            self._held += ticks
+        dropped = self.address.mailbox.dropped != self._mailbox_dropped
+        self._mailbox_dropped = self.address.mailbox.dropped
+        if self._is_live:
+            if dropped and self._bars is not None:
+                self._lack("ticks were dropped from a full mailbox")
+            self._add(message.ticks)
             return
-        if self._recovered:
-            ticks = self._unseen(ticks)
-        self._candles.add(ticks, self._now())
+        self._held += message.ticks
+        if self._bars is not None and (dropped or len(self._held) > MOST_HELD):
+            # They are read again; the newest may not be in the journal yet.
+            self._recovery.read_more()
+            del self._held[: -MOST_HELD // 2]
 
-    def _unseen(self, ticks: Sequence[Tick]) -> Sequence[Tick]:
-        """What was not recovered already; nothing was that came a while later."""
-        if ticks[-1].received_ns > self._recovered_ns + self.clock.span_ns(OVERLAP_NS):
-            self._recovered.clear()
-            return ticks
-        seen, never = self._recovered, (0, 0)
-        return [
-            tick
-            for tick in ticks
-            if (tick.epoch, tick.seq) > seen.get((tick.instrument.token, tick.source), never)
-        ]
+    def _add(self, ticks: Sequence[Tick]) -> None:
+        unseen = self._recovery.unseen(ticks)
+        if unseen:
+            self._candles.add(unseen, self._now())
+            self._recovery.newest_ns = unseen[-1].received_ns
 
     @handles(Beat)
     def beat(self, _message: Beat) -> None:
         """Publish what is over."""
         self.after(BEAT_SECONDS, Beat())
-        self._publish(self._candles.closed(self._now()))
+        if self._is_live:
+            self._hand_out(self._now())
+            if self._bars is not None and self._bars.lacks:
+                self._retry()
 
     def on_stop(self) -> None:
         """Publish what is over: what is open comes back from the journal. Runs in the actor's thread."""
-        if not self._is_live:
-            self._go_live()
-        self._publish(self._candles.closed(self._now()))
+        if self._is_live:
+            self._hand_out(self._now())
 
-    def _now(self) -> float:
-        return self.clock.monotonic() * 1000 * self.clock.speed
+    # --- What both make
+
+    def _hand_out(self, now: float) -> None:
+        self._reached = self._candles.limits(now)
+        self._publish(self._candles.closed(now))
 
     def _publish(self, bars: Sequence[Bar]) -> None:
         confirmed = self._candles.confirmed()
-        if not bars and not confirmed:
+        if self.fenced:
             return
-        self._counts["published"] += len(bars)
-        self._counts["corrections"] += sum(bar.correction for bar in bars)
-        published = BarsPublished(bars, confirmed)
-        for sink in self._sinks:
-            self.tell(sink, published)
+        if bars:
+            if self._heard:
+                bars = [self._as_heard(bar) for bar in bars]
+            self._counts["published"] += len(bars)
+            self._counts["corrections"] += sum(bar.correction for bar in bars)
+            self.tell(self._hub, BarsPublished(bars))
+        if self._bars is not None and (bars or confirmed or self._has_come_far()):
+            self._bars.add([*bars, *confirmed], self._position())
+            self._told_ns = self._recovery.newest_ns
+            self._tell_at = self.clock.monotonic() + TELL_SECONDS
+            self.tell(self._persister, BarsWait())
+
+    def _as_heard(self, bar: Bar) -> Bar:
+        if bar.correction or bar.start + WIDTHS_MS[bar.interval] > self._heard:
+            return bar
+        return msgspec.structs.replace(bar, correction=True)
+
+    def _has_come_far(self) -> bool:
+        return self._recovery.newest_ns != self._told_ns and self.clock.monotonic() >= self._tell_at
+
+    def _position(self) -> BarPosition | None:
+        """How far all bars are made; None where that is not known."""
+        if not self._is_complete or not self._recovery.newest_ns:
+            return None
+        received_ns = self._recovery.newest_ns - self.clock.span_ns(SKEW_NS)
+        return BarPosition(received_ns // NS_PER_MS, *self._reach())
+
+    def _reach(self) -> list[int]:
+        return [int(limit) if limit > 0 else 0 for limit in self._reached]
+
+    def _now(self) -> float:
+        return steady_ms(self.clock)
 
     def describe(self) -> dict[str, Any]:
         """Instruments, open bars and counters for ``/api/status``."""

@@ -11,6 +11,7 @@ from typing import TypeAlias
 from mdactors.errors import StoreError
 from mdactors.market import ist
 from mdactors.market.candle import Bar, Interval
+from mdactors.market.position import BarPosition
 from mdactors.store.bars import BarStore
 
 MOST_BARS: dict[Interval, int] = {"1s": 20_000, "1m": 750_000}
@@ -22,27 +23,66 @@ _Bars: TypeAlias = OrderedDict[tuple[str, int], Bar]
 class WaitingBars:
     """The newest version of each bar that a store keeps; of too many the oldest are dropped.
 
-    Outlives the persister that fills and empties it; usable from any thread.
+    And how far bars are made. Outlives the builder that fills it and the persister that empties it; usable
+    from any thread. The store's position moves in the write that leaves nothing waiting, so that every bar
+    before it is stored. ``journal``: the id of that whose ticks become bars.
     """
 
-    def __init__(self, store: BarStore) -> None:
+    def __init__(self, store: BarStore, journal: str) -> None:
         self._store = store
+        self._journal = journal
         self._lock = threading.Lock()
         self._bars: dict[Interval, _Bars] = {each: OrderedDict() for each in store.intervals}
         self._in_hand: Sequence[Bar] = ()
         self.dropped = 0
-        self._first_lost = 0
-        """The begin of the first bar that was dropped, in epoch milliseconds."""
+        self._first_dropped = self._first_given_up = 0
+        """The begin of the first bar that was, in epoch milliseconds; 0 where none was."""
+        self._upto: BarPosition | None = None
+        """How far bars are made, the dropped ones not counted; None where only the store knows."""
+        self._stored_upto: BarPosition | None = None
 
     def __len__(self) -> int:
         return sum(map(len, self._bars.values()))
 
-    def add(self, bars: Iterable[Bar]) -> None:
-        """Take bars in the order in which they were published."""
+    @property
+    def anything(self) -> bool:
+        """Whether the store has yet to be told a bar, or how far bars are made."""
+        return len(self) > 0 or self._upto != self._stored_upto
+
+    @property
+    def many(self) -> bool:
+        """Whether so many wait that some may soon be dropped."""
+        return any(2 * len(waiting) > MOST_BARS[interval] for interval, waiting in self._bars.items())
+
+    @property
+    def lacks(self) -> bool:
+        """Whether some were dropped and all others are stored: it is time to make those again."""
+        return self._first_dropped > 0 and len(self) == 0
+
+    def resume(self) -> BarPosition | None:
+        """How far bars are made: from there on all are to be added again, dropped ones too; blocks.
+
+        None where nobody knows.
+
+        Raises:
+            StoreError: the store, which alone knows, is away.
+        """
+        if self._upto is None:
+            self._upto = self._stored_upto = self._store.position(self._journal)
+        self._first_dropped = 0
+        return self._upto
+
+    def add(self, bars: Iterable[Bar], upto: BarPosition | None = None) -> None:
+        """Take bars in the order in which they were published.
+
+        ``upto``: with these, every bar since `resume` was added that is made so far.
+        """
         with self._lock:
             for bar in bars:
                 if (waiting := self._bars.get(bar.interval)) is not None:
                     self._take(bar, waiting)
+            if upto is not None and not self._first_dropped:
+                self._upto = upto
 
     def _take(self, bar: Bar, waiting: _Bars) -> None:
         key = (bar.instrument.key, bar.start)
@@ -52,17 +92,16 @@ class WaitingBars:
         waiting[key] = bar
         waiting.move_to_end(key)
         if len(waiting) > MOST_BARS[bar.interval]:
-            self._lose(waiting.popitem(last=False)[1])
-
-    def _lose(self, bar: Bar) -> None:
-        self._first_lost = min(self._first_lost or bar.start, bar.start)
-        self.dropped += 1
+            _, lost = waiting.popitem(last=False)
+            self._first_dropped = min(self._first_dropped or lost.start, lost.start)
+            self.dropped += 1
 
     def lost(self) -> Sequence[str]:
         """Which bars are not stored, for a person; none where all are."""
-        if not self._first_lost:
+        begins = [begin for begin in (self._first_dropped, self._first_given_up) if begin]
+        if not begins:
             return ()
-        since = ist.iso(self._first_lost)
+        since = ist.iso(min(begins))
         return (f"bars from {since} on were dropped: mdactors candles rebuild --from {since[:10]}",)
 
     def write(self, limit: int) -> None:
@@ -74,19 +113,23 @@ class WaitingBars:
         with self._lock:
             every = chain.from_iterable(waiting.values() for waiting in self._bars.values())
             bars = self._in_hand = list(islice(every, limit))
+            upto = self._upto if len(bars) == len(self) else None
         try:
-            self._store.write(bars)
+            self._store.write(bars, self._journal, upto)
         except StoreError:
             self._in_hand = ()
             raise
         self._in_hand = ()
         self._remove(bars)
+        if upto is not None:
+            self._stored_upto = upto
 
     def give_up(self) -> None:
         """Whoever wrote failed at what he had in hand: his successor would, too."""
         bars, self._in_hand = self._in_hand, ()
         for bar in self._remove(bars):
-            self._lose(bar)
+            self._first_given_up = min(self._first_given_up or bar.start, bar.start)
+            self.dropped += 1
 
     def _remove(self, bars: Iterable[Bar]) -> Sequence[Bar]:
         """Let go of these; a newer version that came meanwhile still waits."""

@@ -22,8 +22,6 @@ from mdactors.market.tape import Tape, told_ms
 from mdactors.market.tick import Tick
 from mdactors.market.trading_class import trading_class_of
 
-HANDOVER_MS = 10_000
-"""Bars that closed so shortly before their builder was replaced are published once more."""
 _FRESH_MS = 2_000
 """The first that is heard of an instrument is a trade unless it lies further behind the flow."""
 _NEVER = float("-inf")
@@ -40,7 +38,7 @@ class Candles:
         intervals: which of ``1s`` and ``1m`` to hand out.
         grace_seconds: how long after its end, by its flow, a bar waits for late trades. Later
             ones correct it, up to some minutes behind the flow.
-        pace: seconds of the flow in a real one: grace and handover are real, ``now`` goes at the pace.
+        pace: seconds of the flow in a real one: the grace is real, ``now`` goes at the pace.
         prefer: whose minutes count where the broker tells its own.
     """
 
@@ -57,7 +55,9 @@ class Candles:
         self._calendar = calendar
         self._wanted = frozenset(intervals)
         self._grace_ms = grace_seconds * 1000 * pace
-        self._handover_ms = HANDOVER_MS * pace
+        self.reaches_back_ms = LATEST_MS + MINUTE_MS + self._grace_ms
+        """Who hands out bars from a time on needs the ticks of so long before: those of the bars that are
+        open then, and of those that take late trades."""
         self._tapes: dict[int, Tape] = {}
         self._exchange = Flow()
         """Trades with the exchange's time; its clock and ours may be seconds apart."""
@@ -169,9 +169,6 @@ class Candles:
         return tape.enter(self._calendar.parts(trading_class, at_ns), part, tick, before)
 
     def _take_late(self, tape: Tape, flow: Flow, late: FormingBar, figure: int | None) -> None:
-        if late.opened < flow.since:
-            self.refused += 1
-            return
         if late.volume:
             tape.break_off()
         elif figure is not None and figure < tape.volume:
@@ -231,7 +228,8 @@ class Candles:
                     over.append(minute)
         return over
 
-    def _limits(self, now: float) -> list[float]:
+    def limits(self, now: float) -> list[float]:
+        """By when a bar must have ended to be over: trades with the exchange's time, and by receipt."""
         return [flow.at(now) - self._grace_ms for flow in self._flows]
 
     def _begin_anew(self) -> None:
@@ -241,7 +239,7 @@ class Candles:
 
     def closed(self, now: float) -> list[Bar]:
         """The bars whose grace is over, each once, and published ones that changed since, as corrections."""
-        return self._hand_out(self._limits(now))
+        return self._hand_out(self.limits(now))
 
     def settled(self) -> list[Bar]:
         """The bars that no trade is taken for any more, however long ago the newest one was."""
@@ -269,32 +267,13 @@ class Candles:
             bar.publish()
         return bars
 
-    def resume(self, now: float) -> list[Bar]:
-        """Go on where a predecessor that took the same ticks was: what it published is not handed out again.
+    def pass_over(self, limits: Sequence[float]) -> None:
+        """Take for handed out what ends by these limits: who took the same ticks before has done that.
 
-        The bars that closed just before may not have got through: they are handed out as corrections.
+        What is added from then on corrects it as ever.
         """
-        bars: list[Bar] = []
-        told, self._finished = self._finished, []
-        for flow in self._flows:
-            limit = flow.at(now) - self._grace_ms
-            flow.since = limit - self._handover_ms
-            over = self._over([limit if each is flow else _NEVER for each in self._flows])
-            bars += [
-                bar.bar(correction=True)
-                for bar in over
-                if bar.end > flow.since and bar.interval in self._wanted
-            ]
-            flow.since -= MINUTE_MS
-        # The broker's minutes are of the exchange's time.
-        bars += [
-            bar.bar(correction=True)
-            for bar in told
-            if bar.end > self._exchange.since + MINUTE_MS and bar.interval in self._wanted
-        ]
-        self._corrections()
-        self._confirmed = []
-        return bars
+        self._hand_out(limits)
+        self._confirmed.clear()
 
     def rest(self) -> list[Bar]:
         """Every bar that is still open, as it is: nothing more comes."""

@@ -47,13 +47,11 @@ class Flow:
     so that a quiet market's bars close too. All times are milliseconds; ``now`` may begin anywhere.
     """
 
-    __slots__ = ("_heard", "minutes", "newest", "seconds", "since", "strays")
+    __slots__ = ("_heard", "minutes", "newest", "seconds", "strays")
 
     def __init__(self) -> None:
         self.newest = 0
         """Epoch milliseconds of the newest trade; 0 before the first."""
-        self.since = float("-inf")
-        """What was before it is known in part only: a predecessor knew it better."""
         self.strays: list[tuple[int, Tick]] = []
         """Trades that wait to be believed, and their times."""
         self.seconds, self.minutes = Agenda(), Agenda()
@@ -87,7 +85,6 @@ class Flow:
         believed = [tick for _, tick in self.strays]
         self.strays.clear()
         self.newest = 0
-        self.since = float("-inf")
         return believed
 
     def drop_late(self) -> int:

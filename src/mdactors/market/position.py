@@ -1,4 +1,4 @@
-"""Where a tick stands in the journal."""
+"""Where a tick stands in the journal, and how far bars are made of ticks."""
 
 from __future__ import annotations
 
@@ -27,3 +27,17 @@ class Position(msgspec.Struct, frozen=True, gc=False):
     def is_beyond(self, other: Position) -> bool:
         """Whether this stands further on than the other."""
         return (self.segment, self.offset) > (other.segment, other.offset)
+
+
+class BarPosition(msgspec.Struct, frozen=True, gc=False):
+    """How far bars are made; a store commits it together with the last of them.
+
+    All times are epoch milliseconds; 0 where there is none yet.
+    """
+
+    received: int
+    """What was received before is in the bars; of what came from then on, a part may be."""
+    exchange: int
+    """Bars that end by then are handed out, of trades with the exchange's time; newer ones are to come."""
+    receipt: int
+    """The same of trades that only have a time of receipt: those clocks may be seconds apart."""

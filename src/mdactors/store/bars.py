@@ -10,6 +10,7 @@ import msgspec
 from mdactors.market.candle import RANKS, Bar, BarSource, Interval
 from mdactors.market.instrument import Instrument
 from mdactors.market.phase import Phase
+from mdactors.market.position import BarPosition
 
 TABLES: dict[Interval, str] = {"1s": "market_ohlc", "1m": "market_ohlc_1m"}
 """Where bars of each stored interval are kept."""
@@ -72,11 +73,21 @@ class BarStore(abc.ABC):
     """Those that are kept; `write` passes over the others."""
 
     @abc.abstractmethod
-    def write(self, bars: Sequence[Bar]) -> None:
-        """Keep these bars of stored intervals; one that is there already is replaced by none of lower rank.
+    def write(self, bars: Sequence[Bar], journal: str = "", upto: BarPosition | None = None) -> None:
+        """Keep these bars of stored intervals; one that is there already is not replaced by a lower rank.
+
+        In the same transaction ``upto`` becomes the `position` of the bars made of this journal's ticks.
 
         Raises:
             StoreError: nothing was written.
+        """
+
+    @abc.abstractmethod
+    def position(self, journal: str) -> BarPosition | None:
+        """How far the bars that are kept are made of this journal's ticks; None where nobody knows.
+
+        Raises:
+            StoreError: the store cannot be read.
         """
 
     @abc.abstractmethod

@@ -9,6 +9,7 @@ from functools import partial
 
 from mdactors.errors import StoreError
 from mdactors.market.candle import Bar, BarSource, Interval
+from mdactors.market.position import BarPosition
 from mdactors.store.bars import COLUMNS, TABLES, TAKE_PLACE, BarStore, StoredBar, newest, row_of
 from mdactors.store.postgres import PostgresDatabase
 from mdactors.store.postgres_connection import Connection
@@ -28,6 +29,10 @@ _PAGE = (
     f"SELECT {_NAMES} FROM {{}} WHERE instrument_key = %s "  # noqa: S608 # our own names
     "AND ts BETWEEN to_timestamp(%s / 1000.0) AND to_timestamp(%s / 1000.0) ORDER BY ts LIMIT %s"
 )
+_REACH = """
+INSERT INTO bar_positions VALUES (%s, %s, %s, %s) ON CONFLICT (journal) DO UPDATE
+SET received = excluded.received, exchange = excluded.exchange, receipt = excluded.receipt"""
+_POSITION = "SELECT received, exchange, receipt FROM bar_positions WHERE journal = %s"
 _DELETE = (
     "DELETE FROM {} WHERE ts BETWEEN to_timestamp(%s / 1000.0) AND to_timestamp(%s / 1000.0) "
     "AND source = ANY(%s)"
@@ -43,11 +48,11 @@ class PostgresBars(BarStore):
         self._database = database
         self.intervals = frozenset(intervals)
 
-    def write(self, bars: Sequence[Bar]) -> None:
+    def write(self, bars: Sequence[Bar], journal: str = "", upto: BarPosition | None = None) -> None:
         """Keep these bars in one transaction; one that is never taken is left out with an ERROR line."""
         # One version of each: one statement cannot replace a row twice.
         kept = [bar for bar in newest(bars) if bar.interval in self.intervals]
-        if not kept:
+        if not kept and upto is None:
             return
         with self._database.transaction() as connection:
             table = Table(
@@ -55,6 +60,8 @@ class PostgresBars(BarStore):
                 is_sound_bar, is_at_fault,
             )  # fmt: skip
             refused = insert_sparing(kept, table)
+            if upto is not None:
+                connection.execute(_REACH, (journal, upto.received, upto.exchange, upto.receipt))
         for bar, reason in refused[:1]:
             _logger.error(
                 "%s: left out %d of %d bars that cannot be kept, the first of %s at %d: %s",
@@ -69,6 +76,12 @@ class PostgresBars(BarStore):
                 if not math.isfinite(sum(map(sum, columns[2:6]))):
                     raise NotFiniteError("a price is not a finite number")
                 connection.execute(_REPLACE.format(TABLES[interval]), columns)
+
+    def position(self, journal: str) -> BarPosition | None:
+        """How far the bars that are kept are made of this journal's ticks."""
+        with self._database.reading() as connection:
+            row = connection.execute(_POSITION, (journal,)).fetchone()
+        return None if row is None else BarPosition(*row)
 
     def read(
         self, instrument_key: str, interval: Interval, from_ms: int, to_ms: int, limit: int

@@ -9,6 +9,7 @@ from functools import partial
 
 from mdactors.errors import StoreError
 from mdactors.market.candle import Bar, BarSource, Interval
+from mdactors.market.position import BarPosition
 from mdactors.store.bars import COLUMNS, TABLES, TAKE_PLACE, BarStore, StoredBar, row_of
 from mdactors.store.refusal import Table, insert_sparing
 from mdactors.store.soundness import is_sound_bar
@@ -26,10 +27,10 @@ class SqliteBars(BarStore):
         self._database = database
         self.intervals = frozenset(intervals)
 
-    def write(self, bars: Sequence[Bar]) -> None:
+    def write(self, bars: Sequence[Bar], journal: str = "", upto: BarPosition | None = None) -> None:
         """Keep these bars in one transaction; one that SQLite never takes is left out with an ERROR line."""
         kept = [bar for bar in bars if bar.interval in self.intervals]
-        if not kept:
+        if not kept and upto is None:
             return
         with self._database.transaction() as connection:
             table = Table(
@@ -37,6 +38,11 @@ class SqliteBars(BarStore):
                 FAULTS, is_sound_bar,
             )  # fmt: skip
             refused = insert_sparing(kept, table)
+            if upto is not None:
+                connection.execute(
+                    "INSERT OR REPLACE INTO bar_positions VALUES (?, ?, ?, ?)",
+                    (journal, upto.received, upto.exchange, upto.receipt),
+                )
         for bar, reason in refused[:1]:
             _logger.error(
                 "%s: left out %d of %d bars that cannot be kept, the first of %s at %d: %s",
@@ -50,6 +56,14 @@ class SqliteBars(BarStore):
                 f"VALUES ({_marks(len(COLUMNS))}) {TAKE_PLACE}",
                 [row_of(bar) for bar in bars if bar.interval == interval],
             )
+
+    def position(self, journal: str) -> BarPosition | None:
+        """How far the bars that are kept are made of this journal's ticks."""
+        with self._database.reading() as connection:
+            row = connection.execute(
+                "SELECT received, exchange, receipt FROM bar_positions WHERE journal = ?", (journal,)
+            ).fetchone()
+        return None if row is None else BarPosition(*row)
 
     def read(
         self, instrument_key: str, interval: Interval, from_ms: int, to_ms: int, limit: int

@@ -64,12 +64,37 @@ class Recent:
             self.stored()
         except StoreError as error:
             _logger.warning("only the journal is read again: %s", error)
-            yield from Recent(None, self._folder, self._quotes, self._clock).between(from_ns, to_ns)
+            yield from Recent(None, self._folder, self._quotes, self._clock).all_between(from_ns, to_ns)
             return
+        yield from self.all_between(from_ns, to_ns)
+
+    def all_between(self, from_ns: int, to_ns: int) -> Iterator[list[Tick]]:
+        """The same, and a failure where the store is away from the begin.
+
+        Raises:
+            StoreError: the store or the journal cannot be read; what came before stays good.
+        """
         with contextlib.closing(JournalReader(self._folder)) as reader:
             reading = _Reading(self, reader, from_ns, to_ns)
             while not reading.ended:
                 yield from reading.pages()
+
+    def newest(self, since_ns: int, before_ns: int) -> list[Tick]:
+        """Each instrument's newest tick of those received since then and before the other time; blocks.
+
+        They are in the order of their receipt.
+
+        Raises:
+            StoreError: the store or the journal cannot be read.
+        """
+        found: dict[int, Tick] = {}
+        if self._store is not None:
+            rows = self._store.newest(since_ns, before_ns)
+            found = {row.instrument_token: row.tick(self._quotes.get(row.source, Quote)) for row in rows}
+        with contextlib.closing(JournalReader(self._folder)) as reader:
+            for ticks in _Reading(self, reader, since_ns, before_ns - 1).unstored():
+                found.update((tick.instrument.token, tick) for tick in ticks)
+        return sorted(found.values(), key=lambda tick: tick.received_ns)
 
     # --- For a reading
 
@@ -131,6 +156,15 @@ class _Reading:
             self.ended = True
         except _Overtaken:
             self._next_ns -= 2 * self._skew_ns
+
+    def unstored(self) -> Iterator[list[Tick]]:
+        """What is in the journal alone, of what was received within the times."""
+        self._stored = self._recent.stored()
+        try:
+            for ticks in self._tail(self._to_ns + self._skew_ns):
+                yield from self._fresh(self._recent.with_books(ticks))
+        except _Overtaken:
+            yield from self.unstored()
 
     def _settled(self) -> Generator[list[Tick], None, int]:
         """What was received long before the first tick that is not stored; returns when that was."""

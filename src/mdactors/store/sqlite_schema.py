@@ -137,6 +137,17 @@ CREATE TABLE journal_gaps (
         ),
     ),
     Migration((), ("ALTER TABLE ticks ADD COLUMN extra BLOB",)),
+    # How far bars are made of each journal's ticks.
+    Migration(
+        ("bar_positions",),
+        (
+            """
+CREATE TABLE bar_positions (
+    journal TEXT NOT NULL PRIMARY KEY, received INTEGER NOT NULL, exchange INTEGER NOT NULL,
+    receipt INTEGER NOT NULL
+) WITHOUT ROWID""",
+        ),
+    ),
 )  # fmt: skip
 """The version of a file is how many of these it has been through."""
 

@@ -23,6 +23,7 @@ NAME_SHIFT, NAMES = 5, 7
 PHASE_SHIFT = 8
 """And behind them the place of its phase in `PHASES`: 0 is open."""
 NS_PER_MS = 1_000_000
+FOREVER_NS = 2**62
 QuoteClass: TypeAlias = type[Quote]
 
 
@@ -171,8 +172,10 @@ class TickStore(abc.ABC):
         """
 
     @abc.abstractmethod
-    def newest(self, since_ns: int) -> list[StoredTick]:
-        """Each instrument's newest tick among those received since then.
+    def newest(self, since_ns: int, before_ns: int = FOREVER_NS) -> list[StoredTick]:
+        """Each instrument's newest tick among those received since then and before the other time.
+
+        What says to be of a while after ``before_ns`` may be passed over.
 
         Raises:
             StoreError: the store cannot be read.
@@ -215,6 +218,16 @@ def page_by_time(
     # The first millisecond moves as well: an index is read from there.
     place = (after.tick_timestamp, after.epoch, after.seq, after.source)
     return token, max(first, after.tick_timestamp), last, *place, limit
+
+
+AHEAD_MS = 60_000
+"""No exchange's clock is so far ahead of ours."""
+
+
+def newest_within(since_ns: int, before_ns: int) -> tuple[int, int, int]:
+    """What a store is asked for by `TickStore.newest`: first and last millisecond, last `tick_timestamp`."""
+    first, last = _milliseconds(since_ns, before_ns - 1)
+    return first, last, last + AHEAD_MS
 
 
 def page_by_receipt(from_ns: int, to_ns: int, limit: int, after: StoredTick | None) -> tuple[int | str, ...]:

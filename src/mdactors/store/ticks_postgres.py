@@ -29,9 +29,11 @@ from mdactors.store.refusal import (
 from mdactors.store.soundness import is_sound_tick
 from mdactors.store.ticks import (
     COLUMNS,
+    FOREVER_NS,
     NS_PER_MS,
     StoredTick,
     TickStore,
+    newest_within,
     page_by_receipt,
     page_by_time,
 )
@@ -74,7 +76,10 @@ _PAGE_RECEIVED = (
 )
 # From token to token as in the view live_prices; partitions that end before are never looked at.
 _NEWEST = f"""
-WITH RECURSIVE since AS (SELECT to_timestamp(%s / 1000.0) AS at), tokens(token) AS (
+WITH RECURSIVE since AS (
+    SELECT to_timestamp(%s / 1000.0) AS at, to_timestamp(%s / 1000.0) AS upto,
+        to_timestamp(%s / 1000.0) AS told
+), tokens(token) AS (
     (SELECT instrument_token FROM ticks WHERE received_at >= (SELECT at FROM since)
         ORDER BY instrument_token LIMIT 1)
     UNION ALL
@@ -86,7 +91,9 @@ WITH RECURSIVE since AS (SELECT to_timestamp(%s / 1000.0) AS at), tokens(token) 
     FROM tokens WHERE token IS NOT NULL
 )
 SELECT newest.* FROM tokens CROSS JOIN LATERAL (
-    SELECT {_NAMES} FROM ticks WHERE instrument_token = token AND received_at >= (SELECT at FROM since)
+    SELECT {_NAMES} FROM ticks WHERE instrument_token = token
+    AND received_at BETWEEN (SELECT at FROM since) AND (SELECT upto FROM since)
+    AND tick_timestamp <= (SELECT told FROM since)
     ORDER BY tick_timestamp DESC, epoch DESC, seq DESC, source DESC LIMIT 1
 ) newest"""  # noqa: S608 # our own names
 
@@ -155,9 +162,9 @@ class PostgresTicks(TickStore):
         """One page of all instruments' ticks by receipt, oldest first, both ends inclusive."""
         return self._rows(_PAGE_RECEIVED, page_by_receipt(from_ns, to_ns, limit, after))
 
-    def newest(self, since_ns: int) -> list[StoredTick]:
-        """Each instrument's newest tick, by `read`'s order, among those received since then."""
-        return self._rows(_NEWEST, (-(-since_ns // NS_PER_MS),))
+    def newest(self, since_ns: int, before_ns: int = FOREVER_NS) -> list[StoredTick]:
+        """Each instrument's newest tick, by `read`'s order, among those received within these times."""
+        return self._rows(_NEWEST, newest_within(since_ns, before_ns))
 
     def _rows(self, statement: str, arguments: tuple[int | str, ...]) -> list[StoredTick]:
         with self._database.reading() as connection:

@@ -30,9 +30,10 @@ from mdactors.store.soundness import is_sound_tick
 from mdactors.store.sqlite import FAULTS, SqliteDatabase, savepoint
 from mdactors.store.ticks import (
     COLUMNS,
-    NS_PER_MS,
+    FOREVER_NS,
     StoredTick,
     TickStore,
+    newest_within,
     page_by_receipt,
     page_by_time,
 )
@@ -74,7 +75,8 @@ WITH RECURSIVE tokens(token) AS (
 )
 SELECT {_READ_COLUMNS} FROM tokens JOIN ticks ON ticks.rowid = (
     SELECT rowid FROM ticks WHERE instrument_token = token
-    AND rowid >= (SELECT min(+rowid) FROM ticks WHERE received_at >= ?1) AND received_at >= ?1
+    AND rowid >= (SELECT min(+rowid) FROM ticks WHERE received_at >= ?1)
+    AND received_at BETWEEN ?1 AND ?2 AND tick_timestamp <= ?3
     ORDER BY tick_timestamp DESC, epoch DESC, seq DESC, source DESC LIMIT 1
 )"""  # noqa: S608 # our own names
 _POSITION = 'SELECT journal, segment, "offset", ticks FROM journal_positions WHERE journal = ?'
@@ -150,9 +152,9 @@ class SqliteTicks(TickStore):
         """One page of all instruments' ticks by receipt, oldest first, both ends inclusive."""
         return self._rows(_PAGE_RECEIVED, page_by_receipt(from_ns, to_ns, limit, after))
 
-    def newest(self, since_ns: int) -> list[StoredTick]:
-        """Each instrument's newest tick, by `read`'s order, among those received since then."""
-        return self._rows(_NEWEST, (-(-since_ns // NS_PER_MS),))
+    def newest(self, since_ns: int, before_ns: int = FOREVER_NS) -> list[StoredTick]:
+        """Each instrument's newest tick, by `read`'s order, among those received within these times."""
+        return self._rows(_NEWEST, newest_within(since_ns, before_ns))
 
     def _rows(self, statement: str, arguments: tuple[int | str, ...]) -> list[StoredTick]:
         with self._database.reading() as connection:
