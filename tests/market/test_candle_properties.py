@@ -12,6 +12,7 @@ from mdactors.market.calendar import Calendar
 from mdactors.market.candle import Bar
 from mdactors.market.candles import Candles, bars_of
 from mdactors.market.instrument import Instrument
+from mdactors.market.interval import combine
 from mdactors.market.quote import Quote
 from mdactors.market.tick import Tick
 
@@ -69,6 +70,27 @@ def live(ticks: list[Tick]) -> tuple[dict[tuple[str, int], Bar], int]:
     return words, corrections
 
 
+MINUTES = [*range(-52, -40), *range(300, 335), *range(350, 360)]
+"""Minutes after ten in which an auctioned share may trade: before and after the open, and up to its end."""
+AUCTIONED = msgspec.structs.replace(SHARE, trading_class="auction_shares")
+days = st.lists(
+    st.tuples(st.sampled_from(MINUTES), st.integers(0, 59_999), prices, st.integers(1, 100)),
+    min_size=1, max_size=40, unique_by=lambda trade: trade[:2],
+).map(sorted)  # fmt: skip
+
+
+def day_of(trades: list[tuple[int, int, float, int]]) -> list[Tick]:
+    """Yesterday's state before the open, and trades of all parts of the day."""
+    yesterday = Quote(SHARE.token, "full", 1.0, last_trade_time=TEN_MS - 10**8, volume=10**6)
+    ticks = [Tick(AUCTIONED, yesterday, "test", 1, 1, (TEN_MS - 4_000_000) * 1_000_000, snapshot=True)]
+    volume = 0
+    for minute, within, price, quantity in trades:
+        at, volume = TEN_MS + minute * 60_000 + within, volume + quantity
+        quote = Quote(SHARE.token, "full", price, last_trade_time=at, volume=volume)
+        ticks.append(Tick(AUCTIONED, quote, "test", 1, len(ticks) + 1, at * 1_000_000))
+    return ticks
+
+
 def prices_of(bars: dict[tuple[str, int], Bar]) -> dict[tuple[str, int], tuple[float, ...]]:
     return {key: (bar.open, bar.high, bar.low, bar.close) for key, bar in bars.items()}
 
@@ -106,6 +128,28 @@ def test_the_volumes_add_up_to_what_the_days_figure_rose_by(trades: list[Trade])
         assert sum(bar.volume for bar in bars) == volumes[-1] - volumes[0]
 
 
+@given(days)
+def test_who_missed_nothing_has_the_days_figure_in_bars_each_of_its_own_part(
+    trades: list[tuple[int, int, float, int]],
+) -> None:
+    ticks = day_of(trades)
+    made = final(ticks)
+    words, corrections = live(ticks)
+    assert words == made
+    assert corrections == 0
+    for interval in ("1s", "1m"):
+        volumes = [bar.volume for bar in made.values() if bar.interval == interval]
+        assert sum(volumes) == ticks[-1].quote.volume
+    minutes = sorted((bar for bar in made.values() if bar.interval == "1m"), key=lambda bar: bar.start)
+    for bar in made.values():
+        assert bar.phase == Calendar().phase("auction_shares", bar.start * 1_000_000)
+    for day in combine(minutes, "1d", Calendar()):
+        assert day.volume == ticks[-1].quote.volume
+        assert (day.open, day.close) == (trades[0][2], trades[-1][2])
+    hours = sum(bar.volume for bar in combine(minutes, "1h", Calendar()))
+    assert hours == sum(bar.volume for bar in minutes if bar.phase == "open")
+
+
 @given(trades)
 def test_live_bars_of_ticks_in_order_are_the_final_ones_and_need_no_correction(trades: list[Trade]) -> None:
     ticks = ticks_of(trades)
@@ -115,18 +159,15 @@ def test_live_bars_of_ticks_in_order_are_the_final_ones_and_need_no_correction(t
 
 
 @given(trades, st.randoms())
-def test_ticks_that_come_late_within_the_grace_change_no_price_and_correct_nothing(
+def test_ticks_that_come_late_within_the_grace_change_nothing_and_correct_nothing(
     trades: list[Trade], chance: random.Random
 ) -> None:
     ticks = ticks_of(trades)
     late = [(tick.received_ns / 1e6 + chance.uniform(0, GRACE_MS - 1), tick) for tick in ticks[1:]]
     shuffled = ticks[:1] + [tick for _, tick in sorted(late, key=lambda pair: pair[0])]
     words, corrections = live(shuffled)
-    assert prices_of(words) == prices_of(final(ticks))
+    assert words == final(ticks)
     assert corrections == 0
-    volumes = [bar.volume for bar in words.values() if bar.interval == "1m"]
-    assert min(volumes) >= 0
-    assert sum(volumes) == (ticks[-1].quote.volume or 0) - (ticks[0].quote.volume or 0)
 
 
 @given(trades, st.randoms())
@@ -138,6 +179,10 @@ def test_ticks_that_come_later_than_the_grace_are_put_right_by_corrections(
     shuffled = ticks[:1] + [tick for _, tick in sorted(late, key=lambda pair: pair[0])]
     words, _ = live(shuffled)
     assert prices_of(words) == prices_of(final(ticks))
+    for interval in ("1s", "1m"):
+        volumes = [bar.volume for bar in words.values() if bar.interval == interval]
+        assert min(volumes) >= 0
+        assert sum(volumes) == (ticks[-1].quote.volume or 0) - (ticks[0].quote.volume or 0)
     unmarked = {key: msgspec.structs.replace(bar, correction=False) for key, bar in words.items()}
     assert unmarked == final(shuffled)
 

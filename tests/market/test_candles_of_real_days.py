@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from bench import minutes
 
 from mdactors.market import ist
 from mdactors.market.calendar import Calendar
@@ -208,3 +209,10 @@ def test_the_volumes_of_a_recorded_day_add_up(shared_data: Path) -> None:
     for interval in ("1s", "1m"):
         bars = bars_of(recorded_ticks(share), Calendar(), [interval])
         assert sum(bar.volume for bar in bars) == within[-1] - within[0]
+
+
+def test_bars_of_a_recorded_feed_are_as_near_to_the_brokers_as_ever(shared_data: Path) -> None:
+    assert (shared_data / "upstox_frames").is_dir()
+    figures = minutes.measure()
+    for name, (_, least) in minutes.GOALS.items():
+        assert figures[name] >= least, name
