@@ -127,6 +127,7 @@ class Ours:
             "table": lambda: self._table,
             "ask_sessions": lambda: self._loop.call_soon_threadsafe(self._web.report_sessions),
             "sectors": Sectors,
+            "board": AlarmBoard(MACHINE, self._hub.tell),
         }
         hub = {
             "deliver": self._deliver,

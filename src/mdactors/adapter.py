@@ -37,6 +37,7 @@ __all__ = [
     "Outgoing",
     "Quote",
     "Secret",
+    "Unlisted",
     "masked",
     "readable",
     "serving",
@@ -142,6 +143,16 @@ class Listing(msgspec.Struct, frozen=True, gc=False):
     token: BrokerToken
 
 
+class Unlisted(msgspec.Struct, frozen=True, gc=False):
+    """A row of a broker's list that becomes no instrument."""
+
+    symbol: str
+    """As far as it can be read."""
+    exchange: str = ""
+    reason: str = ""
+    """Why it cannot be read; empty where it can, and is of a kind that we have no word for."""
+
+
 class Download(msgspec.Struct, frozen=True):
     """A list of instruments as it came, and what the server calls this state of it."""
 
@@ -240,10 +251,11 @@ class BrokerAdapter(abc.ABC):
         """
 
     @abc.abstractmethod
-    def listings(self, data: bytes, name: str = "") -> Iterator[Listing]:
+    def listings(self, data: bytes, name: str = "") -> Iterator[Listing | Unlisted]:
         """Read what `download` fetched, as it is asked for; a row that cannot be read costs only itself.
 
-        Pure. The list may be packed with gzip.
+        Pure. The list may be packed with gzip. Rows that become no instrument are told as `Unlisted`, so
+        that somebody can be told what is missing.
 
         Raises:
             BrokerUnavailable: what came is no such list.
@@ -253,7 +265,7 @@ class BrokerAdapter(abc.ABC):
         """Everything the broker lists, as ours. Blocking; raises as `download` and `listings` do."""
         fetched = self.download()
         assert fetched is not None, "there was none before"
-        return self.listings(fetched.data)
+        return (each for each in self.listings(fetched.data) if isinstance(each, Listing))
 
 
 def masked(said: bytes, secrets: Iterable[str]) -> bytes:

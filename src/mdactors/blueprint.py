@@ -246,6 +246,7 @@ class Blueprint:
             "pin_file": PinFile(self._archive.folder / "pins.json"),
             "upstream_mode": subscriptions.mode,
             "grace_seconds": subscriptions.grace_seconds,
+            "board": self.board,
         }
         hub = {
             "deliver": deliver,

@@ -11,38 +11,33 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 import msgspec
 
 from mdactors import service
-from mdactors.adapter import BrokerAdapter, Download, Secret
-from mdactors.config import SQL_SOURCE, Settings, load_calendar
-from mdactors.errors import BrokerError, BrokerUnavailable, MdactorsError, StoreError
+from mdactors.adapter import Secret
+from mdactors.config import Settings, load_calendar
+from mdactors.errors import BrokerError, MdactorsError, StoreError
 from mdactors.market import ist, naming
 from mdactors.market.classifying import classify
 from mdactors.market.instrument import InstrumentRow
 from mdactors.market.instruments import FILE as TABLE
 from mdactors.market.instruments import InstrumentTable
 from mdactors.market.merging import Merged
-from mdactors.market.quote import BrokerToken
+from mdactors.market.parts import Rows
 from mdactors.market.sectors import Sector
 from mdactors.market.trading_class import FUTURES
 from mdactors.plugins import make_adapters
 from mdactors.runtime.clock import clock_of
 from mdactors.store import instruments, instruments_sqlite
-from mdactors.store.catalogue_process import Failed, Loaded, Order, Progress, Word, encode
-from mdactors.store.downloads import FOLDER, Downloads, Kept
+from mdactors.store.broker_lists import BrokerLists, shown
+from mdactors.store.catalogue_process import Failed, Loaded, Order, Word, encode
+from mdactors.store.downloads import FOLDER, Downloads
 from mdactors.store.lists import load_sectors
 
-ROWS_A_WORD = 5000
-"""How often progress is told."""
-LEAST_SHARE = 0.5
-"""A list with fewer of the rows that there were before was cut off on its way."""
-
-Rows = list[tuple[InstrumentRow, BrokerToken]]
 Tell = Callable[[Word], None]
 _order = msgspec.msgpack.Decoder(Order, dec_hook=lambda _kind, text: Secret(text)).decode
 
@@ -76,8 +71,9 @@ def _end_with(connection: Connection) -> None:
 def load(order: Order, tell: Tell) -> Loaded:
     """Download, read, merge and write all that is ordered.
 
-    A source that fails, or lists fewer than half of what it did, keeps the rows it had. Names that the
-    table before gave today stay. Waits while another process loads into the same folder.
+    A source that fails keeps the rows it had, and so does a part of a list that is gone or has fewer than
+    half of its rows. Names that the table before gave today stay. Waits while another process loads into
+    the same folder.
 
     Raises:
         BrokerError: no source has any rows, or one whose rows were there has none any more; nothing is
@@ -88,14 +84,14 @@ def load(order: Order, tell: Tell) -> Loaded:
     with downloads.locked():
         settings = Settings(brokers=order.brokers, instruments=order.instruments)
         today = ist.date(clock_of(order.timeline).time_ns()).isoformat()
-        fetching = _Fetching(order, make_adapters(settings), downloads, tell, today)
+        lists = BrokerLists(order, make_adapters(settings), downloads, tell, today)
         names = order.instruments.sources or list(order.brokers)
-        listed = {name: fetching.rows(name) for name in names}
+        listed = {name: lists.rows(name) for name in names}
         merged = _merged(order, listed)
         before = _table_before(order)
         if not merged.by_token or (before and _loses_a_broker(order, listed, before)):
-            raise BrokerError("; ".join(fetching.failures) or "no source of instruments is configured")
-        return _write(order, merged, fetching, before, today)
+            raise BrokerError("; ".join(lists.failures) or "no source of instruments is configured")
+        return _write(order, merged, lists, before, today)
 
 
 def _table_before(order: Order) -> InstrumentTable | None:
@@ -113,7 +109,7 @@ def _loses_a_broker(order: Order, listed: Mapping[str, Rows], before: Instrument
 
 
 def _write(
-    order: Order, merged: Merged, fetching: _Fetching, before: InstrumentTable | None, today: str
+    order: Order, merged: Merged, lists: BrokerLists, before: InstrumentTable | None, today: str
 ) -> Loaded:
     """Put the files in the place of those before, and fill what other programs read."""
     folder = Path(order.folder)
@@ -128,90 +124,32 @@ def _write(
         )
     )
     named = naming.name(rows, before.in_force(today) if before is not None else None)
-    rows, table = named.rows, InstrumentTable.of_named(named, merged.tokens, today, before)
+    table = InstrumentTable.of_named(named, merged.tokens, today, before)
+    rows = list(_in_sectors(named.rows, sectors.by_token(table)))
     instruments_sqlite.write(folder / instruments.FILE, rows, known)
     table.save(folder / TABLE)
     strangers = [each for found in merged.strangers.values() for each in found]
     return Loaded(
         counts=table.counts(),
-        sources=fetching.counts,
-        failures=[*fetching.failures, *_copy(order, rows, known)],
+        sources=lists.counts,
+        failures=[*lists.failures, *_copy(order, rows, known)],
         apart=[f"{each.symbol}: {each.reason}" for each in strangers],
+        notes=[*lists.notes, *_adjusted(merged)],
+        doubts=lists.doubts,
     )
 
 
-class _Fetching:
-    """Gets the rows of each source, and remembers what went wrong."""
+def _adjusted(merged: Merged) -> Iterator[str]:
+    if merged.adjusted:
+        count, which = len(merged.adjusted), shown(merged.adjusted)
+        yield f"{count} contracts were adjusted, as one list does not know yet: {which}"
 
-    def __init__(
-        self,
-        order: Order,
-        adapters: Mapping[str, BrokerAdapter],
-        downloads: Downloads,
-        tell: Tell,
-        today: str,
-    ) -> None:
-        self.failures: list[str] = []
-        self.counts: dict[str, int] = {}
-        self._order = order
-        self._adapters = adapters
-        self._tell = tell
-        self._downloads = downloads
-        self._today = today
 
-    def rows(self, source: str) -> Rows:
-        """The newest rows of a source; none where there never were any."""
-        kept = self._downloads.get(source)
-        rows: Rows = []
-        try:
-            download = self._download(source, kept.download if kept else None)
-            if download is not None:
-                rows = self._fresh(source, download, kept)
-        except BrokerError as error:
-            self.failures.append(str(error))
-        if not rows and kept is not None:
-            # An old list cannot say what has expired since.
-            read = self._read(source, kept.download.data, kept.rows)
-            rows = [(row, token) for row, token in read if not row.expiry or row.expiry >= self._today]
-        self.counts[source] = len(rows)
-        return rows
-
-    def _download(self, source: str, before: Download | None) -> Download | None:
-        file = self._order.files.get(source)
-        if file is not None:
-            try:
-                return Download(Path(file).read_bytes())
-            except OSError as error:
-                raise BrokerUnavailable(f"{file}: cannot be read: {error.strerror}") from None
-        if self._order.files and before is not None:
-            return None
-        if source == SQL_SOURCE:
-            from mdactors.store.instruments_source import fetch
-
-            return Download(fetch(self._order.instruments.sql))
-        adapter, further = self._order.instruments.source(source)
-        return self._adapters[adapter].download(further, before)
-
-    def _fresh(self, source: str, download: Download, kept: Kept | None) -> Rows:
-        expected = kept.rows if kept else 0
-        rows = self._read(source, download.data, expected)
-        if not rows:
-            raise BrokerUnavailable(f"{source} listed no instruments")
-        if len(rows) < LEAST_SHARE * expected:
-            before = f"{expected} the time before, which stay"
-            raise BrokerUnavailable(f"{source} listed {len(rows)} instruments, {before}")
-        self._downloads.put(source, Kept(download, len(rows)))
-        return rows
-
-    def _read(self, source: str, data: bytes, expected: int) -> Rows:
-        adapter, further = self._order.instruments.source(source)
-        rows: Rows = []
-        for listing in self._adapters[adapter].listings(data, further):
-            rows.append((listing.instrument, listing.token))
-            if len(rows) % ROWS_A_WORD == 0:
-                self._tell(Progress(source, len(rows), expected))
-        self._tell(Progress(source, len(rows), len(rows)))
-        return rows
+def _in_sectors(rows: Iterable[InstrumentRow], codes: Mapping[int, str]) -> Iterator[InstrumentRow]:
+    """The rows with their sectors: just the shares that stream where a sector is asked for."""
+    for row in rows:
+        code = codes.get(row.token, "")
+        yield row if row.sector == code else msgspec.structs.replace(row, sector=code)
 
 
 def _merged(order: Order, listed: Mapping[str, Rows]) -> Merged:

@@ -16,6 +16,7 @@ from mdactors.market.sectors import Sectors
 from mdactors.market.selectors import ChainSelector, SymbolSelector, TypeSelector
 from mdactors.market.universe import Universe
 from mdactors.messages import (
+    InstrumentsLoaded,
     PricesKnown,
     PricesWanted,
     RouteSet,
@@ -64,6 +65,7 @@ class Rig:
         arguments = {
             "upstreams": [Upstream(self.connection.address, KiteAdapter(KiteSettings()))],
             "hub": self.hub.address,
+            "board": self.hub.board(),
             "table": lambda: TABLE,
             "ask_sessions": lambda: self.address.tell(SessionsReported({})),
             "sectors": lambda: SECTORS,
@@ -113,6 +115,7 @@ def test_what_only_an_unconnected_broker_lists_is_neither_streamed_nor_counted(
     arguments = {
         "upstreams": [Upstream(connection.address, KiteAdapter(KiteSettings()))],
         "hub": hub.address,
+        "board": hub.board(),
         "table": lambda: table,
         "ask_sessions": lambda: None,
         "sectors": lambda: SECTORS,
@@ -168,3 +171,45 @@ def test_a_restarted_one_asks_for_the_money_before_it_tells_the_broker_anything(
     rig.address.tell(PricesKnown({NIFTY.token: 24810.0}))
     wait_until(lambda: len(rig.connection.of(SetInterest)) > told or rig.strikes() == [])
     assert rig.strikes() == [24700, 24800, 24900]
+
+
+def test_a_configured_name_that_means_nothing_is_an_alarm_until_it_means_something_again(
+    listen: Callable[[str], Any], run_tree: Callable[..., Any], wait_until: Callable[..., None]
+) -> None:
+    def of(*rows: Instrument, day: str, before: InstrumentTable | None = None) -> InstrumentTable:
+        return InstrumentTable.build({"kite": [(each, each.token) for each in rows]}, day, before)
+
+    nse, bse, old = share(1, "ONE"), share(500_001, "ONE", "BSE"), share(2, "OLD")
+    new = share(2, "NEW")
+    first = of(nse, bse, old, day="2026-11-19")
+    second = of(bse, new, day="2026-11-20", before=first)
+    hub, connection, manager = listen("hub"), listen("kite/connection-1"), Address("subscription_manager")
+    board = hub.board()
+    arguments = {
+        "upstreams": [Upstream(connection.address, KiteAdapter(KiteSettings()))],
+        "hub": hub.address,
+        "board": board,
+        "table": lambda: first,
+        "ask_sessions": lambda: manager.tell(SessionsReported({})),
+        "sectors": lambda: SECTORS,
+        "universe": lambda: Universe([SymbolSelector(("ONE", "OLD"))]),
+        "grace_seconds": 0.0,
+    }
+    run_tree([ChildSpec(manager, SubscriptionManager, arguments)])
+
+    def streams() -> set[int]:
+        told = connection.of(SetInterest)
+        return set(told[-1].wanted) if told else set()
+
+    wait_until(lambda: streams() == {nse.token, old.token})
+    assert board.get("names") is None
+    manager.tell(InstrumentsLoaded(second))
+    wait_until(lambda: board.get("names") is not None)
+    assert board.get("names").text == (
+        "ONE is configured and does not stream: no instrument is called so; "
+        "OLD is configured and does not stream: it is called NEW now"
+    )
+    wait_until(lambda: streams() == set())
+    manager.tell(InstrumentsLoaded(of(nse, bse, old, day="2026-11-21", before=second)))
+    wait_until(lambda: streams() == {nse.token, old.token})
+    assert board.get("names") is None

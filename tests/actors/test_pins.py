@@ -65,6 +65,7 @@ class Rig:
         arguments = {
             "upstreams": [Upstream(self.connection.address, SmallKite())],
             "hub": self.hub.address,
+            "board": self.hub.board(),
             "table": lambda: table(*SHARES),
             "ask_sessions": lambda: self.address.tell(SessionsReported(dict(self.sessions))),
             "sectors": lambda: SECTORS,

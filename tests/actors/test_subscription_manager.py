@@ -83,6 +83,7 @@ class Rig:
         arguments = {
             "upstreams": [Upstream(each.address, adapter) for each in self.connections],
             "hub": self.hub.address,
+            "board": self.hub.board(),
             "table": lambda: TABLE,
             "ask_sessions": self._ask,
             "sectors": lambda: SECTORS,

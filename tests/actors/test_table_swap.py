@@ -38,6 +38,7 @@ def test_what_is_wanted_streams_on_under_the_brokers_new_tokens(
     arguments = {
         "upstreams": [Upstream(connection.address, KiteAdapter(KiteSettings(connections=1)))],
         "hub": hub.address,
+        "board": hub.board(),
         "table": lambda: BEFORE,
         "ask_sessions": lambda: None,
         "sectors": lambda: SECTORS,

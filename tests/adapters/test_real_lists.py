@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import pytest
 
+from mdactors.adapter import Listing
 from mdactors.market.instrument import InstrumentRow, is_share
 from mdactors.market.instruments import InstrumentTable
 from mdactors.market.merging import Merged, merge
@@ -34,8 +35,11 @@ def read() -> dict[Path, Lists]:
 @pytest.fixture
 def lists(shared_data: Path, read: dict[Path, Lists]) -> Lists:
     if shared_data not in read:
-        theirs = list(upstox.listings((shared_data / "upstox_complete_2026-08-18.json.gz").read_bytes(), {}))
-        ours = list(kite.listings((shared_data / "kite_instruments.csv.gz").read_bytes()))
+        both = (
+            upstox.listings((shared_data / "upstox_complete_2026-08-18.json.gz").read_bytes(), {}),
+            kite.listings((shared_data / "kite_instruments.csv.gz").read_bytes()),
+        )
+        theirs, ours = ([each for each in found if isinstance(each, Listing)] for found in both)
         merged = merge({
             name: ((each.instrument, each.token) for each in listings)
             for name, listings in (("kite", ours), ("upstox", theirs))

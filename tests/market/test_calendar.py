@@ -24,8 +24,9 @@ from mdactors.market.calendar import (
     Span,
     Timetable,
 )
+from mdactors.market.moment import read_moment
 from mdactors.market.phase import Phase
-from mdactors.market.trading_class import AUCTION_SHARES, CLASSES, COMMODITIES, FUTURES, SHARES
+from mdactors.market.trading_class import AUCTION_SHARES, CLASSES, COMMODITIES, FUTURES, SHARES, WORLD
 
 
 def hours(*phases: tuple[Phase, str], orders: Sequence[str] = ()) -> Hours:
@@ -232,6 +233,15 @@ def test_a_class_that_no_file_names_keeps_the_hours_of_shares() -> None:
     noon = at("2026-09-29T12:00:00")
     assert CALENDAR.parts("unheard of", noon) == CALENDAR.parts(SHARES, noon)
     assert not CALENDAR.parts("unheard of", at("2026-09-14T12:00:00"))
+
+
+def test_the_worlds_indices_trade_half_the_night_and_are_never_expected_to_move() -> None:
+    calendar = Calendar(ORDINARY)
+    times = {"00:30": "open", "02:45": "closed", "06:30": "open", "12:00": "open", "23:59": "open"}
+    for time, phase in times.items():
+        at_ns = read_moment(f"2026-11-20T{time}")
+        assert (calendar.phase(WORLD, at_ns), calendar.moves(WORLD, at_ns)) == (phase, False)
+    assert not calendar.trades(WORLD, dt.date(2026, 11, 21)), "a Saturday"
 
 
 @given(st.integers(-(10**20), 10**20), st.sampled_from(KNOWN))

@@ -89,5 +89,5 @@ def test_everything_else_goes_by_segment_and_type() -> None:
         share("GILT-GS", series="GS"),
     ]
     assert list(classes(rows).values()) == [
-        "indices", "commodities", "indices", "options", "currencies", "shares",
+        "indices", "commodities", "world", "options", "currencies", "shares",
     ]  # fmt: skip

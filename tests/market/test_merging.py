@@ -69,7 +69,7 @@ def test_a_share_that_moved_to_another_series_keeps_one_identity(newer: str):
     (row,) = merged.by_token.values()
     assert (row.token, row.symbol, row.isin, row.key) == (first.token, first.symbol, ISIN, KEY)
     assert merged.tokens == {"one": {first.token: first.token}, "two": {first.token: KEY}}
-    assert merged.strangers == {"two": []}
+    assert merged.strangers == {}
 
 
 def test_a_bond_that_a_share_shares_its_symbol_with_is_another_instrument():

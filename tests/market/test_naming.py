@@ -122,7 +122,45 @@ def test_what_another_exchange_lists_as_well_takes_no_name_away():
 def test_the_next_day_names_are_given_anew():
     noon = table([NSE, BSE], table([BSE]))
     assert names(table([NSE, BSE], noon, TOMORROW)) == {NSE.token: "RELIANCE", BSE.token: "BSE:RELIANCE"}
-    assert token(table([BSE], table([NSE, BSE]), TOMORROW), "RELIANCE") == BSE.token
+
+
+@pytest.mark.parametrize("days", [1, 2, 30])
+def test_what_leaves_one_exchange_leaves_its_name_to_no_other_on_later_days_either(days):
+    now = table([NSE, BSE, INFY])
+    for day in range(days):
+        now = table([BSE, INFY], now, f"2026-12-{day + 1:02d}")
+    assert names(now) == {BSE.token: "BSE:RELIANCE", INFY.token: "INFY"}
+    assert token(now, "RELIANCE") is None
+    assert now.suggest("RELIANCE") == ["BSE:RELIANCE"]
+    back = table([NSE, BSE, INFY], now, "2027-01-01")
+    assert names(back) == {NSE.token: "RELIANCE", BSE.token: "BSE:RELIANCE", INFY.token: "INFY"}
+
+
+def test_a_name_goes_to_nse_and_to_who_takes_its_share_over():
+    assert token(table([NSE], table([BSE]), TOMORROW), "RELIANCE") == NSE.token
+    assert token(table([DELIVERY, BSE], table([NSE, BSE]), TOMORROW), "RELIANCE") == DELIVERY.token
+    assert names(table([BSE], table([BSE]), TOMORROW)) == {BSE.token: "RELIANCE"}
+
+
+def test_what_expired_leaves_its_name_to_whoever_has_it():
+    gone = msgspec.structs.replace(GOLD, expiry=TODAY)
+    assert token(table([GOLD_OF_MCX], table([gone, GOLD_OF_MCX]), TOMORROW), GOLD.symbol) == GOLD_OF_MCX.token
+
+
+def test_what_was_renamed_is_found_by_its_new_name_alone_and_the_old_one_leads_to_that():
+    renamed = msgspec.structs.replace(INFY, symbol="INFOSYS")
+    reissued = msgspec.structs.replace(NSE, key="NSE_EQ|INE002A01999")
+    moved = msgspec.structs.replace(NSE, token=5 << 8 | 1, symbol="JIO")
+    now = table([renamed, reissued], table([INFY, NSE]), TOMORROW)
+    assert (now.resolve("INFY"), now.resolve(NSE.key)) == (None, None)
+    for _ in range(3):
+        assert now.renamed_to("infy") == now.renamed_to("NSE:INFY") == "INFOSYS"
+        assert now.renamed_to("BSE:INFY") == now.renamed_to("RELIANCE") == now.renamed_to("SBIN") == ""
+        assert now.suggest("INFY")[0] == "INFOSYS"
+        assert now.suggest(NSE.key)[0] == "RELIANCE"
+        now = table([renamed, reissued], now, "2026-12-01")
+    assert table([moved], table([NSE]), TOMORROW).renamed_to("RELIANCE") == "JIO", "by its ISIN"
+    assert table([NSE], now, "2026-12-02").renamed_to("INFY") == "", "it is listed no more"
 
 
 def test_a_share_that_moved_to_another_series_is_found_by_the_name_without_one():

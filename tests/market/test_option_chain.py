@@ -106,11 +106,47 @@ def test_the_totals_the_ratios_and_the_strike_at_the_money() -> None:
     assert shown(tick(NIFTY, last_price=24451.0))["atTheMoney"] == 24500.0
 
 
-def test_without_a_spot_there_is_no_strike_at_the_money() -> None:
+def test_without_anything_that_has_a_price_there_is_no_strike_at_the_money() -> None:
     made = shown(
         tick(NIFTY, last_price=24449.0), underlying=Underlying("CRUDE", "MCX", None, [], {EXPIRY: OPTIONS})
     )
-    assert not {"spot", "atTheMoney"} & made.keys()
+    assert not {"spot", "pricedBy", "price", "atTheMoney"} & made.keys()
+    for nothing in ({}, {"last_price": 0.0}):
+        assert not {"spot", "pricedBy", "price", "atTheMoney"} & shown(tick(NIFTY, **nothing)).keys()
+
+
+def future(expiry: str) -> Instrument:
+    number = int(expiry[5:7]) << 8 | 7
+    return Instrument(
+        number, f"CRUDE{expiry}FUT", "MCX", "MCX_FO", "FUTURE", f"MCX_FO|{number}", expiry=expiry
+    )  # fmt: skip
+
+
+BEFORE, OWN, LATER = map(future, ("2026-10-19", "2026-11-18", "2026-12-18"))
+"""Futures, of which the first expires before the options do."""
+
+
+def test_a_commoditys_money_goes_by_the_future_that_its_options_are_written_on() -> None:
+    crude = Underlying("CRUDE", "MCX", None, [BEFORE, OWN, LATER], {EXPIRY: OPTIONS})
+    prices = [
+        tick(BEFORE, last_price=24310.0),
+        tick(OWN, last_price=24451.0),
+        tick(LATER, last_price=24560.0),
+    ]
+    made = shown(*prices, underlying=crude)
+    assert (made["pricedBy"], made["price"], made["atTheMoney"]) == (OWN.symbol, 24451.0, 24500.0)
+    assert "spot" not in made
+    made = shown(prices[0], tick(OWN, last_price=0.0), prices[2], underlying=crude)
+    assert (made["pricedBy"], made["price"], made["atTheMoney"]) == (BEFORE.symbol, 24310.0, 24300.0)
+    assert "atTheMoney" not in shown(prices[2], underlying=crude), "that is another month's"
+
+
+def test_an_index_without_a_price_is_priced_by_its_future_and_says_so() -> None:
+    nifty = Underlying("NIFTY", "NSE", NIFTY, [OWN], {EXPIRY: OPTIONS})
+    made = shown(tick(OWN, last_price=24490.0), underlying=nifty)
+    assert (made["pricedBy"], made["atTheMoney"], "spot" in made) == (OWN.symbol, 24500.0, False)
+    made = shown(tick(OWN, last_price=24490.0), tick(NIFTY, last_price=24410.0), underlying=nifty)
+    assert (made["pricedBy"], made["atTheMoney"], made["spot"]) == ("NIFTY 50", 24400.0, 24410.0)
 
 
 INTERESTS = st.lists(

@@ -113,6 +113,16 @@ def test_the_spot_says_where_the_money_is_then_the_nearest_future(underlyings: U
     assert priced_by("UNLISTED", TODAY) == [("FUTURE", NEAR)]
 
 
+def test_what_expired_before_a_date_is_neither_an_expiry_nor_a_future() -> None:
+    table = InstrumentTable.build({"x": [(each, each.token) for each in LISTED]})
+    nifty = Underlyings(table, on="2026-08-26").find("NIFTY")
+    assert nifty is not None
+    assert list(nifty.expiries) == [FAR]
+    assert [each.expiry for each in nifty.futures] == [FAR]
+    assert Underlyings(table, on=NEAR).find("UNLISTED") is not None, "on its last day it trades"
+    assert Underlyings(table, on="2026-08-26").find("UNLISTED") is None
+
+
 def test_a_commodity_has_no_spot_though_a_share_is_called_like_it(underlyings: Underlyings) -> None:
     gold = underlyings.find("GOLD")
     assert gold is not None

@@ -287,6 +287,31 @@ def test_on_the_day_after_an_expiry_the_next_one_takes_its_place(symbols: Any) -
     assert found == ["NIFTY 50", "NIFTY 08-25 FUT", "NIFTY 08-25 24500CE", "NIFTY 08-25 24500PE"]
 
 
+def test_a_name_of_a_contract_is_unknown_once_it_has_expired(select: Any, table: InstrumentTable) -> None:
+    name = "NIFTY 08-18 24200CE"
+    selector = SymbolSelector((name,))
+    assert select(selector).unknown == ()
+    later = select(selector, today=dt.date(2026, 8, 19))
+    assert (later.unknown, later.misnamed, dict(later.modes)) == ((name,), (name,), {})
+    assert later.complaints(table) == [
+        f"{name} is configured and does not stream: no instrument is called so"
+    ]
+    assert later.complaints(InstrumentTable.build({})) == [], "nothing is loaded yet"
+
+
+def test_a_commoditys_options_follow_the_future_that_they_are_written_on(sectors: Sectors) -> None:
+    market = Market()
+    market.future("CRUDE", NEAR, FAR)
+    market.chain("CRUDE", NEXT, *range(5000, 5600, 50))
+    table = market.table()
+    own = next(each for each in market.listed if each.expiry == FAR and each.type == "FUTURE")
+    near = next(each for each in market.listed if each.expiry == NEAR and each.type == "FUTURE")
+    universe = Universe([ChainSelector("CRUDE", expiries=1, strikes=0)])
+    modes = universe.select(table, sectors, {own.token: 5512.0, near.token: 5100.0}, TODAY).modes
+    assert {own.token, near.token} <= modes.keys()
+    assert {table.by_token[token].strike for token in modes} == {0.0, 5500.0}
+
+
 def test_a_chain_says_how_much_of_it_is_selected(select: Any) -> None:
     found = select(ChainSelector("NIFTY", expiries=2, strikes=1))
     (portion,) = found.portions

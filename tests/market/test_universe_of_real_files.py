@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from mdactors.adapter import Listing
 from mdactors.config import SectorSettings, Settings, decode_section, load_definition
 from mdactors.config.sectors import shipped_lists
 from mdactors.config.yaml_text import read_yaml
@@ -47,7 +48,7 @@ def tables(data: Path) -> dict[str, InstrumentTable]:
         adapter: Any = load_adapter(broker)
         settings = decode_section({"api_key": "k"} if broker == "kite" else {}, adapter.settings, "")
         rows = adapter(settings).listings((data / file).read_bytes())
-        listed[broker] = [(each.instrument, each.token) for each in rows]
+        listed[broker] = [(each.instrument, each.token) for each in rows if isinstance(each, Listing)]
     sources = {"kite": ["kite"], "upstox": ["upstox"], "both": ["kite", "upstox"]}
     merged = {name: merge({broker: listed[broker] for broker in of}) for name, of in sources.items()}
     return {name: InstrumentTable.of(each.rows(), each.tokens) for name, each in merged.items()}

@@ -100,14 +100,16 @@ def test_the_table_before_stays_when_a_source_fails_and_its_list_on_disk_is_dama
     assert contents(folder) == before
 
 
-def test_a_list_that_is_not_loaded_anew_loses_what_has_expired_since(tmp_path: Path):
+def test_what_has_expired_is_not_listed_and_that_is_said(tmp_path: Path):
     yesterday = (NOW.date() - dt.timedelta(days=1)).isoformat()
     rows = [
         f"{n * 256},{n},F{n},X,0,{day},0,0.1,1,FUT,NFO-FUT,NFO" for n, day in ((2, yesterday), (4, TODAY))
     ]
     folder = tmp_path / "data"
     kite = kite_file(tmp_path / "k", 3, *rows)
-    assert catalogue_process.load(ordered(folder, kite=kite)).counts["futures"] == 2, "as it says"
+    fresh = catalogue_process.load(ordered(folder, kite=kite))
+    assert (fresh.failures, fresh.counts["futures"]) == ([], 1)
+    assert fresh.notes == [f"kite: 1 contracts have expired and are left out: {yesterday}"]
     upstox = upstox_file(tmp_path / "u")
     again = catalogue_process.load(ordered(folder, "kite", "upstox", upstox=upstox))
     assert (again.failures, again.counts["futures"]) == ([], 1)

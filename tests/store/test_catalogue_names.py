@@ -60,14 +60,17 @@ def days(tmp_path: Path) -> Days:
     return Days(tmp_path)
 
 
-def test_a_list_without_nses_row_gives_its_name_to_nobody_that_day(days: Days):
+def test_a_list_without_nses_row_gives_its_name_to_nobody_that_day_or_later(days: Days):
     days.load("2026-11-23T08:30", NSE, BSE)
     assert days.names() == {NSE: "RELIANCE", BSE: "BSE:RELIANCE"}
     for at in ("2026-11-23T12:00", "2026-11-23T23:59:30"):
         days.load(at, BSE)
         assert (days.names(), days.meant("RELIANCE")) == ({BSE: "BSE:RELIANCE"}, None)
-    days.load("2026-11-24T00:00:30", BSE)
-    assert (days.names(), days.meant("RELIANCE")) == ({BSE: "RELIANCE"}, BSE)
+    for at in ("2026-11-24T00:00:30", "2026-11-24T08:30", "2026-12-24T08:30"):
+        days.load(at, BSE)
+        assert (days.names(), days.meant("RELIANCE")) == ({BSE: "BSE:RELIANCE"}, None)
+    days.load("2026-12-25T08:30", NSE, BSE)
+    assert days.names() == {NSE: "RELIANCE", BSE: "BSE:RELIANCE"}
 
 
 def test_a_list_with_nses_row_takes_no_name_away_that_day(days: Days):

@@ -23,6 +23,7 @@ from mdactors.adapter import (
     Outgoing,
     Quote,
     Secret,
+    Unlisted,
     masked,
 )
 from mdactors.errors import BrokerError, LoginRequired
@@ -152,7 +153,7 @@ class KiteAdapter(BrokerAdapter):
             token = Secret()
         return Download(rest.fetch(settings.rest_url, settings.api_key, token))
 
-    def listings(self, data: bytes, name: str = "") -> Iterator[Listing]:  # noqa: ARG002 - Kite has one list
+    def listings(self, data: bytes, name: str = "") -> Iterator[Listing | Unlisted]:  # noqa: ARG002 - Kite has one list
         """Read Kite's list of instruments, of either dialect. Pure."""
         return rest.listings(data)
 

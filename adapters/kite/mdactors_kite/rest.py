@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-import csv
 import gzip
-import logging
+import math
 import warnings
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from mdactors.adapter import Listing, Secret, masked
+from mdactors.adapter import Listing, Secret, Unlisted, masked
 from mdactors.errors import BrokerError, BrokerUnavailable
+from mdactors.market.csv_table import Columns, lines_of
 from mdactors.market.instrument import InstrumentRow
 from mdactors_kite.refusal import refusal
 
 if TYPE_CHECKING:
     from requests import Response
-
-logger = logging.getLogger(__name__)
 
 _MARKETS = {
     "NSE": ("NSE", "NSE_EQ"),
@@ -34,14 +32,18 @@ _MARKETS = {
 }
 """Kite's exchange -> ours and the segment of what is traded there."""
 
-_COLUMNS = {
+_COLUMNS = (
     "instrument_token", "tradingsymbol", "name", "expiry", "strike", "tick_size", "lot_size",
     "instrument_type", "segment", "exchange",
-}  # fmt: skip
+)  # fmt: skip
+_NOTHING = frozenset({"", "null", "none", "nan"})
+"""How programs write that there is no value."""
+_WORLD = "GLOBAL_INDEX"
+"""The segment of the indices of all other exchanges: GIFT NIFTY, and those of foreign ones."""
 
 
-def listings(data: bytes) -> Iterator[Listing]:
-    """Read the dump as it is asked for; a row that cannot be read costs only itself.
+def listings(data: bytes) -> Iterator[Listing | Unlisted]:
+    """Read the dump as it is asked for; a row that cannot be read costs only itself, and is named.
 
     Raises:
         BrokerUnavailable: it is no dump of Kite's.
@@ -50,11 +52,15 @@ def listings(data: bytes) -> Iterator[Listing]:
         text = gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
     except (OSError, EOFError, zlib.error):
         raise BrokerUnavailable("kite: the list of instruments is damaged") from None
-    lines = text.decode("utf-8-sig", "replace").splitlines()
-    header = lines[0].split(",") if lines else []
-    if missing := _COLUMNS - set(header):
-        raise BrokerUnavailable(f"kite: the list of instruments has no column {sorted(missing)[0]}")
-    return _read(header, lines[1:])
+    lines = lines_of(text.decode("utf-8-sig", "replace"))
+    header = next(lines)
+    try:
+        columns = Columns(header, "name")
+    except ValueError as error:
+        raise BrokerUnavailable(f"kite: the list of instruments {error}") from None
+    if missing := columns.missing(_COLUMNS):
+        raise BrokerUnavailable(f"kite: the list of instruments has no column {min(missing)}")
+    return _read(columns, (line for line in lines if line.strip(" ,") and line != header))
 
 
 def fetch(root: str, api_key: str, token: Secret) -> bytes:
@@ -98,50 +104,55 @@ def _error(answers: Sequence[Response], secrets: tuple[str, ...]) -> BrokerError
     return refusal("the instruments request", answers[-1].status_code, body)
 
 
-def _read(header: Sequence[str], lines: Sequence[str]) -> Iterator[Listing]:
-    unread = 0
+def _read(columns: Columns, lines: Iterable[str]) -> Iterator[Listing | Unlisted]:
     for line in lines:
         try:
-            # Line by line, so that a quote left open does not swallow the rows behind it.
-            fields = next(csv.reader((line,)))
-            instrument = _instrument(dict(zip(header, fields, strict=True)))
-        except (ValueError, ArithmeticError, csv.Error, StopIteration):
-            unread += 1
+            row = columns.row(line)
+            instrument = _instrument(row)
+        except (ValueError, ArithmeticError) as error:
+            yield Unlisted(columns.field(line, "tradingsymbol"), columns.field(line, "exchange"), str(error))
             continue
-        if instrument is not None:
+        if instrument is None:
+            yield Unlisted(row["tradingsymbol"], row["exchange"])
+        else:
             yield Listing(instrument, instrument.token)
-    if unread:
-        logger.warning("kite: %d rows of the list of instruments cannot be read and are left out", unread)
 
 
 def _instrument(row: Mapping[str, str]) -> InstrumentRow | None:
-    """A row as ours; None for what we have no word for (spot commodities, foreign indices)."""
-    if row["exchange"] not in _MARKETS:
+    """A row as ours; None for what we have no word for (spot commodities, foreign contracts)."""
+    if not row["exchange"].isalpha():
+        raise ValueError(f"its exchange cannot be {row['exchange']!r}")
+    index = row["segment"] == "INDICES"
+    if row["exchange"] in _MARKETS:
+        exchange, segment = _MARKETS[row["exchange"]]
+        segment = f"{exchange}_INDEX" if index else segment
+    elif index:
+        exchange, segment = row["exchange"], _WORLD
+    else:
         return None
-    exchange, segment = _MARKETS[row["exchange"]]
-    if row["segment"] == "INDICES":
-        segment = f"{exchange}_INDEX"
     symbol, name, kind = row["tradingsymbol"], row["name"], row["instrument_type"]
+    if not symbol:
+        raise ValueError("it has no symbol")
     common: dict[str, Any] = {
-        "token": int(row["instrument_token"]),
+        "token": _token(row["instrument_token"]),
         "symbol": symbol,
         "exchange": exchange,
         "segment": segment,
         "key": f"{segment}|{symbol}",
         "name": name,
         # In whole numbers on the wire, in floats where a file was saved through the client; 0 for an index.
-        "lot_size": int(float(row["lot_size"])) or 1,
-        "tick_size": float(row["tick_size"]) or 0.05,
+        "lot_size": int(_number(row["lot_size"])) or 1,
+        "tick_size": _number(row["tick_size"]) or 0.05,
     }
-    if row["segment"] == "INDICES":
+    if index:
         return InstrumentRow(type="INDEX", **common)
     if kind in ("FUT", "CE", "PE"):
         # Upstox's key of a derivative is the exchange's token, which is in Kite's, too.
         common["key"] = f"{segment}|{common['token'] >> 8}"
         return InstrumentRow(
             type="FUTURE" if kind == "FUT" else "OPTION",
-            expiry=date.fromisoformat(row["expiry"]).isoformat(),
-            strike=float(row["strike"] or 0),
+            expiry=date.fromisoformat(row["expiry"][:10]).isoformat(),
+            strike=_number(row["strike"]),
             option_type="" if kind == "FUT" else kind,  # type: ignore[arg-type] # CE or PE by now
             underlying=name,
             **common,
@@ -149,8 +160,30 @@ def _instrument(row: Mapping[str, str]) -> InstrumentRow | None:
     if segment in ("NSE_EQ", "BSE_EQ"):
         etf = "ETF" in name.split()  # Kite has no mark for one
         series = _series(segment, symbol, common["token"] >> 8)
-        return InstrumentRow(type="STOCK", series=series, etf=etf, **common)
+        return InstrumentRow(type="STOCK", series=series, etf=etf, **_identified(common, row.get("isin", "")))
     return None
+
+
+def _identified(common: dict[str, Any], isin: str) -> dict[str, Any]:
+    """With the ISIN, which Kite itself does not list, where somebody has added a column of it."""
+    if isin.lower() in _NOTHING:
+        return common
+    return {**common, "isin": isin, "key": f"{common['segment']}|{isin}"}
+
+
+def _number(text: str) -> float:
+    """A number as it may be written; 0 where there is none."""
+    number = 0.0 if text.lower() in _NOTHING else float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text} is no number")
+    return number
+
+
+def _token(text: str) -> int:
+    number = int(text) if text.isdecimal() else _number(text)
+    if number <= 0 or number != int(number):
+        raise ValueError(f"its token cannot be {text!r}")
+    return int(number)
 
 
 def _series(segment: str, symbol: str, number: int) -> str:

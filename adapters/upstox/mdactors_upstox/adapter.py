@@ -23,6 +23,7 @@ from mdactors.adapter import (
     Outgoing,
     Quote,
     Secret,
+    Unlisted,
     masked,
     readable,
 )
@@ -177,7 +178,7 @@ class UpstoxAdapter(BrokerAdapter):
             url = f"{url.rpartition('/')[0]}/{name}.json.gz"
         return rest.fetch(url, before)
 
-    def listings(self, data: bytes, name: str = "") -> Iterator[Listing]:
+    def listings(self, data: bytes, name: str = "") -> Iterator[Listing | Unlisted]:
         """Read Upstox's file of instruments, or one of `lists`. Pure."""
         return rest.listings(data, identity.FLAGS.get(name, {}))
 

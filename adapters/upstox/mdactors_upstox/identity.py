@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import zlib
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, get_type_hints
 
 import msgspec
 
@@ -19,8 +20,14 @@ _SEGMENTS = {
 }  # fmt: skip
 """The low byte of an instrument's token, Kite's code of the segment."""
 _INDEX = 9
+_NSES_FIRST = 26_000
+"""NSE numbers its indices from here on, BSE from 1 on."""
 _ELSEWHERE = 1 << 30
 """Set in the token of an index that Kite does not list where Kite's number would be another index."""
+_ASTRAY = 1 << 31
+"""Set in the token of an index with a number from the other exchange's range."""
+_UNNUMBERED = 1 << 40
+"""Set in the token of an index to which no Indian exchange has given a number: it goes by its key."""
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 _WEEKLY_MONTHS = "123456789OND"
 FLAGS: Mapping[str, Mapping[str, bool]] = {
@@ -55,8 +62,42 @@ class Row(msgspec.Struct):
     cas_eligible: bool = False
 
 
+_TYPES = get_type_hints(Row)
+_NEEDED = frozenset(field.name for field in msgspec.structs.fields(Row) if field.required)
+
+
+def mended(fields: object) -> Row:
+    """A row whose values are of other types than they should be: 1.0 or "1" for 1, 2885 for "2885", null.
+
+    Raises:
+        ValueError: a value that is needed is missing, or is nothing of the kind.
+    """
+    if not isinstance(fields, dict):
+        raise ValueError("it is no object")  # noqa: TRY004 - of the list, which can be anything
+    known = {name: fields[name] for name in _TYPES if fields.get(name) is not None}
+    if missing := _NEEDED - known.keys():
+        raise ValueError(f"it has no {min(missing)}")
+    return Row(**{name: _mended(name, value, _TYPES[name]) for name, value in known.items()})
+
+
+def _mended(name: str, value: Any, kind: Any) -> Any:
+    if type(value) is float and value.is_integer():
+        value = int(value)
+    try:
+        if kind is str:
+            return msgspec.convert(str(value) if type(value) is int else value, str).strip()
+        if isinstance(value, str):
+            value = value.strip() or "0"
+            value = value.lower() if kind is bool else float(value)
+        if kind is int and isinstance(value, float):
+            value = int(value) if value.is_integer() else value
+        return msgspec.convert(value, kind, strict=False)
+    except (ValueError, msgspec.ValidationError):
+        raise ValueError(f"its {name} cannot be {str(value)[:40]!r}") from None
+
+
 def listing(row: Row, flags: Mapping[str, bool] = _NO_FLAGS) -> Listing | None:
-    """The row as ours; None for what we have no word for (foreign indices, spot commodities).
+    """The row as ours; None for what we have no word for (spot commodities).
 
     Args:
         row: of any segment.
@@ -65,7 +106,7 @@ def listing(row: Row, flags: Mapping[str, bool] = _NO_FLAGS) -> Listing | None:
     Raises:
         ValueError: a number or date cannot be read.
     """
-    if row.segment in ("NSE_INDEX", "BSE_INDEX"):
+    if row.segment.endswith(("_INDEX", "_INDICATOR")):
         instrument = _index(row)
     elif row.segment in ("NSE_EQ", "BSE_EQ"):
         instrument = _share(row, flags)
@@ -78,16 +119,10 @@ def listing(row: Row, flags: Mapping[str, bool] = _NO_FLAGS) -> Listing | None:
 
 def _index(row: Row) -> InstrumentRow:
     known = indices.by_key(row.instrument_key)
-    if known is not None:
-        token, symbol = known.token, known.symbol
-    else:
-        token, symbol = int(row.exchange_token) << 8 | _INDEX, row.trading_symbol
-        if indices.by_token(token) is not None:
-            token |= _ELSEWHERE
     return InstrumentRow(
-        token=token,
-        symbol=symbol,
-        exchange=row.exchange,
+        token=known.token if known is not None else _index_token(row),
+        symbol=known.symbol if known is not None else _symbol(row),
+        exchange=known.exchange if known is not None else row.exchange,
         segment=row.segment,
         type="INDEX",
         key=row.instrument_key,
@@ -95,10 +130,24 @@ def _index(row: Row) -> InstrumentRow:
     )
 
 
+def _index_token(row: Row) -> int:
+    """The token of an index that the table of indices does not know: another one for each key.
+
+    Of BSE it is Kite's number. NSE's own numbers are not, but where Kite has none.
+    """
+    if row.exchange not in ("NSE", "BSE") or not row.exchange_token:
+        return _UNNUMBERED | zlib.crc32(row.instrument_key.encode()) << 8 | _INDEX
+    number = int(row.exchange_token)
+    token = number << 8 | _INDEX
+    if indices.by_token(token) is not None:
+        token |= _ELSEWHERE
+    return token | _ASTRAY if (number < _NSES_FIRST) is (row.exchange == "NSE") else token
+
+
 def _share(row: Row, flags: Mapping[str, bool]) -> InstrumentRow:
     """Kite writes the series behind an NSE symbol, but for EQ; the BSE's symbols stay plain."""
     series = row.instrument_type
-    symbol = row.trading_symbol
+    symbol = _symbol(row)
     if row.segment == "NSE_EQ" and series != "EQ":
         symbol = f"{symbol}-{series}"
     return InstrumentRow(
@@ -107,6 +156,13 @@ def _share(row: Row, flags: Mapping[str, bool]) -> InstrumentRow:
         isin=row.isin,
         series=series,
     )
+
+
+def _symbol(row: Row) -> str:
+    symbol = row.trading_symbol.strip()
+    if not symbol:
+        raise ValueError("it has no trading_symbol")
+    return symbol
 
 
 def _derivative(row: Row) -> InstrumentRow:

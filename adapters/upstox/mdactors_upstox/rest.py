@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import codecs
 import gzip
-import logging
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
@@ -15,11 +14,9 @@ import msgspec
 import requests
 
 from mdactors import __version__
-from mdactors.adapter import Download, Listing, Secret, masked, readable
+from mdactors.adapter import Download, Listing, Secret, Unlisted, masked, readable
 from mdactors.errors import BrokerError, BrokerRefused, BrokerUnavailable, LoginRequired
 from mdactors_upstox import identity
-
-logger = logging.getLogger(__name__)
 
 USER_AGENT = f"mdactors/{__version__}"
 """Upstox's gateway refuses a client that names none, before it looks at the token."""
@@ -55,6 +52,7 @@ class _Envelope(msgspec.Struct):
 _read_envelope = msgspec.json.Decoder(_Envelope).decode
 _rows = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _row = msgspec.json.Decoder(identity.Row).decode
+_any = msgspec.json.Decoder().decode
 
 
 def authorize(rest_url: str, token: Secret) -> Secret:
@@ -90,8 +88,8 @@ def fetch(url: str, before: Download | None) -> Download | None:
     return Download(reply.content, reply.headers.get("ETag", ""), reply.headers.get("Last-Modified", ""))
 
 
-def listings(data: bytes, flags: Mapping[str, bool]) -> Iterator[Listing]:
-    """Read a list as it is asked for; a row that cannot be read costs only itself.
+def listings(data: bytes, flags: Mapping[str, bool]) -> Iterator[Listing | Unlisted]:
+    """Read a list as it is asked for; a row that cannot be read costs only itself, and is named.
 
     Args:
         data: JSON, may be packed.
@@ -109,18 +107,36 @@ def listings(data: bytes, flags: Mapping[str, bool]) -> Iterator[Listing]:
     return _read(rows, flags)
 
 
-def _read(rows: list[msgspec.Raw], flags: Mapping[str, bool]) -> Iterator[Listing]:
-    unread = 0
-    for row in rows:
+def _read(rows: list[msgspec.Raw], flags: Mapping[str, bool]) -> Iterator[Listing | Unlisted]:
+    for raw in rows:
+        row = None
         try:
-            listing = identity.listing(_row(row), flags)
-        except (msgspec.DecodeError, ValueError, OverflowError, OSError):
-            unread += 1
+            row = _well_typed(raw)
+            listing = identity.listing(row, flags)
+        except (msgspec.DecodeError, ValueError, OverflowError, OSError) as error:
+            yield _unread(raw, row, str(error))
             continue
-        if listing is not None:
-            yield listing
-    if unread:
-        logger.warning("upstox: %d rows of the list of instruments cannot be read and are left out", unread)
+        yield listing if listing is not None else Unlisted(row.trading_symbol, row.exchange)
+
+
+def _well_typed(raw: msgspec.Raw) -> identity.Row:
+    try:
+        return _row(raw)
+    except msgspec.ValidationError:  # rare, and slower by far
+        return identity.mended(_any(raw))
+
+
+def _unread(raw: msgspec.Raw, row: identity.Row | None, reason: str) -> Unlisted:
+    if row is not None:
+        return Unlisted(row.trading_symbol, row.exchange, reason)
+    try:
+        fields = _any(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        fields = None
+    told = fields if isinstance(fields, dict) else {}
+    known = [str(told[name]) for name in ("trading_symbol", "instrument_key", "name") if told.get(name)]
+    shown = known[0] if known else bytes(raw)[:40].decode("utf-8", "replace")
+    return Unlisted(shown, str(told.get("exchange") or ""), reason)
 
 
 def _get(

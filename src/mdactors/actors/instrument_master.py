@@ -250,7 +250,11 @@ class InstrumentMaster(Actor):
         self.logger.info("%d instruments loaded in %.1f s", len(self._catalogue.table), took)
         if loaded.apart:
             shown = "; ".join(loaded.apart[:APART_SHOWN])
-            self.logger.info("%d shares are not told to be one: %s", len(loaded.apart), shown)
+            self.logger.info("%d instruments are not told to be one: %s", len(loaded.apart), shown)
+        for note in loaded.notes:
+            self.logger.warning("%s", note)
+        # Not tried again: the next list will be written by the same hand.
+        self._alarms.show("instrument_rows", loaded.doubts)
         if loaded.failures:
             raise BrokerError("; ".join(loaded.failures))
         self._backoff.reset()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, cast
 
+from mdactors.market import ist
 from mdactors.market.calendar import Calendar
 from mdactors.market.instruments import InstrumentTable
 from mdactors.market.market_status import SegmentStatus, market_status
@@ -109,7 +110,8 @@ class MarketViews(Actor):
         self._use(message.table)
 
     def _use(self, table: InstrumentTable) -> None:
-        self._listed = Underlyings(table)
+        self._listed = Underlyings(table, on=self._today())
+        self._table = table
         self._underlyings: dict[str, Underlying] = {}
         """Of the chains that are watched, by their own names: their options are wanted again and again."""
         self._movers = Movers()
@@ -200,7 +202,7 @@ class MarketViews(Actor):
     def chain(self, message: ChainAsked) -> OptionChain | None:
         """An option chain, with each option's whole book."""
         self._catch_up()
-        underlying = self._listed.find(message.underlying, with_options=True)
+        underlying = self._living().find(message.underlying, with_options=True)
         return self._chain(underlying, message.expiry, books=True)
 
     @handles(PricesAsked)
@@ -218,8 +220,19 @@ class MarketViews(Actor):
         found = [sector.code for name in names if (sector := self._sectors.find(name)) is not None]
         return self._board.standings(found) if found or not names else []
 
+    def _today(self) -> str:
+        return ist.date(self.clock.time_ns()).isoformat()
+
+    def _living(self) -> Underlyings:
+        """The underlyings, without what expired before today."""
+        if (today := self._today()) != self._listed.on:
+            self._listed = Underlyings(self._table, on=today)
+            self._underlyings.clear()
+        return self._listed
+
     def _watched_underlying(self, name: str) -> Underlying | None:
-        underlying = self._underlyings.get(name) or self._listed.find(name, with_options=True)
+        living = self._living()
+        underlying = self._underlyings.get(name) or living.find(name, with_options=True)
         if underlying is not None:
             self._underlyings[name] = underlying
         return underlying
@@ -229,7 +242,7 @@ class MarketViews(Actor):
     ) -> OptionChain | None:
         if underlying is None:
             return None
-        expiry = expiry or underlying.nearest(self._calendar.date(self.clock.time_ns()).isoformat())
+        expiry = expiry or underlying.nearest(self._today())
         if expiry not in underlying.expiries:
             return None
         return option_chain(underlying, expiry, self._newest, books=books)

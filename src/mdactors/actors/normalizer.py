@@ -78,7 +78,7 @@ class Normalizer(Actor):
         self._lines = lines
         self._report = report
         now = self.clock.time_ns()
-        self._today = calendar.date(now)
+        self._today = ist.date(now)
         self._health = FeedHealth(calendar, now, stale_seconds, delayed_seconds * self.clock.speed)
         self._alarms = board.of(self)
         self._said: dict[str, str] = {}
@@ -186,7 +186,7 @@ class Normalizer(Actor):
         self._logged = 0
         if self._judge():
             self._tell_status()
-        if (today := self._calendar.date(self.clock.time_ns())) != self._today:
+        if (today := ist.date(self.clock.time_ns())) != self._today:
             self._today = today
             self._numbering.drop_bases()
             self._classes.forget()

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from mdactors.actors.alarms import AlarmBoard
 from mdactors.actors.pinboard import Pinboard
 from mdactors.actors.placement import Placement, Upstream
 from mdactors.adapter import Mode
@@ -76,6 +77,7 @@ class SubscriptionManager(Actor):
         pin_file: where pins outlive this actor; without one they do not.
         upstream_mode: in which everything is asked of the brokers, at least.
         grace_seconds: how long a subscription outlives its last client.
+        board: of the alarms.
     """
 
     def __init__(
@@ -91,6 +93,7 @@ class SubscriptionManager(Actor):
         pin_file: PinFile | None = None,
         upstream_mode: Mode = "full",
         grace_seconds: float = 5.0,
+        board: AlarmBoard,
     ) -> None:
         super().__init__(context)
         self._connections = {upstream.address.name: upstream.address for upstream in upstreams}
@@ -100,6 +103,7 @@ class SubscriptionManager(Actor):
         self._sectors = sectors
         self._universe = universe()
         self._grace_seconds = grace_seconds
+        self._alarms = board.of(self)
         self._placement = Placement(upstreams, upstream_mode, grace_seconds, self.clock)
         self._table = table()
         self._always = Selection({})
@@ -135,7 +139,7 @@ class SubscriptionManager(Actor):
         refused = self._placement.refusals(asked.tokens)
         self._rejected[session] = refused | echoed
         if refused:
-            self._interests[session] = _settled(asked, before, refused)
+            self._interests[session] = asked.settled(before, refused)
         downgraded = self._placement.downgraded(asked.tokens)
         answer = request_answer(message.request, refused, downgraded) if message.request else {}
         gone = frozenset(refused) - self._interests[session].tokens.keys()
@@ -224,6 +228,7 @@ class SubscriptionManager(Actor):
     def _select(self, prices: Prices) -> None:
         """Select anew what is always streamed."""
         self._always = self._universe.select(self._table, self._sectors(), prices, self._today)
+        self._alarms.show("names", self._always.complaints(self._table))
         self._schedule()
 
     def _place(self) -> None:
@@ -334,13 +339,6 @@ class SubscriptionManager(Actor):
             "unlisted": list(self._always.unlisted),
             "connections": {name: self._states.get(name, "") for name in self._connections},
         }
-
-
-def _settled(asked: Interest, before: Interest, refused: Mapping[int, str]) -> Interest:
-    """The interest without what was refused: such an instrument keeps the mode it had, if it had one."""
-    kept = {token: mode for token, mode in asked.tokens.items() if token not in refused}
-    kept |= {token: mode for token, mode in before.tokens.items() if token in refused}
-    return msgspec.structs.replace(asked, tokens=kept)
 
 
 def _share(wanted: Iterable[int], placed: Container[int]) -> dict[str, int]:

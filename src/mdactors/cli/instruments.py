@@ -20,11 +20,12 @@ if TYPE_CHECKING:
 
 HELP = "Load the brokers' lists of instruments, or search them; the daemon may run meanwhile."
 SYNC = (
-    "Load every list anew, as the daemon does twice a day; exit 1 if one of them fails and stays as it was."
+    "Load every list anew, as the daemon does twice a day; exit 1 if one of them, or a part of it, is "
+    "missing and stays as it was, or if more than one row in a thousand cannot be read."
 )
 SEARCH = "Find instruments by symbol, name or terms, such as: nifty 25000 ce."
 _TYPES = ("INDEX", "STOCK", "FUTURE", "OPTION")
-_EXCHANGES = ("NSE", "BSE", "MCX")
+_EXCHANGES = ("NSE", "BSE", "MCX", "NSEIX", "GLOBAL")
 
 
 def describe(parser: argparse.ArgumentParser) -> None:
@@ -107,12 +108,14 @@ def _sync(arguments: argparse.Namespace, settings: Settings) -> int:
         print(f"{source}: {rows} rows")
     print(", ".join(f"{count} {kind}" for kind, count in loaded.counts.items()))
     if loaded.apart:
-        print(f"{len(loaded.apart)} shares are not recognised in the other list, and stay apart:")
+        print(f"{len(loaded.apart)} instruments are not recognised in the other list, and stay apart:")
     for line in loaded.apart:
         print(f"  {line}")
-    for failure in loaded.failures:
-        print(f"mdactors: {failure}", file=sys.stderr)
-    return 1 if loaded.failures else 0
+    for note in loaded.notes:
+        print(note)
+    for trouble in (*loaded.failures, *loaded.doubts):
+        print(f"mdactors: {trouble}", file=sys.stderr)
+    return 1 if loaded.failures or loaded.doubts else 0
 
 
 def _with_sources(settings: Settings, files: Iterable[str]) -> Settings:
@@ -146,13 +149,14 @@ def _identified(text: str) -> tuple[str, str]:
 
 
 def _reads(name: str, data: bytes) -> bool:
+    from mdactors.adapter import Listing
     from mdactors.config import decode_section
     from mdactors.plugins import load_adapter
 
     try:
         kind = load_adapter(name)
         adapter = kind(decode_section({}, kind.settings, name))
-        return next(adapter.listings(data), None) is not None
+        return any(isinstance(each, Listing) for each in adapter.listings(data))
     except (BrokerError, MdactorsError):
         return False
 

@@ -21,6 +21,7 @@ from mdactors.market.trading_class import (
     NEAR_FUTURES,
     OPTIONS,
     SHARES,
+    WORLD,
 )
 
 ALWAYS = dt.date.min
@@ -271,10 +272,6 @@ class Calendar:
         """Whether the list of a year's holidays is whole."""
         return self._always_open or year in self._timetable.years
 
-    def date(self, at_ns: int) -> dt.date:
-        """The date in India."""
-        return ist.date(at_ns)
-
     def _day(self, trading_class: str, number: int) -> _Day:
         # Ticks ask by the thousand, and always for the same few days.
         day = self._days.get((trading_class, number))
@@ -291,7 +288,8 @@ class Calendar:
             Part(phase, midnight + span.begin * ist.SECOND_NS, midnight + span.end * ist.SECOND_NS)
             for phase, span in hours.phases
         )
-        moves = [(part.begin_ns, part.end_ns) for part in parts if part.phase == "open"]
+        opens = [part for part in parts if part.phase == "open" and trading_class != WORLD]
+        moves = [(part.begin_ns, part.end_ns) for part in opens]
         moves += (
             (midnight + span.begin * ist.SECOND_NS, midnight + span.end * ist.SECOND_NS)
             for span in hours.orders
@@ -304,6 +302,8 @@ class Calendar:
         date = _date(number)
         if date is None:
             return _CLOSED
+        if trading_class == WORLD:
+            return _CLOSED if date.weekday() in self._timetable.weekend else _WORLDS
         name = trading_class if trading_class in self._timetable.groups else SHARES
         group = self._timetable.groups[name]
         if holiday := self._holiday(date):
@@ -326,6 +326,8 @@ class Calendar:
 
 
 _CLOSED = Hours(())
+_WORLDS = Hours((("open", Span.read("00:00-02:45")), ("open", Span.read("06:30-24:00"))))
+"""GIFT NIFTY's. Which of the others trades when is not known, so that no silence is strange."""
 _ALWAYS_OPEN = Hours((("open", WHOLE_DAY),))
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Iterator, Sequence
 
 import msgspec
+
+from mdactors.market.csv_table import Columns, lines_of
 
 COLUMNS = ("Company Name", "Industry", "Symbol", "Series", "ISIN Code")
 """What the exchange's lists have; the case of the letters varies."""
@@ -26,38 +27,38 @@ class Constituent(msgspec.Struct, frozen=True):
     isin: str = ""
 
 
-def rows_of(text: str, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
+def rows_of(text: str, columns: Sequence[str], prose: str = "") -> Iterator[tuple[int, dict[str, str]]]:
     """The rows of a CSV table with the numbers of their lines; ``#`` begins a line that is a remark.
 
     Args:
         text: begins with a header, in which the case of letters makes no difference.
         columns: those that must be there; others are passed over.
+        prose: the one in which there may be commas that nobody put into quotes.
 
     Raises:
         ValueError: a column is missing, or a row has not as many fields as the header.
     """
-    header: list[str] = []
-    for number, line in enumerate(text.splitlines(), 1):
+    table: Columns | None = None
+    for number, line in enumerate(lines_of(text), 1):
         if not line.strip(" \t,") or line.startswith("#"):
             continue
-        # Line by line, so that a quote left open does not swallow the rows behind it.
-        fields = [field.strip() for field in next(csv.reader((line,)))]
-        if not header:
-            header = [field.lower() for field in fields]
-            _check_header(header, columns)
-        elif len(fields) != len(header):
-            raise ValueError(f"line {number}: has {len(fields)} fields, the header {len(header)}")
-        else:
-            named = dict(zip(header, fields, strict=True))
-            yield number, {column: named[column.lower()] for column in columns}
-    if not header:
-        _check_header(header, columns)
+        if table is None:
+            table = _table(line, columns, prose)
+            continue
+        try:
+            row = table.row(line)
+        except ValueError as error:
+            raise ValueError(f"line {number}: {error}") from None
+        yield number, {column: row[column.lower()] for column in columns}
+    if table is None:
+        _table("", columns, prose)
 
 
-def _check_header(header: Sequence[str], columns: Sequence[str]) -> None:
-    missing = [column for column in columns if column.lower() not in header]
-    if missing:
+def _table(header: str, columns: Sequence[str], prose: str) -> Columns:
+    table = Columns(header, prose.lower())
+    if missing := table.missing(columns):
         raise ValueError(f"has no column {missing[0]!r}; there must be {', '.join(columns)}")
+    return table
 
 
 def read_constituents(text: str) -> list[Constituent]:
@@ -67,7 +68,7 @@ def read_constituents(text: str) -> list[Constituent]:
         ValueError: what is wrong with which line.
     """
     found: dict[str, Constituent] = {}
-    for number, row in rows_of(text, COLUMNS):
+    for number, row in rows_of(text, COLUMNS, prose=COLUMNS[0]):
         symbol, isin = row["Symbol"].upper(), row["ISIN Code"].upper()
         if symbol.startswith(DUMMY):
             continue

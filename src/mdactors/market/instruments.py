@@ -166,13 +166,11 @@ class InstrumentTable:
         """The date in India for which its names were given; empty where nobody said it."""
         return self._stored.day
 
-    def in_force(self, day: str) -> InForce | None:
-        """Who is called what, for the table that comes next; None on another day."""
-        if day != self.day:
-            return None
-        held = self._stored.names.held
-        gone = {token: name for name, token in held.items() if token not in self.by_token}
-        return InForce(self.by_token, gone)
+    def in_force(self, day: str) -> InForce:
+        """Who is called what, for the table of a day that comes next."""
+        names = self._stored.names
+        gone = {token: name for name, token in names.held.items() if token not in self.by_token}
+        return InForce(self.by_token, gone, "" if day == self.day else day or "another", names.former)
 
     def moves_to(self, listed: Mapping[int, Instrument], day: str) -> tuple[Move, ...]:
         """Who has another token among these, the table that comes next on a day."""
@@ -207,6 +205,10 @@ class InstrumentTable:
     def suggest(self, name: str, n: int = 5) -> list[str]:
         """Symbols that a person may have meant."""
         return self._names.suggest(name, n)
+
+    def renamed_to(self, name: str) -> str:
+        """What that is called now which was called so before; empty where nothing was."""
+        return self._names.renamed(name)
 
     def contracts(self, underlying: str) -> list[Instrument]:
         """The futures and options on an underlying, as contracts write it, by expiry and strike."""

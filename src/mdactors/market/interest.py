@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Literal
 
@@ -70,6 +70,12 @@ class Interest(msgspec.Struct, frozen=True):
     def wanted(self) -> Iterator[tuple[int, Mode]]:
         """Token and mode of all that must stream for the session; one may come twice."""
         return chain(self.tokens.items(), self.behind.items())
+
+    def settled(self, before: Interest, refused: Container[int]) -> Interest:
+        """Without what was refused: such an instrument keeps the mode it had before, if it had one."""
+        kept = {token: mode for token, mode in self.tokens.items() if token not in refused}
+        kept |= {token: mode for token, mode in before.tokens.items() if token in refused}
+        return msgspec.structs.replace(self, tokens=kept)
 
     def with_pins(self, pinned: frozenset[int]) -> Interest:
         """This, and what is pinned where the session gets that."""

@@ -19,7 +19,7 @@ Listed: TypeAlias = Iterable[tuple[Instrument, BrokerToken]]
 
 
 class Stranger(msgspec.Struct, frozen=True):
-    """A share that one broker lists and that could not be told to be one of the others'."""
+    """What one broker lists and could not be told to be one instrument of the others'."""
 
     symbol: str
     reason: str
@@ -35,7 +35,9 @@ class Merged:
         self.by_token: dict[int, InstrumentRow] = {}
         self.tokens: dict[str, dict[int, BrokerToken]] = {}
         self.strangers: dict[str, list[Stranger]] = {}
-        """Of each broker but the first."""
+        """By broker."""
+        self.adjusted: list[str] = []
+        """Options whose strikes differ between two lists: one has not heard yet that they were adjusted."""
 
     def add(self, broker: str, listed: Listed) -> None:
         """Take over a broker's list. Of two rows of one broker with the same token the first counts.
@@ -43,7 +45,8 @@ class Merged:
         Of two brokers that list the same instrument the first describes it, and what it does not know
         is taken from the other. It is the same where the token is; where a share has another token
         (it moved from series EQ to BE, and one list is older), where segment, symbol and, as far as
-        both are known, ISIN are.
+        both are known, ISIN are. Where an option's strikes differ, the list with the lower one is the newer,
+        and describes it: a bonus, a split or a dividend lowers strikes, and hardly anything raises them.
         """
         known = self.tokens.setdefault(broker, {})
         alone = not self.by_token
@@ -52,16 +55,19 @@ class Merged:
             row = _row(instrument)
             held = self.by_token.get(row.token)
             if row.token in known:
+                if held is not None and held.key != row.key:
+                    self._keep_apart(broker, row, f"its token {row.token} is that of {held.symbol}")
                 continue
             if held is None and not alone and row.type == "STOCK":
                 late.append((row, broker_token))
             else:
-                self._take(row.token, row, held, known, broker_token)
+                self._take(broker, row.token, row, held, known, broker_token)
         if late:
             self._take_moved(broker, late, known)
 
     def _take(
         self,
+        broker: str,
         token: int,
         row: InstrumentRow,
         held: InstrumentRow | None,
@@ -70,16 +76,25 @@ class Merged:
     ) -> None:
         if held is None:
             self.by_token[token] = row
-        elif held.terms == row.terms:
+        elif held.terms == row.terms and (row.type != "INDEX" or held.exchange == row.exchange):
             self.by_token[token] = _completed(held, row)
+        elif _is_adjusted(held, row):
+            newer, older = (held, row) if held.strike < row.strike else (row, held)
+            self.by_token[token] = _completed(newer, older)
+            self.adjusted.append(f"{newer.symbol} (was {older.strike:.10g})")
         elif held.expiry < row.expiry:
             # The exchange gives the token of an expired contract to another: the older list does not
             # know of that yet, and its broker would stream the new one.
             self._forget(token)
             self.by_token[token] = row
         else:
+            if held.expiry == row.expiry:
+                self._keep_apart(broker, row, f"its token {token} is that of {held.symbol}")
             return
         known[token] = broker_token
+
+    def _keep_apart(self, broker: str, row: InstrumentRow, reason: str) -> None:
+        self.strangers.setdefault(broker, []).append(Stranger(row.symbol, reason))
 
     def _forget(self, token: int) -> None:
         for known in self.tokens.values():
@@ -93,19 +108,18 @@ class Merged:
             for token, row in self.by_token.items()
             if row.series in SHARE_SERIES and token not in known
         }
-        strangers = self.strangers.setdefault(broker, [])
         for row, broker_token in late:
             if row.token in known:
                 continue
             token = shares.get((row.segment, row.symbol_without_series), 0)
             held = self.by_token.get(token) if row.series in SHARE_SERIES else None
             if held is not None and token not in known and held.isin in ("", row.isin):
-                self._take(token, row, held, known, broker_token)
+                self._take(broker, token, row, held, known, broker_token)
                 continue
             if held is not None:
                 reason = "a second of this symbol" if token in known else f"the ISIN is not {held.isin}"
-                strangers.append(Stranger(row.symbol, reason))
-            self._take(row.token, row, None, known, broker_token)
+                self._keep_apart(broker, row, reason)
+            self._take(broker, row.token, row, None, known, broker_token)
 
     def complete(self, rows: Iterable[InstrumentRow]) -> None:
         """Take flags and facts from a further list, which adds no instruments: margin, leverage."""
@@ -140,6 +154,12 @@ def merge(listings: Mapping[str, Listed]) -> Merged:
     for broker, listed in listings.items():
         merged.add(broker, listed)
     return merged
+
+
+def _is_adjusted(one: InstrumentRow, other: InstrumentRow) -> bool:
+    """Whether it is one option, with the strike of before its adjustment and with that of after it."""
+    alike = one.type == other.type == "OPTION" and one.option_type == other.option_type
+    return alike and one.expiry == other.expiry and one.segment == other.segment
 
 
 def _row(instrument: Instrument) -> InstrumentRow:

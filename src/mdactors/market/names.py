@@ -41,6 +41,8 @@ class StoredNames(msgspec.Struct, frozen=True, array_like=True):
     held: dict[str, int] = {}
     """What goes before all that: a name in capitals -> the token of the instrument that is called so today,
     listed or not."""
+    former: dict[str, int] = {}
+    """Names in capitals under which nothing is found any more -> the token of what was called so."""
 
 
 def index_names(instruments: Sequence[Instrument]) -> StoredNames:
@@ -100,6 +102,7 @@ class Names:
         self._contracts = _Index(stored.contracts, at)
         self._codes = stored.codes
         self._held = stored.held
+        self._former = stored.former
         self._aliases = {alias.upper(): symbol.upper() for alias, symbol in indices.aliases().items()}
 
     def resolve(self, name: str) -> Instrument | None:
@@ -139,11 +142,23 @@ class Names:
             return found if found is not None and found.segment == segment else None
         return None
 
+    def renamed(self, name: str) -> str:
+        """What that is called now which was called so before; empty where nothing was."""
+        text = spoken(name)
+        exchange, _, symbol = text.rpartition(":")
+        token = self._former.get(text, self._former.get(symbol, 0))
+        found = self._by_token.get(token)
+        return found.answered if found is not None and exchange in ("", found.exchange) else ""
+
     def suggest(self, name: str, n: int = 5) -> list[str]:
-        """Symbols of shares and indices that a person may have meant, the likeliest first."""
+        """Symbols that a person may have meant, the likeliest first: its new one, shares and indices."""
         text = spoken(name).replace("|", ":").rpartition(":")[2]
         if not text:
             return []
+        now = self.renamed(name)
+        return list(filter(None, dict.fromkeys((now, *self._like(text, n)))))[:n]
+
+    def _like(self, text: str, n: int) -> list[str]:
         # A typing error in the first letter is rare, and the comparison with everything takes a second.
         known = [found for found in self._beginning_with(text[0]) if "|" not in found]
         alike = [symbol for symbol in known if abs(len(symbol) - len(text)) <= 2]

@@ -9,16 +9,28 @@ from typing import Generic, NamedTuple
 import msgspec
 
 from mdactors.market.instrument import AnyInstrument, Instrument
-from mdactors.market.names import SHARE_SERIES, Names, StoredNames, index_names, names_of, spoken
+from mdactors.market.names import (
+    SHARE_SERIES,
+    Names,
+    StoredNames,
+    has_own_key,
+    index_names,
+    names_of,
+    spoken,
+)
 
 
 class InForce(NamedTuple):
-    """The names that were given on the same day before."""
+    """The names that were given before."""
 
     listed: Mapping[int, Instrument] = {}
     """By token: what the table before has, each under its name."""
     gone: Mapping[int, str] = {}
-    """Token -> the name, in capitals, of what was listed earlier today and is not in that table."""
+    """Token -> the name, in capitals, of what was listed earlier and is not in that table."""
+    passed_on: str = ""
+    """The date for which names are given now, where these are of another; empty: they are of the same."""
+    former: Mapping[str, int] = {}
+    """Names in capitals that were in use before they were changed -> the token of what was called so."""
 
 
 class Named(NamedTuple, Generic[AnyInstrument]):
@@ -33,14 +45,16 @@ def name(rows: Iterable[AnyInstrument], in_force: InForce | None = None) -> Name
     """Give each instrument the name under which it is answered.
 
     Who has a name today keeps it, and nobody else is called so today, even while it is not listed. What is
-    new takes the shortest of its forms that means nobody else.
+    new takes the shortest of its forms that means nobody else. On another day each name is given anew, but
+    one: what is listed no more leaves its name to nobody of another exchange, who would be taken for it.
     """
     return _Naming(rows, in_force or InForce()).named()
 
 
 class _Naming(Generic[AnyInstrument]):
     def __init__(self, rows: Iterable[AnyInstrument], in_force: InForce) -> None:
-        self._in_force = in_force
+        self._before = in_force
+        self._today = {} if in_force.passed_on else in_force.listed
         self._listed = sorted(rows, key=lambda row: row.token)
         self._rows = [self._under_symbol_of_today(row) for row in self._listed]
         self._by_token = {row.token: row for row in self._rows}
@@ -54,21 +68,24 @@ class _Naming(Generic[AnyInstrument]):
         self._names = Names(index, self._by_token, self._rows.__getitem__)
 
     def named(self) -> Named[AnyInstrument]:
-        return Named([self._under_name(row) for row in self._rows], self._index)
+        rows = [self._under_name(row) for row in self._rows]
+        return Named(rows, msgspec.structs.replace(self._index, former=self._former(rows)))
 
     # --- what is called so already
 
     def _under_symbol_of_today(self, row: AnyInstrument) -> AnyInstrument:
         """A row, under the symbol of the table before: a new one counts from tomorrow on."""
-        before = self._in_force.listed.get(row.token)
+        before = self._today.get(row.token)
         if before is None or before.symbol == row.symbol or before.terms != row.terms:
             return row
         return msgspec.structs.replace(row, symbol=before.symbol)
 
     def _claimed(self) -> dict[int, str]:
         """Token -> the name, in capitals, of what has one today that it would not get by itself."""
-        claims = dict(self._in_force.gone)
-        for token, before in self._in_force.listed.items():
+        if self._before.passed_on:
+            return self._left_behind()
+        claims = dict(self._before.gone)
+        for token, before in self._today.items():
             name, row = spoken(before.answered), self._by_token.get(token)
             if row is None:
                 claimed = not self._is_succeeded(before)
@@ -78,6 +95,21 @@ class _Naming(Generic[AnyInstrument]):
             if claimed:
                 claims[token] = name
         return claims
+
+    def _left_behind(self) -> dict[int, str]:
+        """Token -> the name of what is gone since an earlier day, where another exchange's would get it."""
+        listed = self._before.listed
+        gone = dict(self._before.gone)
+        for token in listed.keys() - self._by_token.keys():
+            each = listed[token]
+            if not each.expiry or each.expiry >= self._before.passed_on:
+                gone[token] = spoken(each.answered)
+        return {token: name for token, name in gone.items() if self._leads_elsewhere(name, token)}
+
+    def _leads_elsewhere(self, name: str, token: int) -> bool:
+        found = None if token in self._by_token else self._names.resolve(name)
+        # To NSE it may go: the bare name is NSE's wherever that lists it.
+        return found is not None and found.token & 0xFF != token & 0xFF and found.exchange != "NSE"
 
     def _is_succeeded(self, gone: Instrument) -> bool:
         """Whether the same share is listed in another series now: then its name leads there."""
@@ -103,6 +135,23 @@ class _Naming(Generic[AnyInstrument]):
             for token, claim in self._claims.items()
             if token not in self._by_token or not self._leads(claim, token)
         }
+
+    # --- what is called otherwise now
+
+    def _former(self, rows: Sequence[AnyInstrument]) -> dict[str, int]:
+        """Names under which nothing is found any more -> the token of what was called so."""
+        keys = {row.key: row for row in rows if not row.is_derivative and has_own_key(row)}
+        by_token = {row.token: row for row in rows}
+        former = {name: token for name, token in self._before.former.items() if token in by_token}
+        for token, before in self._before.listed.items():
+            row = by_token.get(token) or keys.get(before.key)
+            if row is None or (row.type, row.expiry) != (before.type, before.expiry):
+                continue
+            if row.symbol_without_series != before.symbol_without_series:
+                former[spoken(before.symbol_without_series)] = row.token
+            if row.key != before.key and has_own_key(before):
+                former[spoken(before.key)] = row.token
+        return {name: token for name, token in former.items() if self._names.resolve(name) is None}
 
     # --- what is new
 

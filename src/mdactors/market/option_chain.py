@@ -69,8 +69,12 @@ class OptionChain(msgspec.Struct, frozen=True, rename="camel", omit_defaults=Tru
     pe: Total
     pcr: PutCallRatio
     spot: float | None = None
+    priced_by: str | None = None
+    """The symbol of what says where the money is: the spot, or a future where there is no price of one."""
+    price: float | None = None
+    """Its price."""
     at_the_money: float | None = None
-    """The strike that is nearest to the spot; of two the lower."""
+    """The strike that is nearest to that price; of two the lower."""
     max_pain: float | None = None
     """The strike at which those who hold options would be paid least, by open interest."""
 
@@ -97,8 +101,7 @@ def option_chain(
         sides.setdefault(instrument.strike, {})[instrument.option_type] = contract
     rows = [Strike(strike, side.get("CE"), side.get("PE")) for strike, side in sorted(sides.items())]
     calls, puts = _total(row.ce for row in rows), _total(row.pe for row in rows)
-    at = newest.get(underlying.spot.token) if underlying.spot is not None else None
-    spot = None if at is None else at.quote.last_price
+    by, price = _money(underlying, expiry, newest)
     return OptionChain(
         underlying=underlying.name,
         expiry=expiry,
@@ -107,10 +110,23 @@ def option_chain(
         ce=calls,
         pe=puts,
         pcr=PutCallRatio(_ratio(puts.open_interest, calls.open_interest), _ratio(puts.volume, calls.volume)),
-        spot=spot,
-        at_the_money=None if spot is None else min(sides, key=lambda strike: (abs(strike - spot), strike)),
+        spot=price if by is not None and by is underlying.spot else None,
+        priced_by=None if by is None else by.answered,
+        price=price,
+        at_the_money=None if price is None else min(sides, key=lambda strike: (abs(strike - price), strike)),
         max_pain=max_pain([(row.strike, _interest(row.ce), _interest(row.pe)) for row in rows]),
     )
+
+
+def _money(
+    underlying: Underlying, expiry: str, newest: Mapping[int, Tick]
+) -> tuple[Instrument | None, float | None]:
+    """What says where the money is, and its price; of what could say so the best that has one."""
+    for instrument in underlying.priced_by("", expiry):
+        tick = newest.get(instrument.token)
+        if tick is not None and tick.quote.last_price is not None and tick.quote.last_price > 0:
+            return instrument, tick.quote.last_price
+    return None, None
 
 
 def max_pain(interests: Sequence[tuple[float, int, int]]) -> float | None:

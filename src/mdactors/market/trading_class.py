@@ -24,6 +24,10 @@ COMMODITIES_TO_21 = "commodities_to_21"
 COMMODITIES_TO_17 = "commodities_to_17"
 """Other farm goods."""
 
+WORLD = "world"
+"""The world's indices, GIFT NIFTY among them: no timetable of India's is theirs."""
+WORLD_SEGMENTS = frozenset({"GLOBAL_INDEX", "GLOBAL_INDICATOR"})
+
 CLASSES = (
     SHARES, AUCTION_SHARES, INDICES, NEAR_FUTURES, FUTURES, OPTIONS,
     CURRENCIES, COMMODITIES, COMMODITIES_TO_21, COMMODITIES_TO_17,
@@ -53,6 +57,8 @@ def trading_class_of(instrument: Instrument) -> str:
     """The class of an instrument: as its table says, else what its segment and type tell."""
     if instrument.trading_class:
         return instrument.trading_class
+    if instrument.segment in WORLD_SEGMENTS:
+        return WORLD
     if instrument.type == "INDEX" and instrument.segment != "MCX_INDEX":
         return INDICES
     if instrument.type == "FUTURE" and instrument.segment in ("NSE_FO", "BSE_FO"):

@@ -40,10 +40,16 @@ class Underlying(msgspec.Struct, frozen=True):
         """The first expiry of options on or after a date; empty where there is none."""
         return next((expiry for expiry in self.expiries if expiry >= on), "")
 
-    def priced_by(self, on: str) -> tuple[Instrument, ...]:
-        """What says on a date where the money is, the best first: the spot, the nearest future."""
-        futures = tuple(future for future in self.futures if future.expiry >= on)[:1]
-        return (self.spot, *futures) if self.spot is not None else futures
+    def priced_by(self, on: str, expiry: str = "") -> tuple[Instrument, ...]:
+        """What says on a date where the money of an expiry is, the best first.
+
+        The spot; the future on which options of this expiry are written, as of a commodity, which is the
+        first that does not expire before them; the nearest future.
+        """
+        living = [future for future in self.futures if future.expiry >= on]
+        own = [future for future in living if future.expiry >= expiry]
+        known = [] if self.spot is None else [self.spot]
+        return tuple({each.token: each for each in (*known, *own[:1], *living[:1])}.values())
 
     @property
     def rank(self) -> Rank:
@@ -74,14 +80,23 @@ class Underlyings:
     Args:
         table: all instruments.
         listed: whether an instrument counts.
+        on: a date, ISO 8601; contracts that expired before it do not count.
     """
 
     def __init__(
-        self, table: InstrumentTable, listed: Callable[[Instrument], bool] = lambda _instrument: True
+        self,
+        table: InstrumentTable,
+        listed: Callable[[Instrument], bool] = lambda _instrument: True,
+        on: str = "",
     ) -> None:
         self._table = table
         self._listed = listed
+        self.on = on
         self._words = {word.upper(): word for word in table.underlyings()}
+
+    def words(self) -> list[str]:
+        """What contracts are written on, as they write it."""
+        return list(self._words.values())
 
     @functools.cached_property
     def outlines(self) -> list[Outline]:
@@ -123,13 +138,16 @@ class Underlyings:
         """Those that go by this word, the one that is meant where no exchange is named first."""
         word = word.upper()
         contracts: dict[str, list[Instrument]] = {}
-        for contract in filter(self._listed, self._table.contracts(self._words.get(word, ""))):
+        for contract in filter(self._counts, self._table.contracts(self._words.get(word, ""))):
             contracts.setdefault(contract.exchange, []).append(contract)
         exchanges = sorted(contracts, key=_place)
         return [
             self._underlying(word if exchange == exchanges[0] else f"{exchange}:{word}", contracts[exchange])
             for exchange in exchanges
         ]
+
+    def _counts(self, contract: Instrument) -> bool:
+        return contract.expiry >= self.on and self._listed(contract)
 
     def _underlying(self, name: str, contracts: Sequence[Instrument]) -> Underlying:
         first = contracts[0]

@@ -56,6 +56,17 @@ class Selection(msgspec.Struct, frozen=True):
     """Names that selectors gave and that mean nothing."""
     unlisted: tuple[str, ...] = ()
     """Names of what no connected broker lists."""
+    misnamed: tuple[str, ...] = ()
+    """Of the unknown those that the selectors themselves say, not a list of members."""
+
+    def complaints(self, table: InstrumentTable) -> list[str]:
+        """For a person: the names in the configuration that mean nothing; none while nothing is loaded."""
+        renamed = {name: table.renamed_to(name) for name in self.misnamed if len(table)}
+        return [
+            f"{name} is configured and does not stream: "
+            + (f"it is called {now} now" if now else "no instrument is called so")
+            for name, now in renamed.items()
+        ]
 
 
 class _Chosen(msgspec.Struct, frozen=True):
@@ -117,6 +128,7 @@ class Universe:
         portions: list[Portion] = []
         unknown: list[str] = []
         unlisted: list[str] = []
+        misnamed: list[str] = []
         for selector, choice in zip(self._selectors, prepared.choices, strict=True):
             chosen = choice()
             mode = selector.mode or self._mode
@@ -125,9 +137,10 @@ class Universe:
             portions.append(Portion(str(selector), len(chosen.tokens), chosen.of, chosen.left_out))
             unknown += chosen.unknown
             unlisted += chosen.unlisted
-        return Selection(
-            modes, tuple(portions), tuple(dict.fromkeys(unknown)), tuple(dict.fromkeys(unlisted))
-        )
+            if isinstance(selector, SymbolSelector) or not chosen.of:
+                misnamed += chosen.unknown
+        names = (tuple(dict.fromkeys(each)) for each in (unknown, unlisted, misnamed))
+        return Selection(modes, tuple(portions), *names)
 
     def _listed(self, table: InstrumentTable) -> Listed:
         """Whether a broker lists an instrument; quick where it lists everything, as a lone source does."""
@@ -166,7 +179,7 @@ class _Prepared:
         self._series = series
         self._listed = listed
         self._middles = middles
-        self._underlyings = Underlyings(table, listed)
+        self._underlyings = Underlyings(table, listed, self._on)
         self._strikes: dict[_Key, Strikes] = {}
         """What the selection has some options of."""
         self.choices: list[_Choice] = []
@@ -193,7 +206,7 @@ class _Prepared:
     def _strikes_of(self, underlying: Underlying, expiry: str) -> Strikes:
         key = underlying.name, expiry
         if key not in self._strikes:
-            priced_by = [each.token for each in underlying.priced_by(self._on)]
+            priced_by = [each.token for each in underlying.priced_by(self._on, expiry)]
             self._strikes[key] = Strikes(underlying.expiries[expiry], priced_by, self._middles.get(key))
         return self._strikes[key]
 
@@ -209,7 +222,7 @@ class _Prepared:
             case TypeSelector():
                 chosen = self._of_type(selector)
             case SymbolSelector():
-                named = {name: self._table.resolve(name) for name in selector.symbols}
+                named = {name: self._living(name) for name in selector.symbols}
                 chosen = self._found(named)
             case SectorSelector():
                 known = self._sectors.find(selector.sector) is not None
@@ -217,6 +230,11 @@ class _Prepared:
             case MemberSelector():
                 chosen = self._shares(selector, self._sectors.index_members(selector.members))
         return lambda: chosen
+
+    def _living(self, name: str) -> Instrument | None:
+        """The instrument of a name, if it has not expired."""
+        found = self._table.resolve(name)
+        return None if found is not None and found.expiry and found.expiry < self._on else found
 
     def _of_type(self, selector: TypeSelector) -> _Chosen:
         left_out: Mapping[str, int] = {}
@@ -259,11 +277,19 @@ class _Prepared:
         underlying = self._underlyings.find(selector.chain)
         if underlying is None:
             return lambda: _Chosen((), 0, [str(selector)])
-        living = {expiry: each for expiry, each in underlying.expiries.items() if expiry >= self._on}
-        held = [self._strikes_of(underlying, expiry) for expiry in islice(living, selector.expiries)]
+        expiries = list(islice(underlying.expiries, selector.expiries))
+        held = [self._strikes_of(underlying, expiry) for expiry in expiries]
         # Without their prices the money could not be followed.
-        priced_by = [each.token for each in underlying.priced_by(self._on) if self._listed(each)]
-        of = len(priced_by) + sum(map(len, living.values()))
+        priced_by = [
+            token
+            for token, each in {
+                each.token: each
+                for expiry in expiries or [""]
+                for each in underlying.priced_by(self._on, expiry)
+            }.items()
+            if self._listed(each)
+        ]
+        of = len(priced_by) + sum(map(len, underlying.expiries.values()))
         return lambda: _Chosen(
             [*priced_by, *chain.from_iterable(each.tokens(selector.strikes) for each in held)], of
         )

@@ -90,7 +90,11 @@ class Loaded(msgspec.Struct, frozen=True, tag=True):
     failures: list[str]
     """What went wrong: these sources' rows are the ones before, these copies are old."""
     apart: list[str]
-    """Shares of which it could not be told that they are those of another broker, and why."""
+    """Instruments of which it could not be told that they are those of another broker, and why."""
+    notes: list[str] = []
+    """What else a person may want to know: what of the lists is left out, whose terms were adjusted …"""
+    doubts: list[str] = []
+    """Of which list more cannot be read than may be overlooked."""
 
 
 class Failed(msgspec.Struct, frozen=True, tag=True):

@@ -13,6 +13,7 @@ import msgspec
 
 from mdactors.adapter import Download
 from mdactors.errors import StoreError
+from mdactors.market.parts import Count
 from mdactors.replacing import replacing
 
 logger = logging.getLogger(__name__)
@@ -27,6 +28,12 @@ class Kept(msgspec.Struct, frozen=True):
     download: Download
     rows: int
     """How many instruments it listed."""
+    counts: list[Count] = []
+    """The same by its parts."""
+    whole: Download | None = None
+    """The last one that was whole, where parts of it are missing since."""
+    missing: dict[str, str] = {}
+    """Those parts -> the day from which on each has been missing, an ISO date."""
 
 
 _kept = msgspec.msgpack.Decoder(Kept).decode

@@ -128,7 +128,7 @@ def made_of(channel: Channel, directory: Directory) -> Mapping[int, Mode]:
     name, _, expiry = rest.rpartition(":")
     if kind != "chain" or (underlying := directory.underlying(name)) is None:
         return {}
-    shown = (*underlying.priced_by(directory.today)[:1], *underlying.expiries[expiry])
+    shown = (*underlying.priced_by(directory.today, expiry)[:1], *underlying.expiries[expiry])
     return {each.token: "full" for each in shown}
 
 

@@ -29,5 +29,5 @@ class Directory(msgspec.Struct, frozen=True):
         """
         key = name.strip().upper()
         if key not in self._found:
-            self._found[key] = Underlyings(self.table).find(name, with_options=True)
+            self._found[key] = Underlyings(self.table, on=self.today).find(name, with_options=True)
         return self._found[key]

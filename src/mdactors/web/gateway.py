@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from pykka import ActorDeadError
 
+from mdactors.market import ist
 from mdactors.market.calendar import Calendar
 from mdactors.market.candle import Interval
 from mdactors.market.instruments import InstrumentTable
@@ -63,7 +64,7 @@ class Gateway(msgspec.Struct, frozen=True):
 
     def directory(self) -> Directory:
         """All that clients may name now."""
-        today = self.calendar.date(self.clock.time_ns()).isoformat()
+        today = ist.date(self.clock.time_ns()).isoformat()
         return Directory(self.table(), self.sectors(), today)
 
     async def prices(self, tokens: Iterable[int]) -> Mapping[int, float]:

@@ -67,7 +67,7 @@ def priced_by(request: Request, directory: Directory) -> list[int]:
     if request.strikes is None or request.underlying is None or request.action == "UNSUBSCRIBE":
         return []
     underlying = directory.underlying(request.underlying)
-    return [] if underlying is None else [each.token for each in underlying.priced_by(directory.today)]
+    return [] if underlying is None else [each.token for each in _money(underlying, request, directory)]
 
 
 def read_group(field: Field, request: Request, directory: Directory) -> Meant:
@@ -98,7 +98,7 @@ def _chain(request: Request, directory: Directory) -> Meant:
     expiry = request.expiry or underlying.nearest(directory.today)
     if expiry not in underlying.expiries:
         raise request.refusal(ErrorCode.INVALID_FIELD, f"{text}: {expiries_of(underlying)}", "expiry")
-    options, money, band = underlying.expiries[expiry], underlying.priced_by(directory.today), None
+    options, money, band = underlying.expiries[expiry], _money(underlying, request, directory), None
     if request.strikes is not None:
         strikes = Strikes(options, [each.token for each in money])
         strikes.middle = strikes.middle_at(directory.prices)
@@ -108,6 +108,11 @@ def _chain(request: Request, directory: Directory) -> Meant:
     named: dict[str, Instrument | None] = {each.answered: each for each in money[:1]}
     group = Group("underlying", underlying.name, expiry)
     return Meant(group, named | {each.answered: each for each in options}, band)
+
+
+def _money(underlying: Underlying, request: Request, directory: Directory) -> tuple[Instrument, ...]:
+    expiry = request.expiry or underlying.nearest(directory.today)
+    return underlying.priced_by(directory.today, expiry)
 
 
 def expiries_of(underlying: Underlying) -> str:

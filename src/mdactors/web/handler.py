@@ -259,7 +259,8 @@ class Handler(RequestHandler):
         if found is None:
             # Comparing with every symbol takes long enough to be felt on the loop.
             suggestions = await self.in_pool(table.suggest, name)
-            message = f"no instrument is called {name!r}"
+            renamed = table.renamed_to(name)
+            message = f"no instrument is called {name!r}" + (f"; it is {renamed} now" if renamed else "")
             raise Failure(404, "unknown_symbol", message, field=field, suggestions=suggestions)
         return found
 

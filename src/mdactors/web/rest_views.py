@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from typing import cast
 
-from mdactors.market.instruments import InstrumentTable
+from mdactors.market import ist
 from mdactors.market.movers import BY, By
 from mdactors.market.underlyings import Underlyings
 from mdactors.messages import ChainAsked, MoversAsked
@@ -38,15 +38,16 @@ class Options(Handler):
         expiry, table = self.date("expiry"), self.table()
         chain = await self.ask(self.parts.gateway.views, ChainAsked(underlying, expiry))
         if chain is None:
-            raise await self.in_pool(_why_not, table, underlying, expiry)
+            today = ist.date(self.now_ns).isoformat()
+            raise await self.in_pool(_why_not, Underlyings(table, on=today), underlying, expiry)
         self.answer(chain)
 
 
-def _why_not(table: InstrumentTable, name: str, expiry: str) -> Failure:
+def _why_not(living: Underlyings, name: str, expiry: str) -> Failure:
     """What a question for a chain that there is not is answered with."""
-    known = Underlyings(table).find(name, with_options=True)
+    known = living.find(name, with_options=True)
     if known is None:
-        close = difflib.get_close_matches(name.upper(), table.underlyings(), SUGGESTIONS)
+        close = difflib.get_close_matches(name.upper(), living.words(), SUGGESTIONS)
         message = f"no options are written on {name!r}"
         return Failure(404, "unknown_symbol", message, field="underlying", suggestions=close)
     when = f"expire on {expiry}" if expiry else "are left"

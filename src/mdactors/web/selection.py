@@ -68,7 +68,7 @@ class Selection:
         """
         names, groups = read_names(request, self.path, directory.table, self._max_symbols)
         channels = read_channels(request, directory, self._channels.by_name)
-        found, unknown = self._find(names, request, directory.table)
+        found, unknown = self._find(names, request, directory)
         if request.action == "SUBSCRIBE":
             meant = {asked: read_group(asked.field, request, directory) for asked in groups}
             unknown += [name for each in meant.values() for name, one in each.members.items() if one is None]
@@ -291,10 +291,9 @@ class Selection:
         self._groups = {asked: groups for asked, groups in left.items() if groups}
         self._bands = {group: band for group, band in self._bands.items() if has_members(group)}
 
-    def _find(
-        self, names: Iterable[str], request: Request, table: InstrumentTable
-    ) -> tuple[Named, list[str]]:
-        """Name -> (token, symbol) of what is meant, and the names that mean nothing here."""
+    def _find(self, names: Iterable[str], request: Request, directory: Directory) -> tuple[Named, list[str]]:
+        """Name -> (token, symbol) of what is meant, and the names that mean nothing here, or are over."""
+        table, today = directory.table, directory.today
         found: Named = {}
         unknown = []
         # What was subscribed ends by the names of then, whatever they mean by now, if anything.
@@ -302,7 +301,8 @@ class Selection:
         for name in names:
             token = held.get(spoken(name))
             instrument = table.resolve(name) if token is None else table.by_token.get(token)
-            if instrument is not None and self.path.admits(instrument, request.type):
+            is_over = token is None and instrument is not None and "" < instrument.expiry < today
+            if instrument is not None and not is_over and self.path.admits(instrument, request.type):
                 found[name] = instrument.token, instrument.answered
             elif instrument is None and token is not None:  # listed no more
                 found[name] = token, self._symbol(token, name)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import logging
 import subprocess
 import sys
 import warnings
@@ -13,7 +12,7 @@ import pytest
 import requests
 import responses
 
-from mdactors.adapter import Secret
+from mdactors.adapter import Listing, Secret, Unlisted
 from mdactors.errors import BrokerRefused, BrokerUnavailable, LoginRequired
 from mdactors.market.instrument import InstrumentRow
 from mdactors_kite.adapter import KiteAdapter, KiteSettings
@@ -138,31 +137,141 @@ def test_a_fund_that_says_so_in_its_name_is_an_etf(kite):
     assert [instrument.etf for instrument in found] == [True, True, False, False]
 
 
-def test_a_row_that_cannot_be_read_costs_only_itself_and_is_counted(kite, caplog):
+def test_a_row_that_cannot_be_read_costs_only_itself_and_is_named():
     good = "408065,1594,INFY,INFOSYS,0,,0,0.05,1,EQ,NSE,NSE"
-    bad = [
-        "408321,1595,SHORT,SHORT,0,,0,0.05,1,EQ,NSE",
-        "x,1,INFY,INFOSYS,0,,0,0.05,1,EQ,NSE,NSE",
-        '408321,1595,OPEN,"OPEN,0,,0,0.05,1,EQ,NSE,NSE',
-        "17606914,68777,F,F,0,someday,0,0.1,500,FUT,NFO-FUT,NFO",
-        "408321,1595,INF,INF,0,,0,0.05,inf,EQ,NSE,NSE",
-        "",
-    ]
-    with caplog.at_level(logging.WARNING):
-        found = read(kite, *bad, good)
-    assert [instrument.symbol for instrument in found] == ["INFY"]
-    assert [record.getMessage() for record in caplog.records] == [
-        "kite: 6 rows of the list of instruments cannot be read and are left out"
-    ]
+    bad = {
+        "SHORT": "408321,1595,SHORT,SHORT,0,,0,0.05,1,EQ,NSE",
+        "TOKEN": "x,1,TOKEN,INFOSYS,0,,0,0.05,1,EQ,NSE,NSE",
+        "PART": "408321.5,1,PART,INFOSYS,0,,0,0.05,1,EQ,NSE,NSE",
+        "DAY": "17606914,68777,DAY,F,0,someday,0,0.1,500,FUT,NFO-FUT,NFO",
+        "INF": "408321,1595,INF,INF,0,,0,0.05,inf,EQ,NSE,NSE",
+        "NAN": "408321,1595,NAN,NAN,0,,0,some,1,EQ,NSE,NSE",
+        "MOVED": "408321,1595,MOVED,MOVED,0,,0,0.05,1,EQ,NSE,NSE,12",
+        "MARK": "408321,1595,MARK,MARK,0,,0,0.05,1,EQ,NSE,?",
+    }
+    found, unlisted = rows_of(instrument_rows(*bad.values(), "", good))
+    assert [row.symbol for row in found] == ["INFY"]
+    assert [each.symbol for each in unlisted] == list(bad)
+    assert all(each.reason for each in unlisted)
 
 
-def test_what_we_have_no_word_for_is_left_out_in_silence(kite, caplog):
+def rows_of(text: str | bytes) -> tuple[list[InstrumentRow], list[Unlisted]]:
+    """What a list has, and what of it becomes no instrument."""
+    data = text if isinstance(text, bytes) else text.encode()
+    each = list(KiteAdapter(KiteSettings()).listings(data))
+    found = [one.instrument for one in each if isinstance(one, Listing)]
+    return found, [one for one in each if isinstance(one, Unlisted)]
+
+
+@pytest.mark.parametrize(
+    ("name", "read_as"),
+    [
+        ('"OMEGA, PSI & CO"', "OMEGA, PSI & CO"),
+        ("OMEGA, PSI LTD", "OMEGA, PSI LTD"),
+        ("A, B, C, D", "A, B, C, D"),
+        ('"LEFT OPEN', "LEFT OPEN"),
+        ('"LEFT, OPEN', "LEFT, OPEN"),
+        ('"THE ""BEST"" CO"', 'THE "BEST" CO'),
+        ('"THE "BEST", INC"', 'THE "BEST", INC'),
+        ('HALF 12" PIPES', 'HALF 12" PIPES'),
+        ("D\u2028E", "D\u2028E"),
+        ("", ""),
+    ],
+)
+def test_whatever_signs_are_in_a_name_the_row_is_found_and_so_is_the_next(name, read_as):
+    rows = (f"{n << 8 | 1},{n},S{n},{name},0,,0,0.05,7,EQ,NSE,NSE" for n in (900, 901))
+    found, unlisted = rows_of(instrument_rows(*rows))
+    assert unlisted == []
+    assert [(row.symbol, row.name, row.lot_size, row.exchange) for row in found] == [
+        ("S900", read_as, 7, "NSE"), ("S901", read_as, 7, "NSE"),
+    ]  # fmt: skip
+
+
+def spreadsheet(text: str) -> str:
+    """With empty columns behind the last, as a spreadsheet writes them."""
+    return "".join(line + ",,\n" for line in text.splitlines())
+
+
+def turned(text: str) -> str:
+    """With the columns from last to first, and one more."""
+    lines = [line.split(",")[::-1] for line in text.replace('"', "").splitlines()]
+    return "\n".join(",".join([line[0], "more", *line[1:]]) for line in lines)
+
+
+def quoted(text: str) -> str:
+    head, _, rows = text.partition("\n")
+    return ",".join(f'"{name}"' for name in head.split(",")) + "\n" + rows
+
+
+def padded(text: str) -> str:
+    return "\n".join(", ".join(line.split(",")) for line in text.splitlines())
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        lambda text: "\ufeff" + text,
+        lambda text: "\ufeff\ufeff" + quoted(text),
+        lambda text: text.replace("\n", "\r\n"),
+        lambda text: text.replace("\n", "\r"),
+        quoted,
+        padded,
+        turned,
+        spreadsheet,
+        lambda text: text.upper().replace("COLUMN", "column"),
+        lambda text: text.replace("408065,1594", "408065.0,1594.0").replace(",0,", ",0.0,"),
+        lambda text: text.replace(",0,", ",,").replace(",0,", ",null,"),
+        lambda text: text.replace("-29,", "-29 00:00:00,"),
+        lambda text: text + text.partition("\n")[0],
+    ],
+)
+def test_a_list_is_read_whoever_saved_it(changed):
+    text = instrument_rows(*ROWS.splitlines())
+    found, unlisted = rows_of(changed(text))
+    plain, _ = rows_of(text)
+    assert unlisted == []
+    assert [(row.token, row.symbol, row.type, row.expiry, row.strike) for row in found] == [
+        (row.token, row.symbol, row.type, row.expiry, row.strike) for row in plain
+    ]
+    assert found == plain or changed("0,") != "0,"
+
+
+def test_what_we_have_no_word_for_is_told_by_its_exchange():
+    rows = [
+        "53505799,209007,GOLD,GOLD,0,,0,0,1,EQ,MCX,MCX",
+        "99999999,1,NIFTY26DEC,NIFTY,0,2026-12-29,0,0.5,1,FUT,NSEIX-FUT,NSEIX",
+    ]
+    found, unlisted = rows_of(instrument_rows(*rows))
+    assert found == []
+    assert unlisted == [Unlisted("GOLD", "MCX"), Unlisted("NIFTY26DEC", "NSEIX")]
+
+
+def test_the_worlds_indices_are_indices():
     rows = [
         "291849,1140,GIFT NIFTY,GIFT NIFTY,0,,0,0,0,EQ,INDICES,NSEIX",
-        "53505799,209007,GOLD,GOLD,0,,0,0,1,EQ,MCX,MCX",
+        "291593801,1139038,US30,DOW JONES,0,,0,0,0,EQ,INDICES,GLOBAL",
+        "777,3,NIKKEI,NIKKEI 225,0,,0,0,0,EQ,INDICES,SOMEWHERE",
     ]
-    assert read(kite, *rows) == []
-    assert caplog.records == []
+    found, unlisted = rows_of(instrument_rows(*rows))
+    assert [(row.symbol, row.exchange, row.segment, row.type, row.token) for row in found] == [
+        ("GIFT NIFTY", "NSEIX", "GLOBAL_INDEX", "INDEX", 291849),
+        ("US30", "GLOBAL", "GLOBAL_INDEX", "INDEX", 291593801),
+        ("NIKKEI", "SOMEWHERE", "GLOBAL_INDEX", "INDEX", 777),
+    ]
+    assert unlisted == []
+
+
+def test_a_column_of_isins_that_somebody_added_says_whose_keys_they_are():
+    head = HEADER.replace("name,", "isin,name,")
+    rows = [
+        "408065,1594,INFY,INE009A01021,INFOSYS,0,,0,0.05,1,EQ,NSE,NSE",
+        "1025,4,NONE,,N,0,,0,1,1,EQ,NSE,NSE",
+    ]
+    found, _ = rows_of("\n".join((head, *rows)))
+    assert [(row.isin, row.key) for row in found] == [
+        ("INE009A01021", "NSE_EQ|INE009A01021"),
+        ("", "NSE_EQ|NONE"),
+    ]
 
 
 def test_a_gzipped_dump_is_read(kite):

@@ -9,12 +9,14 @@ from collections import Counter
 import msgspec
 import pytest
 
+from mdactors.adapter import Listing
+from mdactors.market import indices
 from mdactors.market.instrument import InstrumentRow
 from mdactors_upstox import identity
 from mdactors_upstox.rest import listings
 
 ROW = {
-    "segment": "NSE_EQ", "exchange": "NSE", "name": "", "instrument_type": "EQ", "trading_symbol": "",
+    "segment": "NSE_EQ", "exchange": "NSE", "name": "", "instrument_type": "EQ", "trading_symbol": "S",
     "instrument_key": "K", "exchange_token": "1",
 }  # fmt: skip
 
@@ -43,6 +45,37 @@ def test_an_index_that_kite_does_not_list_gets_a_stable_number_of_its_own():
     assert (fresh.symbol, fresh.token) == ("INDDEF", 96 << 8 | 9)
     taken = instrument(**row, instrument_key="BSE_INDEX|INDDEF", exchange_token="1")
     assert taken.token == (1 << 30 | 265), "265 is the SENSEX"
+
+
+def index_of(exchange: str, key: str, number: str) -> InstrumentRow:
+    row = {"segment": f"{exchange}_INDEX", "exchange": exchange, "instrument_type": "INDEX"}
+    return instrument(
+        **row, instrument_key=f"{exchange}_INDEX|{key}", trading_symbol=key, exchange_token=number
+    )
+
+
+@pytest.mark.parametrize("number", ["1", "77", "190", "1001", "25999", "26000", "26500"])
+def test_two_new_indices_with_one_number_have_a_token_each(number):
+    new = [index_of("NSE", "NEW OF NSE", number), index_of("BSE", "NEWBSE", number)]
+    others = [
+        index_of(exchange, f"OTHER{n}", n) for exchange in ("NSE", "BSE") for n in ("2", "1002", "26777")
+    ]
+    tokens = [row.token for row in (*new, *others)]
+    assert len(set(tokens)) == len(tokens)
+    assert index_of("NSE", "NEW OF NSE", number) == new[0], "and always the same one"
+    assert not {*tokens} & {index.token for index in indices.all_indices()}
+
+
+def test_the_worlds_indices_go_by_their_keys_for_they_have_no_numbers():
+    row = {"segment": "GLOBAL_INDEX", "exchange": "GLOBAL", "instrument_type": "", "exchange_token": ""}
+    gift = instrument(**row, instrument_key="GLOBAL_INDEX|SGX NIFTY", trading_symbol="GIFT NIFTY")
+    assert (gift.symbol, gift.token, gift.exchange) == ("GIFT NIFTY", 291849, "NSEIX")
+    dow = instrument(**row, instrument_key="GLOBAL_INDEX|^DJI", trading_symbol="^DJI", name="DOW JONES")
+    rate = {**row, "segment": "GLOBAL_INDICATOR", "instrument_key": "GLOBAL_INDICATOR|USDINR"}
+    rupee = instrument(**rate, trading_symbol="USDINR")
+    assert {each.type for each in (gift, dow, rupee)} == {"INDEX"}
+    assert len({gift.token, dow.token, rupee.token}) == 3
+    assert max(dow.token, rupee.token) < 2**53, "a browser's numbers are exact up to there"
 
 
 def test_a_share_has_its_series_behind_the_symbol_on_the_nse_only():
@@ -92,7 +125,7 @@ def test_a_derivative_is_named_as_kite_names_it(fields, symbol):
 
 
 def test_what_we_have_no_word_for_is_left_out():
-    for segment, kind in (("GLOBAL_INDEX", ""), ("NSE_COM", "COM"), ("NEW_SEGMENT", "EQ")):
+    for segment, kind in (("NSE_COM", "COM"), ("NEW_SEGMENT", "EQ")):
         row = msgspec.convert({**ROW, "segment": segment, "instrument_type": kind}, identity.Row)
         assert identity.listing(row) is None
 
@@ -100,7 +133,7 @@ def test_what_we_have_no_word_for_is_left_out():
 @pytest.fixture
 def ours(shared_data):
     data = gzip.decompress((shared_data / "upstox_complete_2026-08-18.json.gz").read_bytes())
-    return [listing.instrument for listing in listings(data, {})]
+    return [listing.instrument for listing in listings(data, {}) if isinstance(listing, Listing)]
 
 
 @pytest.fixture
@@ -141,5 +174,5 @@ def test_terms_agree_with_kites_real_file(ours, theirs):
 
 @pytest.mark.realdata
 def test_every_token_is_used_once_and_every_row_that_has_a_word_is_read(ours):
-    assert len(ours) == 125_004 - 28 - 13, "28 spot commodities and 13 foreign indices are left out"
+    assert len(ours) == 125_004 - 28, "28 spot commodities are left out"
     assert len({instrument.token for instrument in ours}) == len(ours)

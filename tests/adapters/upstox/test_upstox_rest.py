@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import gzip
 import json
-import logging
 
+import msgspec
 import pytest
 import requests
 import responses
 
 from mdactors import __version__
-from mdactors.adapter import Secret
+from mdactors.adapter import Secret, Unlisted
 from mdactors.errors import BrokerRefused, BrokerUnavailable, LoginRequired
 from mdactors_upstox.adapter import UpstoxAdapter, UpstoxSettings
 
@@ -170,17 +170,42 @@ def test_further_lists_lie_beside_the_whole_one_and_flag_what_is_on_them(upstox,
     assert (listing.instrument.mtf, listing.instrument.mis) == flags
 
 
-def test_a_row_that_cannot_be_read_costs_only_itself(upstox, adapter, caplog):
+def test_a_row_that_cannot_be_read_costs_only_itself_and_is_named(adapter):
     odd = [
         {"segment": "NSE_EQ"},
         {**json.loads(rows())[0], "exchange_token": "none"},
         {**json.loads(rows())[0], "segment": "NSE_FO", "instrument_type": "FUT", "expiry": 10**30},
         5,
     ]
-    upstox.get(INSTRUMENTS, body=rows(*odd))
-    with caplog.at_level(logging.WARNING):
-        assert len(list(adapter.instruments())) == 1
-    assert "4 rows" in caplog.text
+    told = list(adapter.listings(rows(*odd)))
+    unlisted = [each for each in told if isinstance(each, Unlisted)]
+    assert len(told) - len(unlisted) == 1
+    good = json.loads(rows())[0]["trading_symbol"]
+    assert [each.symbol for each in unlisted] == ['{"segment": "NSE_EQ"}', good, good, "5"]
+    assert all(each.reason for each in unlisted)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"tick_size": None, "lot_size": None, "strike_price": None, "expiry": None, "weekly": None},
+        {"exchange_token": 2885, "lot_size": 1.0, "expiry": 0.0},
+        {"exchange_token": 2885.0, "lot_size": "1", "tick_size": "10.0", "weekly": "false"},
+        {"exchange_token": " 2885 ", "trading_symbol": " RELIANCE ", "lot_size": " 1.0 ", "mtf_enabled": ""},
+        {"more": {"than": ["was", "known"]}},
+    ],
+)
+def test_a_row_is_read_whatever_types_its_values_are_of(adapter, changed):
+    row = {
+        "segment": "NSE_EQ", "exchange": "NSE", "name": "RELIANCE", "isin": "INE002A01018",
+        "instrument_type": "EQ", "instrument_key": "NSE_EQ|INE002A01018", "exchange_token": "2885",
+        "trading_symbol": "RELIANCE",
+        "lot_size": 1, "tick_size": 10.0,
+    }  # fmt: skip
+    plain, found = (list(adapter.listings(json.dumps([each]).encode())) for each in (row, row | changed))
+    told = found[0].instrument
+    assert told == msgspec.structs.replace(plain[0].instrument, tick_size=told.tick_size)
+    assert told.tick_size in (0.1, 0.05)
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"{}", gzip.compress(rows())[:-40], b"\x1f\x8bnot gzip"])
