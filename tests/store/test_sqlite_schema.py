@@ -15,6 +15,7 @@ from mdactors.market.instrument import Instrument
 from mdactors.market.position import Position
 from mdactors.market.quote import Quote
 from mdactors.market.tick import Tick
+from mdactors.store.bars_sqlite import SqliteBars
 from mdactors.store.sqlite import SqliteDatabase
 from mdactors.store.sqlite_schema import MIGRATIONS
 from mdactors.store.ticks import COLUMNS
@@ -69,6 +70,23 @@ def test_a_file_of_the_release_before_is_brought_up_to_date_with_all_its_ticks(
     }  # fmt: skip
     assert [row.instrument_key for row in store.received(0, FOREVER, 10)][:1] == ["NSE_EQ|RELIANCE"]
     store.close()
+
+
+def test_bars_of_an_old_file_are_of_ticks_and_of_the_open_market(path: Path) -> None:
+    make_version_1(path)
+    before = next(
+        number for number, step in enumerate(MIGRATIONS) if any("'ticks'" in each for each in step.statements)
+    )
+    with closing(sqlite3.connect(path, isolation_level=None)) as old:
+        for migration in MIGRATIONS[1:before]:
+            for statement in migration.statements:
+                old.execute(statement)
+        old.execute("UPDATE schema_version SET version = ?", (before,))
+        old.execute("INSERT INTO market_ohlc_1m VALUES (?, ?, 1, 4, 0.5, 2, 30)", (RELIANCE.key, NOON))
+    database = SqliteDatabase(path)
+    (bar,) = SqliteBars(database, ["1m"]).read(RELIANCE.key, "1m", 0, FOREVER, 10)
+    assert (bar.volume, bar.phase, bar.source) == (30, "open", "ticks")
+    database.close()
 
 
 def test_an_old_file_and_a_new_one_have_the_same_schema(path: Path, tmp_path: Path) -> None:
