@@ -87,6 +87,13 @@ def test_only_the_days_that_are_meant_are_touched(folder, run, capsys):
     ]
 
 
+def test_the_last_tick_of_the_days_before_says_that_all_of_the_first_figure_is_todays(folder, run):
+    folder.keep(trades(RELIANCE, 1, OPEN - 3 * 86_400_000))
+    folder.keep(trades(RELIANCE, 1, OPEN + 60 * MINUTE))
+    assert run("candles", "rebuild", *DAY) == 0
+    assert stored(folder) == [(60, 100.0, 1050)]
+
+
 def test_bars_whose_ticks_are_no_longer_kept_stay(folder, run):
     folder.keep([])
     put(folder, Bar(RELIANCE, "1m", OPEN, 1.0, 2.0, 0.5, 1.5, 7))

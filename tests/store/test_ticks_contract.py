@@ -339,6 +339,20 @@ def test_the_newest_of_each_instrument_is_among_those_received_since(keeper: Kee
     assert before == {"RELIANCE": 4, "INFY": 1}
 
 
+def test_the_last_of_an_instrument_within_some_time_is_by_the_order_of_its_history(keeper: Keeper) -> None:
+    keeper.write([tick(seq, NOON + seq, RELIANCE, NOON + 9 - seq) for seq in range(5)])
+    keeper.write([tick(7, NOON + 3, INFY)])
+
+    def last(from_ms: int, to_ms: int) -> int | None:
+        row = keeper.store.last(RELIANCE.token, from_ms * MS, to_ms * MS)
+        return None if row is None else row.seq
+
+    assert last(0, NOON + DAY) == 4
+    assert last(NOON, NOON + 2) == 2
+    assert last(NOON - DAY, NOON - 1) is None
+    assert last(NOON + 5, NOON + DAY) is None
+
+
 def test_readers_and_a_writer_do_not_disturb_each_other(keeper: Keeper) -> None:
     def write() -> None:
         for first in range(0, 1000, 20):

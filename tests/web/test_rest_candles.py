@@ -14,9 +14,13 @@ from mdactors.market import ist
 from mdactors.market.calendar import Calendar
 from mdactors.market.candle import Bar, Interval
 from mdactors.market.instrument import Instrument
+from mdactors.market.position import Position
+from mdactors.market.quote import Quote
+from mdactors.market.tick import Tick
 from mdactors.store import pages
 from mdactors.store.bars_sqlite import SqliteBars
 from mdactors.store.sqlite import SqliteDatabase
+from mdactors.store.ticks_sqlite import SqliteTicks
 
 RELIANCE = Instrument(738561, "RELIANCE", "NSE", "NSE_EQ", "STOCK", "NSE_EQ|INE002A01018", series="EQ")
 OPEN = 1_763_610_300_000
@@ -118,6 +122,22 @@ def test_days_are_not_mixed_and_pages_are_no_seam(serve, monkeypatch):
         ("2025-11-21", 70_500),
     ]
     assert len(stage.get(f"{PATH}?from=2025-11-19&to=2025-11-30")[1]) == 750
+
+
+def test_a_day_is_by_the_figures_of_its_newest_tick_where_that_is_kept(serve, stage, tmp_path):
+    database = SqliteDatabase(tmp_path / "ticks.db")
+    stage.history = ticks = SqliteTicks(database)
+    at = OPEN + 24_300_000
+    said = Quote("R", "full", 104.5, volume=9_700, open=98.0, high=110.0, low=97.5, last_trade_time=at)
+    evening = Tick(RELIANCE, said, "kite", 7, 1, at * 1_000_000)
+    ticks.write([evening], None, Position("journal", 1, 100, 1))
+    stage = serve([minute(n, OPEN + day * 86_400_000) for day in range(2) for n in range(3)])
+    bars = stage.get(f"{PATH}?interval=1d&from=2025-11-19&to=2025-11-30")[1]
+    assert [(bar["open"], bar["high"], bar["low"], bar["close"], bar["volume"]) for bar in bars] == [
+        (98.0, 110.0, 97.5, 104.5, 9_700),
+        (100.0, 103.0, 99.0, 102.5, 6),
+    ]
+    database.close()
 
 
 def test_a_limit_is_the_newest_so_many(serve):

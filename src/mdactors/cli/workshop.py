@@ -18,6 +18,8 @@ from mdactors.store.pages import as_sent, ticks_between
 from mdactors.store.ticks import NS_PER_MS, StoredTick, TickStore
 
 DAY_NS = ist.DAY_SECONDS * ist.SECOND_NS
+HEARD_DAYS = 7
+"""How far back an instrument's last tick before a day is looked for: over any holidays."""
 _BATCH = 5_000
 
 
@@ -104,6 +106,9 @@ class Workshop:
             self._bars.delete(interval, begin_ms, last_ms, self._replaced, instrument_keys)
 
     def _build(self, rows: Sequence[StoredTick], begin_ns: int) -> Iterator[Bar]:
+        # Who listened before the day knows that its figure began at nothing.
+        before = self._ticks.last(rows[0].instrument_token, begin_ns - HEARD_DAYS * DAY_NS, begin_ns - 1)
+        rows = rows if before is None else [before, *rows]
         for bar in bars_of(as_sent(rows, {}), self._calendar, self._intervals, self._prefer):
             # The last trade of an earlier day may be said again in the morning.
             if 0 <= bar.start * NS_PER_MS - begin_ns < DAY_NS:

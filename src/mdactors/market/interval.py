@@ -32,7 +32,7 @@ def combine(bars: Iterable[Bar], interval: Interval, calendar: Calendar) -> Iter
 
     Bars of less than a day hold continuous trading alone, and are aligned to where it begins, not to the
     clock: those of an hour begin at 09:15, 10:15 …; the last one may be shorter. That of the day begins
-    where its continuous trading does and holds all of its trades, those of auctions too.
+    where its continuous trading does and holds all of its trades, those of auctions too; an index has none.
 
     An interval without a minute bar has none. The first and the last one are made of what was given,
     be it a part of their interval; of the sources of its minutes the least is a bar's. Where the calendar
@@ -61,12 +61,13 @@ def _begin(bar: Bar, interval: Interval, calendar: Calendar) -> int | None:
     at_ns = bar.start * NS_PER_MS
     trading_class = trading_class_of(bar.instrument)
     parts = calendar.parts(trading_class, at_ns)
+    part = calendar.part(trading_class, at_ns)
+    # What is computed in an auction is no index yet.
+    if parts and part.phase != "open" and (interval != "1d" or bar.instrument.type == "INDEX"):
+        return None
     if interval == "1d":
         opens = next((part for part in parts if part.phase == "open"), None)
         return midnight_ms(bar.start) if opens is None else opens.begin_ns // NS_PER_MS
-    part = calendar.part(trading_class, at_ns)
-    if parts and part.phase != "open":
-        return None
     begin = part.begin_ns // NS_PER_MS if parts else midnight_ms(bar.start)
     return bar.start - (bar.start - begin) % WIDTHS_MS[interval]
 

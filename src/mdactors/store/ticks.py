@@ -160,6 +160,14 @@ class TickStore(abc.ABC):
         """
 
     @abc.abstractmethod
+    def last(self, token: int, from_ns: int, to_ns: int) -> StoredTick | None:
+        """The last one in `read`'s order of an instrument's ticks within these times, both ends inclusive.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+
+    @abc.abstractmethod
     def received(
         self, from_ns: int, to_ns: int, limit: int, after: StoredTick | None = None
     ) -> list[StoredTick]:
@@ -218,6 +226,11 @@ def page_by_time(
     # The first millisecond moves as well: an index is read from there.
     place = (after.tick_timestamp, after.epoch, after.seq, after.source)
     return token, max(first, after.tick_timestamp), last, *place, limit
+
+
+def last_within(token: int, from_ns: int, to_ns: int) -> tuple[int, int, int]:
+    """What a store is asked for by `TickStore.last`: token, first and last millisecond."""
+    return token, *_milliseconds(from_ns, to_ns)
 
 
 AHEAD_MS = 60_000

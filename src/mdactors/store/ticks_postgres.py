@@ -33,6 +33,7 @@ from mdactors.store.ticks import (
     NS_PER_MS,
     StoredTick,
     TickStore,
+    last_within,
     newest_within,
     page_by_receipt,
     page_by_time,
@@ -67,6 +68,12 @@ _PAGE = (
     "AND tick_timestamp BETWEEN to_timestamp(%s / 1000.0) AND to_timestamp(%s / 1000.0) "
     "AND (tick_timestamp, epoch, seq, source) > (to_timestamp(%s / 1000.0), %s, %s, %s) "
     "ORDER BY tick_timestamp, epoch, seq, source LIMIT %s"
+)
+_LAST = (
+    f"SELECT {_NAMES} FROM ticks "  # noqa: S608 # our own names
+    "WHERE instrument_token = %s "
+    "AND tick_timestamp BETWEEN to_timestamp(%s / 1000.0) AND to_timestamp(%s / 1000.0) "
+    "ORDER BY tick_timestamp DESC, epoch DESC, seq DESC, source DESC LIMIT 1"
 )
 _PAGE_RECEIVED = (
     f"SELECT {_NAMES} FROM ticks "  # noqa: S608 # our own names
@@ -155,6 +162,10 @@ class PostgresTicks(TickStore):
     ) -> list[StoredTick]:
         """One page of an instrument's ticks by ``tick_timestamp``, oldest first, both ends inclusive."""
         return self._rows(_PAGE, page_by_time(token, from_ns, to_ns, limit, after))
+
+    def last(self, token: int, from_ns: int, to_ns: int) -> StoredTick | None:
+        """The last of an instrument's ticks within these times, both ends inclusive; None where none is."""
+        return next(iter(self._rows(_LAST, last_within(token, from_ns, to_ns))), None)
 
     def received(
         self, from_ns: int, to_ns: int, limit: int, after: StoredTick | None = None

@@ -33,6 +33,7 @@ from mdactors.store.ticks import (
     FOREVER_NS,
     StoredTick,
     TickStore,
+    last_within,
     newest_within,
     page_by_receipt,
     page_by_time,
@@ -56,6 +57,11 @@ _PAGE = (
     "WHERE instrument_token = ? AND tick_timestamp BETWEEN ? AND ? "
     "AND (tick_timestamp, epoch, seq, source) > (?, ?, ?, ?) "
     "ORDER BY tick_timestamp, epoch, seq, source LIMIT ?"
+)
+_LAST = (
+    f"SELECT {_READ_COLUMNS} FROM ticks "  # noqa: S608 # our own names
+    "WHERE instrument_token = ? AND tick_timestamp BETWEEN ? AND ? "
+    "ORDER BY tick_timestamp DESC, epoch DESC, seq DESC, source DESC LIMIT 1"
 )
 _PAGE_RECEIVED = (
     f"SELECT {_READ_COLUMNS} FROM ticks "  # noqa: S608 # our own names
@@ -145,6 +151,10 @@ class SqliteTicks(TickStore):
     ) -> list[StoredTick]:
         """One page of an instrument's ticks by ``tick_timestamp``, oldest first, both ends inclusive."""
         return self._rows(_PAGE, page_by_time(token, from_ns, to_ns, limit, after))
+
+    def last(self, token: int, from_ns: int, to_ns: int) -> StoredTick | None:
+        """The last of an instrument's ticks within these times, both ends inclusive; None where none is."""
+        return next(iter(self._rows(_LAST, last_within(token, from_ns, to_ns))), None)
 
     def received(
         self, from_ns: int, to_ns: int, limit: int, after: StoredTick | None = None

@@ -12,14 +12,17 @@ import msgspec
 from mdactors.market import ist
 from mdactors.market.calendar import Calendar
 from mdactors.market.candle import Bar, BarSource, Interval
+from mdactors.market.day_bar import by_figures
 from mdactors.market.instrument import Instrument
 from mdactors.market.interval import WIDTHS_MS, combine, midnight_ms
 from mdactors.market.phase import Phase
+from mdactors.market.quote import Quote
 from mdactors.market.tick_formats import CONTENT_TYPES, json_array
 from mdactors.market.trading_class import trading_class_of
 from mdactors.market.view import NS_PER_MS
 from mdactors.store.bars import BarStore
 from mdactors.store.pages import bars_between
+from mdactors.store.ticks import TickStore
 from mdactors.web.handler import Failure
 from mdactors.web.streamed import StreamedHandler
 
@@ -54,7 +57,8 @@ class Candles(StreamedHandler):
         now_ns = self.now_ns
         from_ms, to_ms = self._range(now_ns)
         instrument = await self.instrument(symbol, "symbol")
-        shelf = Shelf(self._store(interval), self.parts.gateway.calendar, instrument)
+        gateway = self.parts.gateway
+        shelf = Shelf(self._store(interval), gateway.history, gateway.calendar, instrument)
         settled_ns = now_ns - self.parts.gateway.clock.span_ns(SETTLED_NS)
         bars = shelf.bars(interval, from_ms, to_ms, settled_ns // NS_PER_MS)
         bars = bars if limit is None else _newest(bars, limit)
@@ -86,8 +90,11 @@ class Candles(StreamedHandler):
 class Shelf:
     """One instrument's stored bars, and the wider ones made of them; read page by page, blocks."""
 
-    def __init__(self, store: BarStore, calendar: Calendar, instrument: Instrument) -> None:
+    def __init__(
+        self, store: BarStore, ticks: TickStore | None, calendar: Calendar, instrument: Instrument
+    ) -> None:
         self._store = store
+        self._ticks = ticks
         self._calendar = calendar
         self._instrument = instrument
 
@@ -104,7 +111,17 @@ class Shelf:
         # A bar that begins within may end behind, and one that begins before may hold minutes within.
         minutes = self._stored("1m", midnight_ms(from_ms), to_ms + WIDTHS_MS[interval])
         wider = combine(minutes, interval, self._calendar)
-        return (bar for bar in wider if from_ms <= bar.start <= to_ms and self._end_ms(bar) <= settled_ms)
+        bars = (bar for bar in wider if from_ms <= bar.start <= to_ms and self._end_ms(bar) <= settled_ms)
+        return map(self._of_day, bars) if interval == "1d" else bars
+
+    def _of_day(self, bar: Bar) -> Bar:
+        """A day's bar by the figures of its newest tick, as long as that is kept."""
+        if self._ticks is None:
+            return bar
+        begin_ns = midnight_ms(bar.start) * NS_PER_MS
+        end_ns = begin_ns + WIDTHS_MS["1d"] * NS_PER_MS
+        newest = self._ticks.last(self._instrument.token, begin_ns, end_ns - 1)
+        return bar if newest is None else by_figures(bar, newest.tick(Quote).quote)
 
     def _stored(self, interval: Interval, from_ms: int, to_ms: int) -> Iterator[Bar]:
         for row in bars_between(self._store, self._instrument, interval, from_ms, to_ms):
