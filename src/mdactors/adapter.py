@@ -8,6 +8,7 @@ thread and from the instrument master's process or thread, never from the event 
 from __future__ import annotations
 
 import abc
+import datetime as dt
 import html
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -183,6 +184,9 @@ class BrokerAdapter(abc.ABC):
     silence_seconds: ClassVar[float] = 30.0
     """A connection that brings not one byte for so long, pings included, is taken for dead."""
 
+    closes_per_second: ClassVar[float] = 0.0
+    """How often the broker may be asked for a `previous_close`; 0 where it has none."""
+
     limits: Limits
 
     @abc.abstractmethod
@@ -260,6 +264,17 @@ class BrokerAdapter(abc.ABC):
         Raises:
             BrokerUnavailable: what came is no such list.
         """
+
+    def previous_close(self, token: BrokerToken, date: dt.date) -> float | None:  # noqa: ARG002 - of a broker that has none
+        """The close of the instrument's last session before a date, by its candles of a day. Blocking.
+
+        Returns:
+            None where the broker knows none.
+
+        Raises:
+            BrokerError: as `endpoint` does.
+        """
+        return None
 
     def instruments(self) -> Iterator[Listing]:
         """Everything the broker lists, as ours. Blocking; raises as `download` and `listings` do."""

@@ -13,6 +13,7 @@ from mdactors.actors.batch_persister import BatchPersister
 from mdactors.actors.broker_connection import BrokerConnection
 from mdactors.actors.cache_writer import CacheWriter
 from mdactors.actors.candle_builder import CandleBuilder
+from mdactors.actors.day_reader import DayReader
 from mdactors.actors.feed_report import FeedReport
 from mdactors.actors.instrument_master import Catalogue, InstrumentMaster
 from mdactors.actors.journal_intake import JournalIntake
@@ -76,6 +77,7 @@ class Blueprint:
         self.views = Address("market_views", BATCHES_WAITING)
         self.master = Address("instrument_master")
         self.normalizers = {name: Address(f"{name}/normalizer", FRAMES_WAITING) for name in settings.brokers}
+        self.day_readers = {name: Address(f"{name}/day_reader") for name in settings.brokers}
         self.connections = {
             name: [Address(f"{name}/connection-{n}") for n in range(1, adapters[name].limits.connections + 1)]
             for name in settings.brokers
@@ -93,7 +95,7 @@ class Blueprint:
         own = [self.hub, self.manager, self.cache_writer, self.candles, self.views, self.master]
         if self._archive.ticks is not None:
             own += [self.journal_writer, self.persister]
-        return [*own, *self.normalizers.values(), *connections]
+        return [*own, *self.day_readers.values(), *self.normalizers.values(), *connections]
 
     def vital(self) -> frozenset[str]:
         """The names of those without whom ticks do not reach clients or store, supervisors included."""
@@ -294,10 +296,20 @@ class Blueprint:
             "lines": lines,
             "report": self.feeds[name].report,
             "board": self.board,
+            "day_reader": self.day_readers[name],
             "stale_seconds": feed.stale_seconds,
             "delayed_seconds": feed.delayed_seconds,
         }
-        children = [ChildSpec(self.normalizers[name], Normalizer, normalizer)]
+        reader = {
+            "adapter": adapter,
+            "store": self._archive.ticks,
+            "normalizer": self.normalizers[name],
+            "report": self.feeds[name].report,
+        }
+        children = [
+            ChildSpec(self.day_readers[name], DayReader, reader, ping_limit=SLOW_CHILD_SECONDS),
+            ChildSpec(self.normalizers[name], Normalizer, normalizer),
+        ]
         for number, (address, line) in enumerate(zip(self.connections[name], lines, strict=True)):
             connection = {
                 "adapter": adapter,

@@ -51,11 +51,17 @@ class Unsubscribed(DataMessage, frozen=True):
     tokens: frozenset[BrokerToken]
 
 
-# --- Normalizer, SessionHub -----------------------------------------------------------------------------
+class ClosesKnown(Message, frozen=True):
+    """Previous closes that no tick told, by the broker's candles."""
+
+    closes: Mapping[BrokerToken, float]
+
+
+# --- Normalizer, SessionHub, DayReader ------------------------------------------------------------------
 
 
 class NewestWanted(Message, frozen=True):
-    """The hub (of a Normalizer) or the MarketViews (of the hub) started afresh: every newest tick, please."""
+    """Who started afresh (a hub, the MarketViews, a Normalizer) wants every newest tick of its receiver."""
 
 
 # --- Normalizer, SessionHub, SubscriptionManager, MarketViews ------------------------------------------
@@ -258,6 +264,9 @@ class FeedStatusChanged(Message, frozen=True):
     detail: str = ""
     segments: Mapping[str, str] = {}
     """Segment -> the broker's word for it, where it says one."""
+
+
+# --- SessionHub, MarketViews, Normalizer --------------------------------------------------------------
 
 
 class NewestKnown(Message, frozen=True):

@@ -11,10 +11,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
 import pytest
 from upstox_client.feeder.proto import MarketDataFeedV3_pb2 as official
 
-from mdactors.market.calendar import Calendar
+from mdactors.market.calendar import ORDINARY, Calendar, Holiday, Hours, Span
 from mdactors.market.candles import bars_of
 from mdactors.market.instrument import Instrument
 from mdactors.market.interest import View
@@ -23,6 +24,7 @@ from mdactors.market.numbering import Numbering
 from mdactors.market.quote import Quote
 from mdactors.market.tick import Tick
 from mdactors.market.tick_formats import decoded
+from mdactors.market.trading_class import OPTIONS
 from mdactors_kite import codec as kite
 from mdactors_upstox import codec as upstox
 
@@ -178,6 +180,19 @@ def test_who_has_not_traded_yet_may_say_an_earlier_days_figure_long_into_the_ses
     assert volumes(line.say_all(updates, OPTION)) == [9_000, 9_000, 75, 150]
 
 
+def test_each_of_two_sessions_of_a_date_may_count_by_itself():
+    spans = [("open", Span.read("09:15-10:00")), ("open", Span.read("11:30-12:30"))]
+    special = {OPTIONS: Hours(tuple(spans))}
+    calendar = Calendar(
+        msgspec.structs.replace(ORDINARY, holidays={at("09:00").date(): Holiday("two", special=special)})
+    )
+    line = Line("kite")
+    line.numbering = Numbering("kite", 1, {OPTION.token: OPTION}, calendar)
+    figures = [("09:20", 9_000), ("09:30", 9_500), ("11:31", 300), ("11:32", 200), ("11:33", 450)]
+    ticks = line.say_all((Said(at(time), volume) for time, volume in figures), OPTION)
+    assert volumes(ticks) == [9_000, 9_500, 300, None, 450]
+
+
 def test_a_count_of_32_bits_goes_on_beyond_them():
     line = Line("kite")
     begin = ROUND - 5_000
@@ -314,10 +329,10 @@ def test_a_previous_close_of_an_earlier_trading_date_is_not_recalled(line):
 def test_a_previous_close_that_nothing_recalls_can_be_learnt(line):
     before = line.say(Said(at("17:01"), 9_000, close=1480.0))
     token = before.quote.token
-    assert line.numbering.withheld() == [token]
+    assert line.numbering.withheld() == {token: dt.date(2026, 11, 20)}
     (tick,) = line.numbering.learn_closes({token: 1490.0}, _second(at("17:03")) * 1_000_000_000)
     assert tick.quote.previous_close == 1490.0
-    assert line.numbering.withheld() == []
+    assert line.numbering.withheld() == {}
     assert closes([line.say(Said(at("17:05"), 9_000, close=1480.0))]) == [1490.0]
 
 

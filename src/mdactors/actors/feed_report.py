@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
+from collections.abc import Mapping
+
 import msgspec
+
+from mdactors.market.quote import BrokerToken
 
 
 class Judged(msgspec.Struct, frozen=True):
@@ -23,3 +28,5 @@ class FeedReport:
 
     def __init__(self) -> None:
         self.judged: Judged | None = None
+        self.withheld: Mapping[BrokerToken, dt.date] = {}
+        """What says a previous close that cannot be told from the day's own, and its trading date."""

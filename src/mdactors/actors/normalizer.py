@@ -16,8 +16,10 @@ from mdactors.market import ist
 from mdactors.market.calendar import Calendar
 from mdactors.market.instruments import InstrumentTable
 from mdactors.market.numbering import Numbering
+from mdactors.market.tick import Tick
 from mdactors.market.trading_class import Traded
 from mdactors.messages import (
+    ClosesKnown,
     FeedStatusChanged,
     FrameReceived,
     InstrumentsLoaded,
@@ -49,8 +51,10 @@ class Normalizer(Actor):
     Receives `FrameReceived`, `Subscribed` and `Unsubscribed` from the readers (the one tell that may wait),
     `InstrumentsLoaded` and `NewestWanted`. Tells one `TicksPublished` a frame to hub and sinks, the same
     object to all; `FeedStatusChanged` to the hub; `SnapshotMissing` to a connection whose
-    partial quotes have no base. How the connections stand it reads off their `Line`, each second. A fresh
-    one starts a new epoch. Its hooks run in its own thread.
+    partial quotes have no base. What the feed cannot tell of the day so far the DayReader looks up
+    (`NewestWanted`, and what lies open in the `FeedReport`): `NewestKnown` and `ClosesKnown` are taken
+    whenever they come. How the connections stand it reads off their `Line`, each second. A fresh one starts
+    a new epoch. Its hooks run in its own thread.
     """
 
     def __init__(
@@ -66,6 +70,7 @@ class Normalizer(Actor):
         lines: Sequence[Line],
         report: FeedReport,
         board: AlarmBoard,
+        day_reader: Address | None = None,
         stale_seconds: float = 10.0,
         delayed_seconds: float = 3.0,
     ) -> None:
@@ -88,6 +93,7 @@ class Normalizer(Actor):
         self._classes = TradingClasses(self._numbering.instrument)
         self._counts = dict.fromkeys(("frames", "ticks", "bad", "without_base", "notices"), 0)
         self._asked: dict[BrokerToken, float] = {}
+        self._day_reader = day_reader
         self._logged = 0
         self._debugs = self.logger.isEnabledFor(logging.DEBUG)
 
@@ -96,6 +102,8 @@ class Normalizer(Actor):
         self._judge()
         self._tell_status()
         self.after(BEAT_SECONDS, Beat())
+        if self._day_reader is not None:
+            self.tell(self._day_reader, NewestWanted())
 
     @handles(FrameReceived)
     def normalize(self, frame: FrameReceived) -> None:
@@ -116,12 +124,15 @@ class Normalizer(Actor):
         if self._numbering.without_base:
             self._ask_snapshots(frame.connection)
         if ticks:
-            self._counts["ticks"] += len(ticks)
             if self._debugs:
                 self.logger.debug("%d ticks from %s", len(ticks), frame.connection)
-            published = TicksPublished(ticks)
-            for receiver in self._receivers:
-                self.tell(receiver, published)
+            self._publish(ticks)
+
+    def _publish(self, ticks: list[Tick]) -> None:
+        self._counts["ticks"] += len(ticks)
+        published = TicksPublished(ticks)
+        for receiver in self._receivers:
+            self.tell(receiver, published)
 
     def _note(self, frame: FrameReceived, notice: str) -> None:
         """Log what the broker says to a person, and keep the newest of it."""
@@ -170,6 +181,18 @@ class Normalizer(Actor):
         self._numbering.use(message.table.broker_instruments(self._adapter.name))
         self._classes.look_again()
 
+    @handles(NewestKnown)
+    def recall_day(self, message: NewestKnown) -> None:
+        """Take what was said of the trading date before this one began."""
+        if ticks := self._numbering.recall(message.ticks, self.clock.time_ns()):
+            self._publish(ticks)
+
+    @handles(ClosesKnown)
+    def learn_closes(self, message: ClosesKnown) -> None:
+        """Take previous closes that no tick told."""
+        if ticks := self._numbering.learn_closes(message.closes, self.clock.time_ns()):
+            self._publish(ticks)
+
     @handles(NewestWanted)
     def send_newest(self, _message: NewestWanted) -> None:
         """Give a fresh hub its table."""
@@ -209,6 +232,7 @@ class Normalizer(Actor):
         )
         if not self.fenced:
             at = self.clock.monotonic()
+            self._report.withheld = self._numbering.withheld()
             self._report.judged = Judged(at, health.status, health.detail, health.is_open, are_open)
 
     def _login_texts(self, upkeep: Upkeep) -> Sequence[str]:

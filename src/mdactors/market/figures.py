@@ -18,7 +18,9 @@ recalled, see `Figures.recall`.
 from __future__ import annotations
 
 import copy
+import datetime as dt
 
+from mdactors.market import ist
 from mdactors.market.day_volume import DayVolume
 from mdactors.market.phase import Phase
 from mdactors.market.quote import Quote
@@ -41,7 +43,7 @@ class Figures:
 
     __slots__ = (
         "_close", "_close_held", "_close_said", "_days", "_interest", "_latest", "_listens", "_oldest",
-        "_part_begins", "_part_ends", "_today", "_trading_class", "_volume", "left_out", "phase",
+        "_part_begins", "_part_ends", "_session", "_today", "_trading_class", "_volume", "left_out", "phase",
     )  # fmt: skip
 
     def __init__(self, days: TradingDays, trading_class: str, counts_to: int = 0) -> None:
@@ -53,6 +55,8 @@ class Figures:
         self._days = days
         self._today: TradingDay | None = None
         self._part_begins = self._part_ends = 0
+        self._session = 0
+        """When the newest continuous session of the trading date began that was heard of."""
         self._latest = self._oldest = 0
         """Between them lies a last trade that is believed."""
         self._volume = DayVolume(counts_to)
@@ -112,6 +116,7 @@ class Figures:
         if before is None or before.number != today.number:
             self._volume.begin()
             self._close = self._close_said = self._close_held = self._interest = None
+            self._session = 0
             self._listens = before is not None or received < today.opens
 
     def become(self, trading_class: str) -> None:
@@ -126,6 +131,11 @@ class Figures:
     def withholds(self) -> bool:
         """Whether a previous close was said that cannot be told from the day's own."""
         return self._close is None and self._close_held is not None
+
+    @property
+    def trading_date(self) -> dt.date:
+        """The date that the figures are of."""
+        return ist.date(self._day().midnight * MS_NS)
 
     def learn_close(self, close: float) -> None:
         """Take the previous close of the trading date from who knows it."""
@@ -162,19 +172,19 @@ class Figures:
         volume, close, time, traded = (
             said.volume, said.previous_close, said.exchange_time, said.last_trade_time,
         )  # fmt: skip
+        if time is not None and not today.earliest <= time <= today.latest:
+            time = None
+        at = received if time is None else time
+        if not self._part_begins <= at < self._part_ends:
+            self._enter(at)
         if volume is not None:
             # Who has not traded yet still says the figure of the day on which it last did.
             of_today = traded is None or traded >= today.midnight
             volume = self._volume.weigh(volume, in_session=of_today and received >= today.opens)
         if close is not None:
             close = self._weigh_close(close, today, received)
-        if time is not None and not today.earliest <= time <= today.latest:
-            time = None
         if traded is not None and not self._oldest <= traded <= self._latest:
             traded = None
-        at = received if time is None else time
-        if not self._part_begins <= at < self._part_ends:
-            self.phase, self._part_begins, self._part_ends = self._days.part(self._trading_class, at)
         believed = volume, close, time, traded
         if believed == (said.volume, said.previous_close, said.exchange_time, said.last_trade_time):
             return said
@@ -186,6 +196,14 @@ class Figures:
             if getattr(quote, name) is None and getattr(said, name) is not None
         )
         return quote
+
+    def _enter(self, at: int) -> None:
+        """Find the part of the day of this time."""
+        self.phase, self._part_begins, self._part_ends = self._days.part(self._trading_class, at)
+        if self.phase == "open" and self._part_begins > self._session:
+            if self._session:
+                self._volume.begin()  # where a date has two sessions, each may count by itself
+            self._session = self._part_begins
 
     def _weigh_close(self, said: float, today: TradingDay, received: int) -> float | None:
         known = self._close

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import datetime as dt
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import msgspec
@@ -174,9 +175,13 @@ class Numbering:
             track.figures.recall(tick, now, counted=tick.source == self._source)
         return self._complete(lacking, now_ns)
 
-    def withheld(self) -> list[BrokerToken]:
-        """What says a previous close that cannot be told from the day's own."""
-        return [token for token, track in self._tracks.items() if track.figures.withholds]
+    def withheld(self) -> dict[BrokerToken, dt.date]:
+        """What says a previous close that cannot be told from the day's own, and its trading date."""
+        return {
+            token: track.figures.trading_date
+            for token, track in self._tracks.items()
+            if track.figures.withholds
+        }
 
     def learn_closes(self, closes: Mapping[BrokerToken, float], now_ns: int) -> list[Tick]:
         """Take previous closes from who knows them; snapshots of what had to be published without."""
