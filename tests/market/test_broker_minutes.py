@@ -205,6 +205,15 @@ def test_what_is_no_bar_of_trades_is_not_taken(told: BrokerBar) -> None:
     assert shown(bars) == [OF_TICKS]
 
 
+def test_a_minute_of_a_volume_beyond_belief_is_not_taken() -> None:
+    builder = Builder()
+    wild = minute("10:00", volume=4_107_000_000)
+    assert shown(builder.take(*TEN, tick(101.0, "10:01:02", 1_051, wild))) == [OF_TICKS]
+    # A contract's day may reach as much.
+    far = tick(101.0, "10:02:02", 9_000_000_000, minute("10:01", volume=4_107_000_000), of=OPTION)
+    assert "broker" in [bar.source for bar in builder.take(far)]
+
+
 def test_an_index_has_the_brokers_bars_without_volume() -> None:
     builder = Builder()
     told = minute("10:00", 24_880.5, 24_890.0, 24_870.0, 24_885.0, volume=0)

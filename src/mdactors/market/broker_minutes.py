@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mdactors.market import ist
 from mdactors.market.calendar import Calendar, Part
+from mdactors.market.day_volume import LARGEST, TIMES
 from mdactors.market.forming import FormingBar
 from mdactors.market.instrument import Instrument
 from mdactors.market.interval import MINUTE_MS, NS_PER_MS
@@ -18,7 +19,7 @@ class BrokerMinutes:
 
     Taken is a minute that is newer than the last one of its instrument, over by the time of the frame that
     brought it, of that frame's day and within a part of it. One without volume, but for an index's, says
-    that nothing was traded: it makes no bar.
+    that nothing was traded: it makes no bar, nor does one of a volume that no minute can have.
     """
 
     def __init__(self, calendar: Calendar) -> None:
@@ -33,7 +34,7 @@ class BrokerMinutes:
             return None  # it may be over by a later frame's time
         tape.heard = minute.start
         part = self._part(minute, tick.instrument, told)
-        if part is None or not _is_traded(minute, tick.instrument):
+        if part is None or not _is_traded(minute, tick.instrument) or _is_wild(minute.volume, tick):
             return None
         row = tape.minutes
         bar = row.find(minute.start)
@@ -66,3 +67,8 @@ def _is_traded(minute: BrokerBar, instrument: Instrument) -> bool:
         and max(minute.open, minute.close) <= minute.high
     )
     return is_bar and (minute.volume > 0 or (instrument.type == "INDEX" and minute.volume == 0))
+
+
+def _is_wild(volume: int, tick: Tick) -> bool:
+    """Whether it is more than any share trades in a day, and the day's figure is far from it."""
+    return volume > LARGEST and volume > TIMES * (tick.quote.volume or 0)
