@@ -18,6 +18,7 @@ from mdactors.blueprint import Blueprint, seconds_of
 from mdactors.config import Settings
 from mdactors.config.sessions import load_calendar
 from mdactors.health.actor_watch import ActorWatch
+from mdactors.health.calendar_watch import CalendarWatch
 from mdactors.health.feed_watch import FeedWatch
 from mdactors.health.journal_watch import JournalWatch
 from mdactors.health.store_watch import StoreWatch
@@ -99,7 +100,10 @@ class Daemon:
     def _watch(self, tree: Tree) -> None:
         """From now on see that alarms are raised whoever cannot raise them himself."""
         blueprint, board, clock = self._blueprint, self._board, self._clock
-        watches: list[Watch] = [ActorWatch(tree, blueprint.addresses(), blueprint.vital(), clock, board)]
+        watches: list[Watch] = [
+            ActorWatch(tree, blueprint.addresses(), blueprint.vital(), clock, board),
+            CalendarWatch(self._calendar, clock, board),
+        ]
         if self._archive.ticks is not None:
             watches += [self._journal_watch, self._store_watch]
         feeds = FeedWatch(blueprint.feeds, clock, board)

@@ -279,11 +279,78 @@ def test_judging_says_whether_the_word_changed() -> None:
 def test_a_brokers_new_word_for_a_segment_is_a_change_once() -> None:
     feed = Feed(NOW, SHARE)
     feed.judge()
-    feed.health.said({"NSE_EQ": "NORMAL_OPEN"})
+    feed.health.said({"NSE_EQ": "NORMAL_OPEN"}, feed.now)
     assert feed.judge()
     assert not feed.judge()
-    feed.health.said({"NSE_EQ": "NORMAL_OPEN"})
+    feed.health.said({"NSE_EQ": "NORMAL_OPEN"}, feed.now)
     assert not feed.judge()
-    feed.health.said({"NSE_FO": "CLOSING_START"})
+    feed.health.said({"NSE_FO": "CLOSING_START"}, feed.now)
     assert feed.judge()
     assert feed.health.market_status == {"NSE_EQ": "NORMAL_OPEN", "NSE_FO": "CLOSING_START"}
+
+
+# --- what a broker says against the calendar
+
+
+def listen(feed: Feed, seconds: int, *, heartbeats: bool = True) -> str:
+    """So many seconds without data; the word in the end."""
+    for _ in range(seconds):
+        feed.wait(1)
+        if heartbeats:
+            feed.beat()
+        feed.judge()
+    return feed.health.status
+
+
+def test_a_broker_that_says_closed_on_an_ordinary_day_is_believed_after_a_minute() -> None:
+    feed = Feed(at(MONDAY + "08:50:00"), SHARE, calendar=SHIPPED)
+    feed.health.said({"NSE_EQ": "CLOSING_END"}, feed.now)
+    assert listen(feed, 25 * 60 + 59) == "quiet"
+    assert feed.health.contradicted == {}
+    assert listen(feed, 2) == "closed"
+    assert feed.health.contradicted == {"NSE_EQ": False}
+    feed.health.said({"NSE_EQ": "NORMAL_OPEN"}, feed.now)
+    assert listen(feed, 1) == "quiet"
+    assert feed.health.contradicted == {}
+
+
+def test_what_was_said_before_the_open_by_a_connection_that_died_is_no_word_against_it() -> None:
+    feed = Feed(at(MONDAY + "09:10:00"), SHARE, calendar=SHIPPED)
+    feed.health.said({"NSE_EQ": "PRE_OPEN_END"}, feed.now)
+    feed.health.said({"NSE_EQ": "NORMAL_CLOSE"}, feed.now)
+    assert listen(feed, 10 * 60, heartbeats=False) == "stale"
+    assert feed.health.contradicted == {}
+
+
+def test_a_broker_that_says_open_where_the_calendar_has_closed_is_believed_too() -> None:
+    feed = Feed(at("2026-11-28T11:00:00"), SHARE, CONTRACT, calendar=SHIPPED)  # a Saturday
+    feed.health.said({"NSE_EQ": "NORMAL_OPEN", "NSE_FO": "CLOSING_END"}, feed.now)
+    assert listen(feed, 50) == "closed"
+    assert listen(feed, 12) == "quiet"
+    assert feed.health.contradicted == {"NSE_EQ": True}
+    assert feed.health.opened(SHARE, feed.now)
+    assert not feed.health.opened(CONTRACT, feed.now)
+    assert listen(feed, 12, heartbeats=False) == "stale"
+
+
+def test_on_a_day_that_the_calendar_names_its_word_stands_and_the_difference_is_told() -> None:
+    feed = Feed(at("2026-11-24T11:00:00"), SHARE, calendar=SHIPPED)  # a holiday
+    feed.health.said({"NSE_EQ": "NORMAL_OPEN"}, feed.now)
+    assert listen(feed, 70) == "closed"
+    assert feed.health.contradicted == {"NSE_EQ": True}
+
+
+@pytest.mark.parametrize(
+    ("time", "words"),
+    [
+        ("15:20:00", {"NSE_EQ": "CLOSING_START", "NSE_FO": "NORMAL_OPEN"}),
+        ("09:12:00", {"NSE_EQ": "PRE_OPEN_END", "NSE_FO": "NORMAL_CLOSE"}),
+        ("15:36:00", {"NSE_EQ": "NORMAL_CLOSE", "NSE_FO": "NORMAL_OPEN", "GLOBAL_INDEX": "NORMAL_OPEN"}),
+        ("22:00:00", {"MCX_FO": "NORMAL_OPEN", "NSE_EQ": "CLOSING_END", "NCD_FO": "NORMAL_CLOSE"}),
+    ],
+)
+def test_what_brokers_say_on_an_ordinary_day_contradicts_nothing(time: str, words: dict[str, str]) -> None:
+    feed = Feed(at(MONDAY + time), SHARE, calendar=SHIPPED)
+    feed.health.said(words, feed.now)
+    listen(feed, 120)
+    assert feed.health.contradicted == {}

@@ -10,22 +10,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mdactors.market import ist
-from mdactors.market.calendar import (
+from mdactors.market.calendar import Calendar, Part, Session
+from mdactors.market.moment import read_moment
+from mdactors.market.phase import Phase
+from mdactors.market.timetable import (
     ALWAYS,
     EVENING,
     MORNING,
     ORDINARY,
     WHOLE_DAY,
-    Calendar,
     Holiday,
     Hours,
-    Part,
-    Session,
     Span,
     Timetable,
 )
-from mdactors.market.moment import read_moment
-from mdactors.market.phase import Phase
 from mdactors.market.trading_class import AUCTION_SHARES, CLASSES, COMMODITIES, FUTURES, SHARES, WORLD
 
 

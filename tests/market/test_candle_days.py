@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from mdactors.market import ist
-from mdactors.market.calendar import ORDINARY, Calendar, Holiday, Hours, Span
+from mdactors.market.calendar import Calendar
 from mdactors.market.candle import Bar
 from mdactors.market.candles import Candles, bars_of
 from mdactors.market.instrument import Instrument
@@ -18,6 +18,7 @@ from mdactors.market.interval import combine
 from mdactors.market.numbering import Numbering
 from mdactors.market.quote import Quote
 from mdactors.market.tick import Tick
+from mdactors.market.timetable import ORDINARY, Holiday, Hours, Span
 from mdactors_kite.adapter import KiteAdapter, KiteSettings
 
 SHARE = Instrument(738561, "RELIANCE", "NSE", "NSE_EQ", "STOCK", "NSE_EQ|INE002A01018")

@@ -7,13 +7,17 @@ from collections.abc import Collection, Mapping
 from mdactors.actors.line import Upkeep
 from mdactors.market import trading_class
 from mdactors.market.calendar import Calendar
-from mdactors.market.trading_class import Traded
+from mdactors.market.contradiction import contradicted, overrules
+from mdactors.market.trading_class import Traded, class_of_segment
 
 SECOND_NS = 1_000_000_000
 WINDOW_NS = 300 * SECOND_NS
 """The least difference is that of this window and the one before: a clock that was set is forgotten."""
 ABSURD_MS = -60_000
 """An exchange time so far ahead of ours is a mistake and says nothing."""
+LASTING_SECONDS = 60.0
+"""What a broker says against the calendar counts once it has stood for so long: clocks differ, and words
+take a moment."""
 SHARES = Traded("NSE_EQ", trading_class.SHARES)
 
 
@@ -29,10 +33,16 @@ class FeedHealth:
         self._calendar = calendar
         self.status = "quiet"
         self.detail = "nothing is subscribed"
-        self.is_open = self._any_open((), now_ns)
-        """Whether a subscribed segment is open, by the calendar."""
         self.market_status: Mapping[str, str] = {}
         """Segment -> the broker's word for it; replaced, never changed."""
+        self.contradicted: Mapping[str, bool] = {}
+        """Segment -> whether the broker says that it is open, where the calendar has long said otherwise."""
+        self._overruled: Mapping[str, bool] = {}
+        """Those of them where the calendar gives way."""
+        self._differs_since: dict[str, float] = {}
+        self._said_ns: dict[str, int] = {}
+        self.is_open = self._any_open((), now_ns)
+        """Whether a subscribed segment is open."""
         self._judged: tuple[str, str, Mapping[str, str]] = ("", "", {})
         self._stale_seconds = stale_seconds
         self._delayed_ms = int(delayed_seconds * 1000)
@@ -62,9 +72,10 @@ class FeedHealth:
         if least is None or lag < least:
             self._least[1] = lag
 
-    def said(self, words: Mapping[str, str]) -> None:
+    def said(self, words: Mapping[str, str], received_ns: int) -> None:
         """The broker has a word for some segments."""
         self.market_status = {**self.market_status, **words}
+        self._said_ns |= dict.fromkeys(words, received_ns)
 
     def judge(self, at: float, now_ns: int, subscribed: Collection[Traded], upkeep: Upkeep) -> bool:
         """Find the word anew; whether it, or what the broker says, changed since it was last found.
@@ -76,6 +87,7 @@ class FeedHealth:
             upkeep: how the connections stand.
         """
         before = self._judged
+        self._compare(at, now_ns, upkeep)
         self.is_open = self._any_open(subscribed, now_ns)
         self.status, self.detail = self._word(at, now_ns, subscribed, upkeep)
         self._judged = (self.status, self.detail, self.market_status)
@@ -83,7 +95,39 @@ class FeedHealth:
 
     def _any_open(self, subscribed: Collection[Traded], now_ns: int) -> bool:
         """NSE's shares stand for all as long as nothing is subscribed."""
-        return any(self._calendar.is_open(each.trading_class, now_ns) for each in subscribed or (SHARES,))
+        return any(self.opened(each, now_ns) for each in subscribed or (SHARES,))
+
+    def opened(self, traded: Traded, now_ns: int) -> bool:
+        """Whether it is open: by the broker's word where that goes before the calendar."""
+        said = self._overruled.get(traded.segment)
+        return self._calendar.is_open(traded.trading_class, now_ns) if said is None else said
+
+    def _moves(self, traded: Traded, now_ns: int) -> bool:
+        said = self._overruled.get(traded.segment)
+        return self._calendar.moves(traded.trading_class, now_ns) if said is None else said
+
+    def _compare(self, at: float, now_ns: int, upkeep: Upkeep) -> None:
+        """See where the broker's words and the calendar have differed for long.
+
+        A word that was said before the present phase began counts as long as the connection lives: the broker
+        says it again when it changes.
+        """
+        if not self.market_status or self._calendar.always_open:
+            return
+        differs = contradicted(self._calendar, now_ns, self.market_status)
+        if not self._is_fresh(upkeep.heard, at):
+            differs = {
+                segment: is_open
+                for segment, is_open in differs.items()
+                if self._said_ns[segment] >= self._calendar.part(class_of_segment(segment), now_ns).begin_ns
+            }
+        self._differs_since = {segment: self._differs_since.get(segment, at) for segment in differs}
+        self.contradicted = {
+            segment: is_open
+            for segment, is_open in differs.items()
+            if at - self._differs_since[segment] >= LASTING_SECONDS
+        }
+        self._overruled = self.contradicted if overrules(self._calendar, now_ns) else {}
 
     def _word(
         self, at: float, now_ns: int, subscribed: Collection[Traded], upkeep: Upkeep
@@ -96,7 +140,7 @@ class FeedHealth:
             return "closed", "no subscribed segment is open"
         if self._is_fresh(self._heard, at):
             return self._live()
-        moves = any(self._calendar.moves(each.trading_class, now_ns) for each in subscribed)
+        moves = any(self._moves(each, now_ns) for each in subscribed)
         silence = self._silence(moves=moves) if subscribed else "nothing is subscribed"
         if self._is_fresh(upkeep.heard, at):
             return "quiet", silence

@@ -115,7 +115,7 @@ class Normalizer(Actor):
         if decoded.notice:
             self._note(frame, decoded.notice)
         if decoded.market_status:
-            self._health.said(decoded.market_status)
+            self._health.said(decoded.market_status, frame.received_ns)
         if not decoded.quotes:
             return
         ticks = self._numbering.number(decoded.quotes, frame.received_ns)
@@ -220,16 +220,24 @@ class Normalizer(Actor):
         subscribed = self._classes.of([line.wanted for line in self._lines])
         self._alarms.show(f"login-{self._adapter.name}", self._login_texts(upkeep))
         changed = self._health.judge(self.clock.monotonic(), self.clock.time_ns(), subscribed, upkeep)
+        self._alarms.show(f"calendar-{self._adapter.name}", self._contradictions())
         self._lay_open(subscribed)
         return changed
+
+    def _contradictions(self) -> Sequence[str]:
+        """What the broker says of segments against the calendar."""
+        words = self._health.market_status
+        return [
+            f"{self._adapter.name} says {words[segment]} of {segment}, "
+            f"which is {'closed' if is_open else 'open'} by the calendar"
+            for segment, is_open in sorted(self._health.contradicted.items())
+        ]
 
     def _lay_open(self, subscribed: Collection[Traded]) -> None:
         """Say how the feed is where nobody has to ask for it."""
         health, now_ns = self._health, self.clock.time_ns()
         traded = subscribed or (SHARES,)
-        are_open = frozenset(
-            each.segment for each in traded if self._calendar.is_open(each.trading_class, now_ns)
-        )
+        are_open = frozenset(each.segment for each in traded if health.opened(each, now_ns))
         if not self.fenced:
             at = self.clock.monotonic()
             self._report.withheld = self._numbering.withheld()

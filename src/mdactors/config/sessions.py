@@ -14,18 +14,9 @@ from mdactors.config.decoding import decode
 from mdactors.config.settings import CalendarSettings
 from mdactors.config.yaml_text import read_yaml
 from mdactors.errors import ConfigError
-from mdactors.market.calendar import (
-    ALWAYS,
-    EVENING,
-    MORNING,
-    WHOLE_DAY,
-    Calendar,
-    Holiday,
-    Hours,
-    Span,
-    Timetable,
-)
+from mdactors.market.calendar import Calendar
 from mdactors.market.phase import Phase
+from mdactors.market.timetable import ALWAYS, EVENING, MORNING, WHOLE_DAY, Holiday, Hours, Span, Timetable
 from mdactors.market.trading_class import CLASSES
 
 SHIPPED = Path(__file__).with_name("sessions.yaml")

@@ -6,8 +6,8 @@ import datetime as dt
 from typing import Any
 
 from mdactors.market import ist
-from mdactors.market.calendar import Holiday, Hours
 from mdactors.market.interest import View
+from mdactors.market.timetable import Holiday, Hours
 from mdactors.market.trading_class import SEGMENT_CLASSES
 from mdactors.market.view import NS_PER_MS, encode
 from mdactors.messages import MarketStatusAsked, SnapshotAsked
