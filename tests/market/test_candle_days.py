@@ -452,6 +452,17 @@ def test_a_figure_that_moves_after_its_trade_goes_where_the_trade_was() -> None:
     assert volumes(ticks) == [("10:00", 70, "open"), ("10:01", 5, "open")]
 
 
+def test_volume_that_comes_too_late_for_its_minute_is_not_that_of_a_later_one() -> None:
+    ticks = [
+        said(SHARE, "10:00:50", 100.0, 5_000, at="10:00:49"),
+        said(AUCTIONED, "10:09:50", 100.0, 700, at="10:09:49"),
+        said(SHARE, "10:09:52", 100.0, 5_070, at="10:00:58"),
+        said(SHARE, "10:10:09", 100.0, 5_075, at="10:10:08"),
+    ]
+    shares = [bar for bar in built(ticks) if bar.instrument is SHARE]
+    assert [shown(bar)[:2] for bar in shares] == [("10:00", 0), ("10:10", 5)]
+
+
 # --- From the wire
 
 

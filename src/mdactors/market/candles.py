@@ -149,6 +149,8 @@ class Candles:
         if not ahead and (time == tape.traded or (tape.newest() <= time and flow.moves(now))):
             # Who says its time again, or lags while others go on, is no witness that time went back.
             tape.traded = time
+            if told_ms(tick) - time > LATEST_MS:
+                tape.pass_by(tick.quote.volume, time)
             self.refused += 1
             return False
         if ahead and flow.reach(time, now):

@@ -88,7 +88,7 @@ class FormingBar(msgspec.Struct, gc=False):
     def publish(self) -> None:
         """Take it as handed out, as it is now."""
         self.published = True
-        self.said = self._values()
+        self.said = self.open, self.high, self.low, self.close, self.volume
 
     @property
     def changed(self) -> bool:

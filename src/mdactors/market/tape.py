@@ -136,7 +136,8 @@ class Tape:
                 self.volume, self.traded = known, None
                 return True
         if volume > self.volume:
-            self.volume, self.unbroken = volume, told
+            self.volume = volume
+            self.break_off()
         return False
 
     def _known(self, begins: int, before: Tick | None) -> tuple[int | None, int]:
@@ -208,11 +209,12 @@ class Tape:
         self.begins, self.ends = begins, ends
 
     def pass_by(self, volume: int | None, time: int) -> None:
-        """Take the figure of what was traded outside of every part of a day: it is in no bar."""
+        """Take the figure of what is in no bar, out of all parts or too late: no other trade has it."""
         if volume is None or self.is_index:
             return
         if volume > self.volume or not self.begins <= time < self.ends:
-            self.volume, self.unbroken = volume, time
+            self.volume = volume
+            self.break_off()
 
     def counted_late(self, time: int, volume: int) -> tuple[FormingBar | None, int]:
         """The second, behind that of ``time``, that counted a part of this figure, and how much of it.
