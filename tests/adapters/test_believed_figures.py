@@ -149,6 +149,19 @@ def test_a_confirmed_wild_volume_costs_the_day_no_later_bar(line):
                ("11:02:30", 2_310), ("11:03:20", 2_600), ("11:04:20", 2_700)]  # fmt: skip
     line.say_all(Said(at(time), volume) for time, volume in figures)
     assert volumes(line.ticks)[-3:] == [2_310, 2_600, 2_700]
+    assert line.minutes()[-2:] == [290, 100]
+
+
+def test_a_confirmed_wild_volume_is_taken_back_where_no_time_of_trades_is_told():
+    """Kite's mode quote has neither the trade's time nor that of the update."""
+    line = Line("kite")
+    figures = [("11:00:01", 2_000), ("11:01", 3_999_000_000), ("11:01:10", 3_999_000_000), ("11:02", 2_300),
+               ("11:02:30", 2_310), ("11:03:20", 2_600), ("11:04:20", 2_700)]  # fmt: skip
+    for time, volume in figures:
+        (quote,) = kite_quotes(SHARE, Said(at(time), volume))
+        quote.last_trade_time = quote.exchange_time = None
+        line.ticks += line.numbering.number([quote], _second(at(time)) * 1_000_000_000)
+    assert line.minutes()[-2:] == [290, 100]
 
 
 def test_a_partial_update_after_a_wild_one_says_what_was_known_before():

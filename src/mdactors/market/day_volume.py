@@ -58,9 +58,9 @@ class DayVolume:
         if self._begins:
             return self._begin_with(said, in_session)
         figure, carried = self._read(said)
-        if _follows(self.last, figure):
+        if follows(self.last, figure):
             return self._take(figure, carried)
-        if self._held is not None and _follows(self._held, figure):
+        if self._held is not None and follows(self._held, figure):
             self._leapt = figure > self.last
             return self._take(figure, carried)
         self._held = figure
@@ -82,7 +82,7 @@ class DayVolume:
         """The first of a trading date; before the session also yesterday's, which one may fall from."""
         if said and said == self.last - self._carried:
             return self.last
-        if not (_follows(0, said) or (self._held is not None and _follows(self._held, said))):
+        if not (follows(0, said) or (self._held is not None and follows(self._held, said))):
             self._held = said
             return None
         self._begins = not in_session
@@ -107,6 +107,6 @@ class DayVolume:
         return figure, carried
 
 
-def _follows(before: int, figure: int) -> bool:
+def follows(before: int, figure: int) -> bool:
     """Whether a figure can come after another in a day."""
     return 0 <= figure - before <= max(TIMES * before, LARGEST)

@@ -22,6 +22,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mdactors.market.calendar import Part
+from mdactors.market.day_volume import follows
 from mdactors.market.forming import FormingBar, Row
 from mdactors.market.interval import MINUTE_MS, NS_PER_MS, midnight_ms
 from mdactors.market.phase import Phase
@@ -96,6 +97,7 @@ class Tape:
         if volume > self.volume:
             return True
         if self.begins <= told_ms(tick) < self.ends:
+            self._take_back(volume)
             return False
         if not volume:
             self.volume = 0
@@ -156,10 +158,19 @@ class Tape:
     def gain(self, volume: int | None) -> int:
         """What a trade's figure adds to the volume."""
         before = self.volume
-        if volume is None or volume <= before or self.is_index:
+        if volume is None or self.is_index:
+            return 0
+        if volume <= before:
+            if volume < before:
+                self._take_back(volume)
             return 0
         self.volume = volume
         return volume - before if before != _UNKNOWN else 0
+
+    def _take_back(self, volume: int) -> None:
+        """A figure that is so low that the highest cannot have come after it: that one was none."""
+        if not follows(volume, self.volume):
+            self.volume = volume
 
     def enter(self, day: Sequence[Part], part: Part, tick: Tick, before: Tick | None) -> bool:
         """Take a trade that is not in the part of the last one; False where it is of no day to come.
