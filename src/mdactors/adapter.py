@@ -26,6 +26,7 @@ __all__ = [
     "BadPacket",
     "BrokerAdapter",
     "BrokerToken",
+    "DayCandle",
     "Decoded",
     "Depth",
     "Download",
@@ -39,6 +40,7 @@ __all__ = [
     "Quote",
     "Secret",
     "Unlisted",
+    "last_close",
     "masked",
     "readable",
     "serving",
@@ -161,6 +163,23 @@ class Download(msgspec.Struct, frozen=True):
     etag: str = ""
     modified: str = ""
     """The ``Last-Modified`` header."""
+
+
+class DayCandle(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """A candle of a day as both brokers write it in JSON: an array that begins like this."""
+
+    time: str
+    """ISO 8601, of India."""
+    open: float
+    high: float
+    low: float
+    close: float
+
+
+def last_close(candles: Iterable[DayCandle], before: dt.date) -> float | None:
+    """The close of the last day before a date; None where there is none."""
+    earlier = [candle for candle in candles if candle.close > 0 and candle.time[:10] < before.isoformat()]
+    return max(earlier, key=lambda candle: candle.time[:10]).close if earlier else None
 
 
 class BrokerAdapter(abc.ABC):

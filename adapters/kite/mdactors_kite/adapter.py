@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Any, ClassVar
@@ -67,6 +68,8 @@ class KiteAdapter(BrokerAdapter):
     settings: ClassVar[type[msgspec.Struct]] = KiteSettings
     silence_seconds: ClassVar[float] = 10.0
     """Kite sends a byte every second or two when idle."""
+    closes_per_second: ClassVar[float] = 2.0
+    """Kite answers three requests for candles a second, and somebody else may want one."""
     modes: Mapping[Mode, Mode] = {"ltp": "ltp", "quote": "quote", "full": "full"}
 
     def __init__(self, settings: KiteSettings) -> None:
@@ -152,6 +155,15 @@ class KiteAdapter(BrokerAdapter):
         except LoginRequired:
             token = Secret()
         return Download(rest.fetch(settings.rest_url, settings.api_key, token))
+
+    def previous_close(self, token: BrokerToken, date: dt.date) -> float | None:
+        """The close of the instrument's last session before a date. Blocking.
+
+        Raises:
+            BrokerError: as `endpoint` does.
+        """
+        settings = self._settings
+        return rest.previous_close(settings.rest_url, settings.api_key, self._token.read(), int(token), date)
 
     def listings(self, data: bytes, name: str = "") -> Iterator[Listing | Unlisted]:  # noqa: ARG002 - Kite has one list
         """Read Kite's list of instruments, of either dialect. Pure."""

@@ -8,10 +8,13 @@ import math
 import warnings
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
-from mdactors.adapter import Listing, Secret, Unlisted, masked
+import msgspec
+
+from mdactors import __version__
+from mdactors.adapter import DayCandle, Listing, Secret, Unlisted, last_close, masked
 from mdactors.errors import BrokerError, BrokerUnavailable
 from mdactors.market.csv_table import Columns, lines_of
 from mdactors.market.instrument import InstrumentRow
@@ -40,6 +43,22 @@ _NOTHING = frozenset({"", "null", "none", "nan"})
 """How programs write that there is no value."""
 _WORLD = "GLOBAL_INDEX"
 """The segment of the indices of all other exchanges: GIFT NIFTY, and those of foreign ones."""
+
+
+_LOOKS_BACK = timedelta(days=30)
+_TIMEOUT = (3.0, 6.0)
+"""Seconds to connect, and between two bytes."""
+
+
+class _Candles(msgspec.Struct):
+    candles: list[DayCandle]
+
+
+class _Answer(msgspec.Struct):
+    data: _Candles
+
+
+_candles = msgspec.json.Decoder(_Answer).decode
 
 
 def listings(data: bytes) -> Iterator[Listing | Unlisted]:
@@ -95,6 +114,38 @@ def fetch(root: str, api_key: str, token: Secret) -> bytes:
     if answers and answers[-1].ok and "csv" in answers[-1].headers.get("Content-Type", ""):
         return answers[-1].content
     raise _error(answers, (api_key, token.reveal()))
+
+
+def previous_close(root: str, api_key: str, token: Secret, instrument: int, day: date) -> float | None:
+    """The close of the last session before a date, by the candles of a day; None where there is none.
+
+    Raises:
+        LoginRequired: Kite itself wants a token, or another one.
+        BrokerRefused: refused, by Kite or by a gateway; wait.
+        BrokerUnavailable: the network or Kite's service is away.
+    """
+    import requests  # not above: whoever only decodes does without
+
+    url = f"{root.rstrip('/')}/instruments/historical/{instrument}/day"
+    span = {"from": f"{day - _LOOKS_BACK} 00:00:00", "to": f"{day - timedelta(days=1)} 23:59:59"}
+    headers = {"X-Kite-Version": "3", "User-Agent": f"mdactors/{__version__}"}
+
+    def sign(request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"token {api_key}:{token.reveal()}"
+        return request
+
+    try:
+        answer = requests.get(url, span, headers=headers, auth=sign, timeout=_TIMEOUT)
+    except requests.RequestException as error:
+        raise BrokerUnavailable(f"kite: cannot fetch candles: {type(error).__name__}") from None
+    if not answer.ok:
+        said = masked(answer.content, (api_key, token.reveal()))
+        raise refusal("the request for candles", answer.status_code, said)
+    try:
+        rows = _candles(answer.content).data.candles
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        raise BrokerUnavailable("kite: the answer to the request for candles makes no sense") from None
+    return last_close(rows, day)
 
 
 def _error(answers: Sequence[Response], secrets: tuple[str, ...]) -> BrokerError:

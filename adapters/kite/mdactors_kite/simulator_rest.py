@@ -42,6 +42,7 @@ class KiteRest:
         return [
             Route("GET", "/instruments", self._instruments),
             Route("GET", "/instruments/{exchange}", self._instruments),
+            Route("GET", "/instruments/historical/{token}/day", self._candles),
             Route("GET", "/quote", self._quotes(500, _full)),
             Route("GET", "/quote/ohlc", self._quotes(1000, _ohlc)),
             Route("GET", "/quote/ltp", self._quotes(1000, _ltp)),
@@ -56,6 +57,18 @@ class KiteRest:
         if "gzip" in request.headers.get("Accept-Encoding", ""):
             return Reply(200, gzip.compress(body), {**headers, "Content-Encoding": "gzip"})
         return Reply(200, body, headers)
+
+    def _candles(self, request: Request) -> Reply:
+        """The last day before the market's own, which is all that it knows of earlier ones."""
+        if not self._is_known(request):
+            return _forbidden()
+        state = self._state(request.parameters["token"])
+        if state is None:
+            return error(400, "InputException", "invalid token")
+        close = state.previous_close
+        return _data(
+            {"candles": [[f"{request.first('to')[:10]}T00:00:00+0530", close, close, close, close, 0]]}
+        )
 
     def _profile(self, request: Request) -> Reply:
         if not self._is_known(request):

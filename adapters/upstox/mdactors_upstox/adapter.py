@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -80,6 +81,8 @@ class UpstoxAdapter(BrokerAdapter):
     quote: ClassVar[type[Quote]] = codec.UpstoxQuote
     settings: ClassVar[type[msgspec.Struct]] = UpstoxSettings
     lists: ClassVar[Sequence[str]] = tuple(identity.FLAGS)
+    closes_per_second: ClassVar[float] = 0.5
+    """Upstox bears 2,000 requests for candles in half an hour, and somebody else may want some."""
     modes: Mapping[Mode, Mode] = {"ltp": "ltp", "quote": "full", "full": "full"}
 
     def __init__(self, settings: UpstoxSettings) -> None:
@@ -177,6 +180,14 @@ class UpstoxAdapter(BrokerAdapter):
         if name:
             url = f"{url.rpartition('/')[0]}/{name}.json.gz"
         return rest.fetch(url, before)
+
+    def previous_close(self, token: BrokerToken, date: dt.date) -> float | None:
+        """The close of the instrument's last session before a date. Blocking.
+
+        Raises:
+            BrokerError: as `endpoint` does.
+        """
+        return rest.previous_close(self._settings.rest_url, self._token.read(), str(token), date)
 
     def listings(self, data: bytes, name: str = "") -> Iterator[Listing | Unlisted]:
         """Read Upstox's file of instruments, or one of `lists`. Pure."""

@@ -6,15 +6,16 @@ import codecs
 import gzip
 import zlib
 from collections.abc import Callable, Iterator, Mapping
+from datetime import date, timedelta
 from types import MappingProxyType
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import msgspec
 import requests
 
 from mdactors import __version__
-from mdactors.adapter import Download, Listing, Secret, Unlisted, masked, readable
+from mdactors.adapter import DayCandle, Download, Listing, Secret, Unlisted, last_close, masked, readable
 from mdactors.errors import BrokerError, BrokerRefused, BrokerUnavailable, LoginRequired
 from mdactors_upstox import identity
 
@@ -49,6 +50,16 @@ class _Envelope(msgspec.Struct):
     errors: list[_Trouble] | None = None
 
 
+class _Candles(msgspec.Struct):
+    candles: list[DayCandle]
+
+
+class _Answer(msgspec.Struct):
+    data: _Candles
+
+
+_candles = msgspec.json.Decoder(_Answer).decode
+_LOOKS_BACK = timedelta(days=30)
 _read_envelope = msgspec.json.Decoder(_Envelope).decode
 _rows = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _row = msgspec.json.Decoder(identity.Row).decode
@@ -86,6 +97,24 @@ def fetch(url: str, before: Download | None) -> Download | None:
     if before is not None and reply.status_code == requests.codes.not_modified:
         return None
     return Download(reply.content, reply.headers.get("ETag", ""), reply.headers.get("Last-Modified", ""))
+
+
+def previous_close(rest_url: str, token: Secret, key: str, day: date) -> float | None:
+    """The close of the last session before a date, by the candles of a day; None where there is none.
+
+    Raises:
+        LoginRequired: Upstox refuses the token.
+        BrokerRefused: refused for another reason; wait.
+        BrokerUnavailable: the network or Upstox's service is away.
+    """
+    span = f"{day - timedelta(days=1)}/{day - _LOOKS_BACK}"
+    url = f"{rest_url.rstrip('/')}/v3/historical-candle/{quote(key, safe='')}/days/1/{span}"
+    body = _get(url, "candles", token).content
+    try:
+        rows = _candles(body).data.candles
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        raise BrokerUnavailable("upstox: the answer to the request for candles makes no sense") from None
+    return last_close(rows, day)
 
 
 def listings(data: bytes, flags: Mapping[str, bool]) -> Iterator[Listing | Unlisted]:

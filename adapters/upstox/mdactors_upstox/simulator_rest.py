@@ -54,6 +54,7 @@ class UpstoxRest:
             Route(
                 "GET", "/v3/market-quote/quotes", self._quotes("UDAPI100042", lambda state, _: _full(state))
             ),
+            Route("GET", "/v3/historical-candle/{key}/days/1/{to}/{from}", self._guarded(self._past_candles)),
             Route("GET", "/v2/market/status/{exchange}", self._guarded(self._status)),
             Route("GET", "/v2/market/holidays", self._guarded(self._holidays)),
             Route("GET", "/v2/market/holidays/{date}", self._guarded(self._holidays)),
@@ -91,6 +92,15 @@ class UpstoxRest:
             return _data({_name(state.instrument): write(state, request) for state in found})
 
         return self._guarded(answer)
+
+    def _past_candles(self, request: Request) -> Reply:
+        """The last day before the market's own, which is all that it knows of earlier ones."""
+        state = self._market.by_key(request.parameters["key"])
+        if state is None:
+            return error(400, "UDAPI100011", "Invalid instrument key")
+        close = state.previous_close
+        midnight = f"{request.parameters['to']}T00:00:00+05:30"
+        return _data({"candles": [[midnight, close, close, close, close, 0, 0]]})
 
     def _ohlc(self, request: Request) -> Reply:
         if request.first("interval") not in ("1d", "I1"):

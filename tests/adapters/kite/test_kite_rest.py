@@ -6,6 +6,7 @@ import gzip
 import subprocess
 import sys
 import warnings
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -399,3 +400,45 @@ def test_the_recorded_dumps_are_read_whole(kite, caplog):
     assert len({instrument.key for instrument in found}) == len(found)
     kite.upsert("GET", URL, (DATA / "kite_instruments_raw_sample.csv").read_text(), content_type="text/csv")
     assert len(listed()) == 20
+
+
+# --- Candles of a day
+
+CANDLES = "https://api.kite.trade/instruments/historical/408065/day"
+
+
+def previous_close(day=date(2026, 11, 23)):
+    settings = KiteSettings(api_key="apikey", access_token=Secret("a-token-to-hide"))
+    return KiteAdapter(settings).previous_close(408065, day)
+
+
+@pytest.mark.parametrize(("days", "close"), [
+    (["2026-11-19", "2026-11-20"], 20.0),
+    (["2026-11-20", "2026-11-23"], 20.0), (["2026-11-23"], None), ([], None),
+])  # fmt: skip
+def test_the_previous_close_is_that_of_the_last_candle_before_the_date(kite, days, close):
+    candles = [[f"{day}T00:00:00+0530", 9.0, 9.5, 8.5, float(day[-2:]), 100] for day in days]
+    kite.get(CANDLES, json={"status": "success", "data": {"candles": candles}})
+    assert previous_close() == close
+    asked = kite.calls[0].request
+    assert asked.params["to"] == "2026-11-22 23:59:59"
+    assert asked.headers["Authorization"] == "token apikey:a-token-to-hide"
+
+
+@pytest.mark.parametrize(("status", "body", "kind"), [
+    (403, '{"status":"error","error_type":"TokenException","message":"a-token-to-hide"}', LoginRequired),
+    (429, '{"status":"error","error_type":"NetworkException"}', BrokerRefused),
+    (502, "<html>", BrokerUnavailable),
+    (200, "<html>", BrokerUnavailable), (200, '{"data":{"candles":[["2026-11-20"]]}}', BrokerUnavailable),
+])  # fmt: skip
+def test_candles_that_cannot_be_had_are_the_error_that_the_answer_stands_for(kite, status, body, kind):
+    kite.get(CANDLES, body, status=status)
+    with pytest.raises(kind) as raised:
+        previous_close()
+    assert "a-token-to-hide" not in str(raised.value)
+
+
+def test_a_network_that_is_away_has_no_candles(kite):
+    kite.get(CANDLES, body=requests.ConnectionError("no route"))
+    with pytest.raises(BrokerUnavailable):
+        previous_close()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import pytest
 import requests
 from kiteconnect import KiteConnect
@@ -115,3 +117,9 @@ def test_without_a_living_token_quotes_and_profile_are_refused(server, official)
     answer = requests.get(server.settings()["rest_url"] + "/user/profile", timeout=10)
     assert answer.status_code == 403
     assert answer.json()["error_type"] == "TokenException"
+
+
+def test_the_adapter_is_told_the_close_of_the_day_before(server, market, connect):
+    state = next(iter(market.states.values()))
+    known = connect(server).adapter.previous_close(state.token, date(2026, 11, 20))
+    assert known == state.previous_close

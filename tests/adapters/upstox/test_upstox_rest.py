@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import gzip
 import json
 
@@ -219,3 +220,33 @@ def test_a_refused_list_says_so(upstox, adapter):
     upstox.get(INSTRUMENTS, status=403, body="AccessDenied")
     with pytest.raises(BrokerRefused, match="gateway"):
         list(adapter.instruments())
+
+
+# --- Candles of a day
+
+CANDLES = "https://api.upstox.com/v3/historical-candle/NSE_INDEX%7CNifty%2050/days/1/2026-11-22/2026-10-24"
+
+
+@pytest.mark.parametrize(("days", "close"), [
+    (["2026-11-20", "2026-11-19"], 20.0),
+    (["2026-11-23", "2026-11-20"], 20.0), (["2026-11-23"], None), ([], None),
+])  # fmt: skip
+def test_the_previous_close_is_that_of_the_last_candle_before_the_date(upstox, adapter, days, close):
+    candles = [[f"{day}T00:00:00+05:30", 9.0, 9.5, 8.5, float(day[-2:]), 100, 0] for day in days]
+    upstox.get(CANDLES, json={"status": "success", "data": {"candles": candles}})
+    assert adapter.previous_close("NSE_INDEX|Nifty 50", dt.date(2026, 11, 23)) == close
+    assert upstox.calls[0].request.headers["Authorization"] == f"Bearer {TOKEN}"
+
+
+@pytest.mark.parametrize(("status", "body", "kind"), [
+    (401, json.dumps(trouble("UDAPI100050", TOKEN)), LoginRequired), (429, "", BrokerRefused),
+    (502, "<html>", BrokerUnavailable), (200, "<html>", BrokerUnavailable),
+    (200, '{"data":{"candles":[["2026-11-20"]]}}', BrokerUnavailable),
+])  # fmt: skip
+def test_candles_that_cannot_be_had_are_the_error_that_the_answer_stands_for(
+    upstox, adapter, status, body, kind
+):
+    upstox.get(CANDLES, body, status=status)
+    with pytest.raises(kind) as raised:
+        adapter.previous_close("NSE_INDEX|Nifty 50", dt.date(2026, 11, 23))
+    assert TOKEN not in str(raised.value)

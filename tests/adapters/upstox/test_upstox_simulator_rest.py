@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from datetime import date
 
 import pytest
 import requests
@@ -91,3 +92,9 @@ def test_the_status_of_an_exchange_and_the_holidays(get, board):
     assert days[0]["date"] == "2026-01-26"
     assert get("/v2/market/holidays/2026-01-26").json()["data"] == days[:1]
     assert get("/v2/market/holidays/2026-01-27").json()["data"] == []
+
+
+@pytest.mark.parametrize("key", [SHARE, INDEX])
+def test_the_adapter_is_told_the_close_of_the_day_before(serve, connect, board, key):
+    adapter = connect(serve(board)).adapter
+    assert adapter.previous_close(key, date(2026, 11, 20)) == board.by_key(key).previous_close
