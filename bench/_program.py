@@ -34,6 +34,7 @@ class Program:
         configuration: Mapping[str, Any],
         before: Sequence[str] = (),
         module: Sequence[str] = ("mdactors",),
+        options: Sequence[str] = (),
     ) -> None:
         """Start it; ``before`` is what its command line is put behind, ``module`` what Python is to run."""
         number = len(list(folder.glob("*.log")))
@@ -45,7 +46,7 @@ class Program:
         self.started_ms = wall_ms()
         with self.log.open("wb") as log:
             self._child = subprocess.Popen(
-                [*before, sys.executable, "-m", *module, "run", "--config", str(path)],
+                [*before, sys.executable, "-m", *module, "run", "--config", str(path), *options],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -153,9 +154,10 @@ def program(
     configuration: Mapping[str, Any],
     before: Sequence[str] = (),
     module: Sequence[str] = ("mdactors",),
+    options: Sequence[str] = (),
 ) -> Iterator[Program]:
     """A daemon that ends with the block."""
-    running = Program(folder, configuration, before, module)
+    running = Program(folder, configuration, before, module, options)
     try:
         yield running
     finally:

@@ -382,6 +382,13 @@ def test_an_index_that_says_the_previous_close_again_makes_no_bar_for_who_came_j
     assert prices([*repeated, computed("09:15:01", 24_990.0, 24_990.0)]) == [("09:15", 24_990.0, 24_990.0)]
 
 
+def test_an_index_that_begins_where_it_ended_is_computed_where_its_figures_say_so() -> None:
+    first = said(
+        INDEX, "09:15:00", 25_050.0, 0, previous_close=25_050.0, open=25_050.0, high=25_050.0, low=25_050.0
+    )
+    assert prices([first, computed("09:15:20", 25_060.0, 25_050.0)]) == [("09:15", 25_050.0, 25_060.0)]
+
+
 def test_an_index_of_the_pre_open_opens_the_day_with_its_value() -> None:
     ticks = [computed("09:08:10", 24_990.0, 24_990.0), computed("09:15:00", 24_990.0, 24_990.0)]
     assert prices(ticks) == [("09:08", 24_990.0, 24_990.0), ("09:15", 24_990.0, 24_990.0)]

@@ -171,6 +171,7 @@ class Tape:
         """A figure that is so low that the highest cannot have come after it: that one was none."""
         if not follows(volume, self.volume):
             self.volume = volume
+            self.break_off()
 
     def enter(self, day: Sequence[Part], part: Part, tick: Tick, before: Tick | None) -> bool:
         """Take a trade that is not in the part of the last one; False where it is of no day to come.
@@ -201,6 +202,8 @@ class Tape:
         """Whether an update that cannot show a trade, as a part begins, is still of the day before."""
         if not self.is_index and (quote.volume is not None or quote.last_trade_time is not None):
             return False
+        if quote.open == quote.high == quote.low == quote.last_price:
+            return False  # so is the first one of a day
         said = before and before.quote
         if said and (quote.last_price, quote.open, quote.high, quote.low) != (
             said.last_price, said.open, said.high, said.low,
