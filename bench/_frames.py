@@ -72,11 +72,14 @@ def upstox_frame(count: int, seed: int) -> bytes:
                 askP=price + rung / 20,
             )
         full.optionGreeks.SetInParent()
-        for interval, volume in (("1d", 7_790_518), ("I1", 45_682)):
+        minute_ms = NOW_SECONDS * 1000 // 60_000 * 60_000 - 60_000
+        for interval, at, begin, volume in (
+            ("1d", price, 0, 7_790_518),
+            ("I1", 900.0 + n, minute_ms, 45_682),
+        ):
             full.marketOHLC.ohlc.add(
-                interval=interval, open=price - 5, high=price + 9, low=price - 8, close=price, vol=volume,
-                ts=NOW_SECONDS * 1000 // 60_000 * 60_000,
-            )  # fmt: skip
+                interval=interval, open=at - 5, high=at + 9, low=at - 8, close=at, vol=volume, ts=begin
+            )
         full.atp, full.vtt = price - 1, 10**6 + n
         full.tbq, full.tsq = 359_157.0, 421_241.0
     return bytes(frame.SerializeToString())

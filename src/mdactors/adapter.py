@@ -19,12 +19,27 @@ import msgspec
 
 from mdactors.errors import BrokerError
 from mdactors.market.instrument import InstrumentRow
-from mdactors.market.quote import MODES, BrokerToken, Depth, Greeks, Level, Mode, Quote, serving
+from mdactors.market.quote import (
+    MODES,
+    Auction,
+    BrokerBar,
+    BrokerToken,
+    Depth,
+    Greeks,
+    Level,
+    Mode,
+    Quote,
+    serving,
+)
+from mdactors.market.sentinels import SENTINELS, refuse_sentinels
 
 __all__ = [
     "MODES",
+    "SENTINELS",
+    "Auction",
     "BadPacket",
     "BrokerAdapter",
+    "BrokerBar",
     "BrokerToken",
     "DayCandle",
     "Decoded",
@@ -43,6 +58,7 @@ __all__ = [
     "last_close",
     "masked",
     "readable",
+    "refuse_sentinels",
     "serving",
 ]
 
@@ -137,6 +153,8 @@ class Decoded(msgspec.Struct):
     """Segment -> the broker's word, where the frame carried one."""
     notice: str = ""
     """A text of the broker for a person (an error string, a message)."""
+    refused: list[str] = []
+    """Prices of ``quotes`` that were sentinels, for a person; they are not known now."""
 
 
 class Listing(msgspec.Struct, frozen=True, gc=False):

@@ -119,6 +119,19 @@ def test_a_bad_packet_costs_one_log_line_and_nothing_beside_it(
     assert kite_rig.counters()["bad"] == 1
 
 
+def test_a_sentinel_is_counted_and_its_tick_has_no_price(
+    kite_rig: Rig, wait_until: Callable[..., None], caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING, "mdactors"):
+        kite_rig.receive(ltp_frame((RELIANCE.token, 2**31 - 1), (INFY.token, 0)))
+        kite_rig.receive(ltp_frame((RELIANCE.token, 142_535), (INFY.token, -2_000_000_000)))
+        wait_until(lambda: len(kite_rig.ticks) == 4)
+    assert [t.quote.last_price for t in kite_rig.ticks] == [None, None, 1425.35, None]
+    assert kite_rig.counters()["sentinels"] == 2
+    assert "21474836.47" in caplog.text
+    assert kite_rig.counters()["bad"] == 0
+
+
 def test_the_log_of_a_bad_packet_is_bounded(
     kite_rig: Rig, wait_until: Callable[..., None], caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -3,6 +3,10 @@
 A binary frame is a count of packets, then each packet behind its length; the length alone chooses the
 layout. All numbers are big-endian. Prices are signed and scaled by the instrument's segment,
 quantities and times are unsigned, and a time of zero means that there was no trade yet.
+
+A price of zero is not known: before the first trade of a share or an index, and of a day's open, high, low
+and average. So is a sentinel, the extremes of 32 bits and twenty million rupees, which is counted. Below
+zero a price stays as it is.
 """
 
 from __future__ import annotations
@@ -13,7 +17,7 @@ from typing import ClassVar
 
 import msgspec
 
-from mdactors.adapter import BadPacket, Decoded, Depth, Level, Quote
+from mdactors.adapter import SENTINELS, BadPacket, Decoded, Depth, Level, Quote, refuse_sentinels
 
 _CDS, _BCD, _NCO = 3, 6, 12
 _DIVISORS = tuple({_CDS: 1e7, _BCD: 1e4, _NCO: 1e4}.get(segment, 100.0) for segment in range(256))
@@ -25,10 +29,12 @@ _CASH = frozenset({1, 4})
 _LTP = Struct(">Ii")
 _INDEX_QUOTE = Struct(">Iiiiii4x")
 _QUOTE = Struct(">IiIiIIIiiii")
-_FULL = Struct(">IiIiIIIiiiiII8xI120s")
+_FULL = Struct(">IiIiIIIiiiiIIIII120s")
 _LEVEL = Struct(">IiHxx")
 _SIDE = 5 * _LEVEL.size
 _NOTICE_LIMIT = 500
+_USUAL_BITS = 30
+"""Prices that need more, and negative ones, may be sentinels: together they are looked at once."""
 
 
 class KiteQuote(Quote, gc=False):
@@ -37,7 +43,7 @@ class KiteQuote(Quote, gc=False):
     counts_to: ClassVar[int] = 1 << 32
 
     def depth(self) -> Depth | None:
-        """Build the book; an empty rung is all zeros on the wire and left out."""
+        """Build the book without empty rungs, all zeros on the wire, and those at no price: orders at any."""
         book = self.book
         if book is None:
             return None
@@ -48,9 +54,9 @@ class KiteQuote(Quote, gc=False):
 def _levels(side: bytes, divisor: float) -> tuple[Level, ...]:
     return tuple(
         [
-            Level(price / divisor, quantity, orders)
+            Level(rupees, quantity, orders)
             for quantity, price, orders in _LEVEL.iter_unpack(side)
-            if quantity
+            if quantity and price and (rupees := price / divisor) not in SENTINELS
         ]
     )
 
@@ -61,6 +67,7 @@ def decode(frame: bytes | str) -> Decoded:
         return Decoded(notice=_notice(frame))
     quotes: list[Quote] = []
     bad: list[BadPacket] = []
+    refused: list[str] = []
     size = len(frame)
     if size < 2:  # a heartbeat
         return Decoded()
@@ -76,81 +83,96 @@ def decode(frame: bytes | str) -> Decoded:
         if layout is None:
             bad.append(BadPacket(f"no layout has {stop - start} bytes", packet))
         else:
-            quotes.append(layout(packet))
+            quotes.append(layout(packet, refused))
         end = stop
     else:
         if end < size:
             bad.append(BadPacket(f"{size - end} bytes follow the last of {count} packets", frame[end:]))
-    return Decoded(quotes, bad)
+    return Decoded(quotes, bad, refused=refused)
 
 
-def _ltp(packet: bytes) -> KiteQuote:
+def _ltp(packet: bytes, refused: list[str]) -> KiteQuote:
     token, last = _LTP.unpack(packet)
-    return KiteQuote(token, "ltp", last / _DIVISORS[token & 0xFF], raw=packet, complete=True)
+    quote = KiteQuote(token, "ltp", last / _DIVISORS[token & 0xFF] or None, raw=packet, complete=True)
+    if last >> _USUAL_BITS:
+        refused += refuse_sentinels(quote)
+    return quote
 
 
-def _index_quote(packet: bytes) -> KiteQuote:
+def _index_quote(packet: bytes, refused: list[str]) -> KiteQuote:
     token, last, high, low, opening, close = _INDEX_QUOTE.unpack(packet)
     divisor = _DIVISORS[token & 0xFF]
-    return KiteQuote(
+    quote = KiteQuote(
         token,
         "quote",
-        last / divisor,
+        last / divisor or None,
         volume=0,  # an index is not traded
-        open=opening / divisor,
-        high=high / divisor,
-        low=low / divisor,
-        previous_close=close / divisor,
+        open=opening / divisor or None,
+        high=high / divisor or None,
+        low=low / divisor or None,
+        previous_close=close / divisor or None,
         raw=packet,
         complete=True,
     )
+    if (last | high | low | opening | close) >> _USUAL_BITS:
+        refused += refuse_sentinels(quote)
+    return quote
 
 
-def _index_full(packet: bytes) -> KiteQuote:
-    quote = _index_quote(packet[: _INDEX_QUOTE.size])
+def _index_full(packet: bytes, refused: list[str]) -> KiteQuote:
+    quote = _index_quote(packet[: _INDEX_QUOTE.size], refused)
     quote.mode = "full"
     quote.exchange_time = int.from_bytes(packet[_INDEX_QUOTE.size :]) * 1000 or None
     quote.raw = packet
     return quote
 
 
-def _quote(packet: bytes) -> KiteQuote:
+def _quote(packet: bytes, refused: list[str]) -> KiteQuote:
     token, last, quantity, average, volume, buy, sell, opening, high, low, close = _QUOTE.unpack(packet)
     divisor = _DIVISORS[token & 0xFF]
-    return KiteQuote(
+    quote = KiteQuote(
         token,
         "quote",
-        last / divisor,
+        last / divisor or None,
         quantity,
         volume=volume,
-        average_price=average / divisor,
-        open=opening / divisor,
-        high=high / divisor,
-        low=low / divisor,
-        previous_close=close / divisor,
+        average_price=average / divisor or None,
+        open=opening / divisor or None,
+        high=high / divisor or None,
+        low=low / divisor or None,
+        previous_close=close / divisor or None,
         buy_quantity=buy,
         sell_quantity=sell,
         raw=packet,
         complete=True,
     )
+    if (last | average | opening | high | low | close) >> _USUAL_BITS:
+        refused += refuse_sentinels(quote)
+    return quote
 
 
-def _full(packet: bytes) -> KiteQuote:
+def _full(packet: bytes, refused: list[str]) -> KiteQuote:
     (
         token, last, quantity, average, volume, buy, sell, opening, high, low, close,
-        traded, interest, updated, book,
+        traded, interest, highest, lowest, updated, book,
     ) = _FULL.unpack(packet)  # fmt: skip
-    divisor = _DIVISORS[token & 0xFF]
+    segment = token & 0xFF
+    divisor = _DIVISORS[segment]
     # By position, in the order of `Quote`'s fields: names would cost a quarter more.
-    return KiteQuote(
-        token, "full", last / divisor, quantity, traded * 1000 or None, volume, average / divisor,
-        opening / divisor, high / divisor, low / divisor, close / divisor,
-        interest if token & 0xFF not in _CASH else None, buy, sell,
+    quote = KiteQuote(
+        token, "full", last / divisor or None, quantity, traded * 1000 or None, volume,
+        average / divisor or None, opening / divisor or None, high / divisor or None, low / divisor or None,
+        close / divisor or None, interest if segment not in _CASH else None, buy, sell,
         updated * 1000 or None, None, book, None, packet, True,
     )  # fmt: skip
+    if highest and segment not in _CASH:  # else none was counted today: zeros say nothing
+        quote.open_interest_high, quote.open_interest_low = highest, lowest
+    if (last | average | opening | high | low | close) >> _USUAL_BITS:
+        refused += refuse_sentinels(quote)
+    return quote
 
 
-_LAYOUTS: dict[int, Callable[[bytes], KiteQuote]] = {
+_LAYOUTS: dict[int, Callable[[bytes, list[str]], KiteQuote]] = {
     _LTP.size: _ltp,
     _INDEX_QUOTE.size: _index_quote,
     _INDEX_QUOTE.size + 4: _index_full,

@@ -7,28 +7,46 @@ or not said; what it means is decided here:
 - An absent part (last trade, book, candles) was not said.
 - In a snapshot (``initial_feed``) an absent number is zero where zero means something.
 - In a live frame an absent volume, average, open interest or volatility was not said: none of them falls
-  to zero within a day. The quantities on offer may be zero: they count as said beside a book.
-- An LTPC comes whole: an absent quantity in it is zero, an absent time means no trade yet.
+  to zero within a day. The quantities on offer may be zero, both at a time, at a price band: one that is
+  there says both, a book says both, neither says neither.
+- An LTPC and a candle come whole: an absent price in one is 0 and so not known (see `Quote`), an absent
+  quantity is zero, an absent time means no trade yet.
+- The numbers of an auction stand beside the parts of each feed: where none is there, there is no auction.
 
 A number that is not finite, or not below 2^53 in magnitude, cannot be: it costs its feed, but in a book
-only its rung, and among the sensitivities, the volatility and the frame's time only itself.
+only its rung, and among the sensitivities, the volatility, an auction, a minute and the frame's time only
+itself. A price that is a sentinel is not known, and counted.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import msgspec
 from google.protobuf.message import DecodeError
 from google.protobuf.unknown_fields import UnknownFieldSet
+from google.protobuf.wrappers_pb2 import DoubleValue
 
-from mdactors.adapter import BadPacket, Decoded, Depth, Greeks, Level, Mode, Outgoing, Quote
+from mdactors.adapter import (
+    SENTINELS,
+    BadPacket,
+    Decoded,
+    Depth,
+    Greeks,
+    Level,
+    Mode,
+    Outgoing,
+    Quote,
+    refuse_sentinels,
+)
 from mdactors_upstox import salvage
+from mdactors_upstox.auction import read_auction
+from mdactors_upstox.bounds import LARGEST, LARGEST_SQUARE, MOST, check, is_price, possible
+from mdactors_upstox.candles import read_candles
 from mdactors_upstox.feed_pb2 import (
     FULL_D30,
     INITIAL_FEED,
     LTPC,
-    OHLC,
     Feed,
     FeedResponse,
     FirstLevelWithGreeks,
@@ -40,14 +58,8 @@ from mdactors_upstox.feed_pb2 import (
     Rung,
 )
 
-_LARGEST = 2.0**53
-"""Every number stays below it: up to here each JSON reader keeps a whole number whole."""
-_MOST = 2**53
-"""The same to compare whole numbers with: mixed comparisons are slow."""
-_LARGEST_SQUARE = _LARGEST**2
-"""The hot path adds squares up, which cannot make up for each other as summands do, compares once, and
-asks `_check` only in doubt."""
-_IMPOSSIBLE = "a number is not finite or too large"
+_SUSPECT_SQUARE = 1e14
+"""Prices whose squares make up so much are looked at: the sentinels are among them."""
 _NOTICE_LIMIT = 500
 _STATUSES: dict[int, str] = {number: name for name, number in MarketStatus.items()}
 _GREEKS = ("delta", "theta", "gamma", "vega", "rho")
@@ -63,7 +75,7 @@ class UpstoxQuote(Quote, gc=False):
     """A feed of Upstox's; ``book`` is a MarketLevel and ``sensitivities`` an OptionGreeks, both as sent."""
 
     def depth(self) -> Depth | None:
-        """Build the book without the empty rungs with which Upstox pads it and those that cannot be."""
+        """Build the book without rungs that pad it, that cannot be, or that name no price: orders at any."""
         if self.book is None:
             return None
         rungs = MarketLevel.FromString(self.book).bidAskQuote
@@ -72,14 +84,14 @@ class UpstoxQuote(Quote, gc=False):
                 [
                     Level(price, quantity)
                     for rung in rungs
-                    if 0 < (quantity := rung.bidQ) < _MOST and -_LARGEST < (price := rung.bidP) < _LARGEST
+                    if 0 < (quantity := rung.bidQ) < MOST and is_price(price := rung.bidP)
                 ]
             ),
             sell=tuple(
                 [
                     Level(price, quantity)
                     for rung in rungs
-                    if 0 < (quantity := rung.askQ) < _MOST and -_LARGEST < (price := rung.askP) < _LARGEST
+                    if 0 < (quantity := rung.askQ) < MOST and is_price(price := rung.askP)
                 ]
             ),
         )
@@ -89,7 +101,7 @@ class UpstoxQuote(Quote, gc=False):
         if self.sensitivities is None:
             return None
         said = OptionGreeks.FromString(self.sensitivities)
-        return Greeks(*(value if _possible(value := getattr(said, name)) else None for name in _GREEKS))
+        return Greeks(*(value if possible(value := getattr(said, name)) else None for name in _GREEKS))
 
 
 def request(guid: str, method: str, keys: Sequence[str], mode: Mode | None = None) -> Outgoing:
@@ -110,33 +122,35 @@ def decode(frame: bytes | str) -> Decoded:
         return _decode_damaged(frame)
     snapshot = response.type == INITIAL_FEED
     updated: int | None = response.currentTs
-    if not updated or not _possible(updated):
+    if not updated or not possible(updated):
         updated = salvage.current_time(frame)
     quotes: list[Quote] = []
     bad: list[BadPacket] = []
+    refused: list[str] = []
     for key, raw in response.feeds.items():
         try:
-            quotes.append(_quote(key, raw, snapshot, updated))
+            quotes.append(_quote(key, raw, snapshot, updated, refused))
         except (DecodeError, ValueError) as error:
             bad.append(BadPacket(f"{key}: {error}", raw))
     if bad or UnknownFieldSet(response):  # an entry of a damaged length may have swallowed its neighbours
-        found, _ = salvage.rescue(frame, lambda key, raw: _quote(key, raw, snapshot, updated))
+        found, _ = salvage.rescue(frame, lambda key, raw: _quote(key, raw, snapshot, updated, []))
         quotes += [quote for key, quote in found.items() if key not in response.feeds]
     if not response.HasField("marketInfo"):
-        return Decoded(quotes, bad)
+        return Decoded(quotes, bad, refused=refused)
     segments = response.marketInfo.segmentStatus
-    return Decoded(quotes, bad, {name: _STATUSES.get(status, "UNKNOWN") for name, status in segments.items()})
+    statuses = {name: _STATUSES.get(status, "UNKNOWN") for name, status in segments.items()}
+    return Decoded(quotes, bad, statuses, refused=refused)
 
 
 def _decode_damaged(frame: bytes) -> Decoded:
     """What is left of a frame that cannot be parsed; nothing proves its feeds a snapshot."""
     updated = salvage.current_time(frame)
-    found, lost = salvage.rescue(frame, lambda key, raw: _quote(key, raw, False, updated))
+    found, lost = salvage.rescue(frame, lambda key, raw: _quote(key, raw, False, updated, []))
     return Decoded(list(found.values()), [BadPacket("a part of a damaged frame", data) for data in lost])
 
 
-def _quote(key: str, raw: bytes, snapshot: bool, updated: int | None) -> UpstoxQuote:
-    """One instrument's feed.
+def _quote(key: str, raw: bytes, snapshot: bool, updated: int | None, refused: list[str]) -> UpstoxQuote:
+    """One instrument's feed; ``refused`` gets what it says of sentinels.
 
     Raises:
         DecodeError: the bytes are no feed.
@@ -146,66 +160,63 @@ def _quote(key: str, raw: bytes, snapshot: bool, updated: int | None) -> UpstoxQ
     full = feed.fullFeed
     if full.HasField("marketFF"):
         mode: Mode = "depth30" if feed.requestMode == FULL_D30 else "full"
-        return _market(key, mode, full.marketFF, raw, snapshot, updated)
+        return _market(key, mode, full.marketFF, raw, snapshot, updated, refused)
     if full.HasField("indexFF"):
         mode = "depth30" if feed.requestMode == FULL_D30 else "full"
-        return _index(key, mode, full.indexFF, raw, snapshot, updated)
-    if feed.HasField("ltpc"):
-        return _last_trade(key, feed.ltpc, raw, snapshot, updated)
-    if feed.HasField("firstLevelWithGreeks"):
-        return _first_level(key, feed.firstLevelWithGreeks, raw, snapshot, updated)
-    raise ValueError("the feed says nothing")
+        quote = _index(key, mode, full.indexFF, raw, snapshot, updated)
+    elif feed.HasField("ltpc"):
+        quote = _last_trade(key, feed.ltpc, raw, snapshot, updated)
+    elif feed.HasField("firstLevelWithGreeks"):
+        quote = _first_level(key, feed.firstLevelWithGreeks, raw, snapshot, updated)
+    else:
+        raise ValueError("the feed says nothing")
+    prices = (quote.last_price, quote.previous_close, quote.open, quote.high, quote.low)
+    if not SENTINELS.isdisjoint(prices):
+        refused += refuse_sentinels(quote)
+    return quote if all(prices) else _settled(quote)
 
 
 def _market(
-    key: str, mode: Mode, full: MarketFullFeed, raw: bytes, snapshot: bool, updated: int | None
-) -> UpstoxQuote:
+    key: str, mode: Mode, full: MarketFullFeed, raw: bytes, snapshot: bool, updated: int | None,
+    refused: list[str],
+) -> UpstoxQuote:  # fmt: skip
     ltpc = full.ltpc
     ltp, ltt, ltq, cp = ltpc.ltp, ltpc.ltt, ltpc.ltq, ltpc.cp
     traded = ltp != 0 or full.HasField("ltpc")
     atp, vtt, oi, buy, sell, iv = full.atp, full.vtt, full.oi, full.tbq, full.tsq, full.iv
-    opening, high, low = _day(full.marketOHLC.ohlc)
-    squares = ltp * ltp + cp * cp + atp * atp + oi * oi + buy * buy + sell * sell
-    if (ltt | ltq | vtt) >> 53 or not squares < _LARGEST_SQUARE:
-        _check(ltp, cp, atp, oi, buy, sell, ltt, ltq, vtt)
+    opening, high, low, minute = read_candles(full.marketOHLC.ohlc, updated)
+    prices = ltp * ltp + cp * cp + atp * atp
+    if (ltt | ltq | vtt) >> 53 or not prices + oi * oi + buy * buy + sell * sell < LARGEST_SQUARE:
+        check(ltp, cp, atp, oi, buy, sell, ltt, ltq, vtt)
     book, sensitivities = full.marketLevel or None, full.optionGreeks or None
     if book is not None:
         MarketLevel.FromString(book)  # so that `depth` cannot fail later
     if sensitivities is not None:
         OptionGreeks.FromString(sensitivities)
-    offers = snapshot or book is not None
-    # By position, in the order of `Quote`'s fields: names would cost more.
-    return UpstoxQuote(
-        key,
-        mode,
-        ltp if traded else None,
-        ltq if traded else None,
-        ltt or None,
-        vtt if vtt or snapshot else None,
-        atp if atp or snapshot else None,
-        opening,
-        high,
-        low,
-        cp if traded else None,
-        int(oi) if oi or (snapshot and _is_derivative(key)) else None,
-        int(buy) if offers else None,
-        int(sell) if offers else None,
-        (ltt or None) if snapshot else updated,
-        iv if 0 < iv < _LARGEST else None,
-        book,
-        sensitivities,
-        raw,
-        snapshot
-        or (
-            traded
-            and book is not None
-            and opening is not None
-            and vtt != 0
-            and atp != 0
-            and (oi != 0 or not _is_derivative(key))
-        ),
-        snapshot,
+    offers = snapshot or book is not None or buy != 0 or sell != 0
+    iep, rp, ieq, left, left_at_market = full.iep, full.rp, full.ieq, full.iiqTotal, full.iiqM
+    is_complete = snapshot or (
+        traded
+        and book is not None
+        and opening is not None
+        and vtt != 0
+        and atp != 0
+        and (oi != 0 or not _is_derivative(key))
     )
+    # By position, in the order of `Quote`'s fields: names would cost more.
+    quote = UpstoxQuote(
+        key, mode, ltp if traded else None, ltq if traded else None, ltt or None,
+        vtt if vtt or snapshot else None, atp or None, opening, high, low, cp if traded else None,
+        int(oi) if oi or (snapshot and _is_derivative(key)) else None,
+        int(buy) if offers else None, int(sell) if offers else None,
+        (ltt or None) if snapshot else updated, iv if 0 < iv < LARGEST else None,
+        book, sensitivities, raw, is_complete, snapshot, minute=minute,
+    )  # fmt: skip
+    if iep or rp or ieq or left or left_at_market:
+        quote.auction = read_auction(iep, rp, ieq, left, left_at_market)
+    if not prices + (high or 0.0) ** 2 < _SUSPECT_SQUARE or opening in SENTINELS or low in SENTINELS:
+        refused += refuse_sentinels(quote)
+    return _settled(quote) if not (ltp and cp and opening and high and low) else quote
 
 
 def _index(
@@ -217,7 +228,7 @@ def _index(
         quote.last_price = quote.previous_close = None
     quote.mode = mode
     quote.volume, quote.last_quantity = 0, None  # an index is not traded
-    quote.open, quote.high, quote.low = _day(full.marketOHLC.ohlc)
+    quote.open, quote.high, quote.low, quote.minute = read_candles(full.marketOHLC.ohlc, updated)
     quote.complete = snapshot or (traded and quote.open is not None)
     return quote
 
@@ -225,8 +236,8 @@ def _index(
 def _last_trade(key: str, ltpc: LTPC, raw: bytes, snapshot: bool, updated: int | None) -> UpstoxQuote:
     """A feed of mode ltpc: complete, and without a quantity where none is told (an index has none)."""
     ltp, ltt, ltq, cp = ltpc.ltp, ltpc.ltt, ltpc.ltq, ltpc.cp
-    if (ltt | ltq) >> 53 or not ltp * ltp + cp * cp < _LARGEST_SQUARE:
-        _check(ltp, cp, ltt, ltq)
+    if (ltt | ltq) >> 53 or not ltp * ltp + cp * cp < LARGEST_SQUARE:
+        check(ltp, cp, ltt, ltq)
     return UpstoxQuote(
         key,
         "ltp",
@@ -238,6 +249,7 @@ def _last_trade(key: str, ltpc: LTPC, raw: bytes, snapshot: bool, updated: int |
         raw=raw,
         complete=True,
         snapshot=snapshot,
+        auction=read_auction(DoubleValue.FromString(ltpc.iep).value, 0.0, 0, 0, 0) if ltpc.iep else None,
     )
 
 
@@ -247,15 +259,15 @@ def _first_level(
     """A feed of mode option_greeks: a book of one rung, and neither the day's figures nor totals on offer."""
     quote = _last_trade(key, said.ltpc, raw, snapshot, updated)
     traded, vtt, oi, iv = said.HasField("ltpc"), said.vtt, said.oi, said.iv
-    if vtt >> 53 or not -_LARGEST < oi < _LARGEST:
-        _check(vtt, oi)
+    if vtt >> 53 or not -LARGEST < oi < LARGEST:
+        check(vtt, oi)
     quote.mode = "quote"
     quote.last_quantity = said.ltpc.ltq if traded else None
     if not traded:
         quote.last_price = quote.previous_close = None
     quote.volume = vtt if vtt or snapshot else None
     quote.open_interest = int(oi) if oi or (snapshot and _is_derivative(key)) else None
-    quote.iv = iv if 0 < iv < _LARGEST else None
+    quote.iv = iv if 0 < iv < LARGEST else None
     if said.firstDepth:
         rung = Rung.FromString(said.firstDepth)
         quote.book = MarketLevel(bidAskQuote=[rung]).SerializeToString()
@@ -268,29 +280,13 @@ def _first_level(
     return quote
 
 
-def _day(candles: Iterable[OHLC]) -> tuple[float | None, float | None, float | None]:
-    """Open, high and low of the day's candle; its close is the last price, not the previous close."""
-    for candle in candles:
-        if candle.interval == "1d":
-            opening, high, low = candle.open, candle.high, candle.low
-            if not opening * opening + high * high + low * low < _LARGEST_SQUARE:
-                _check(opening, high, low)
-            return opening, high, low
-    return None, None, None
-
-
-def _possible(number: float) -> bool:
-    return -_LARGEST < number < _LARGEST
-
-
-def _check(*numbers: float) -> None:
-    """Refuse numbers that cannot be.
-
-    Raises:
-        ValueError: one is not finite or too large.
-    """
-    if not all(map(_possible, numbers)):
-        raise ValueError(_IMPOSSIBLE)
+def _settled(quote: UpstoxQuote) -> UpstoxQuote:
+    """The quote with its prices of 0 as `Quote` has them: None where nothing fills them in any more."""
+    if quote.complete:
+        quote.last_price = quote.last_price or None
+        quote.previous_close = quote.previous_close or None
+        quote.open, quote.high, quote.low = quote.open or None, quote.high or None, quote.low or None
+    return quote
 
 
 def _is_derivative(key: str) -> bool:

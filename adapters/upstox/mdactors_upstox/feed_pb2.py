@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1amdactors_upstox/feed.proto\x12\x0fmdactors.upstox\"F\n\x04LTPC\x12\x0b\n\x03ltp\x18\x01 \x01(\x01\x12\x0b\n\x03ltt\x18\x02 \x01(\x03\x12\x0b\n\x03ltq\x18\x03 \x01(\x03\x12\n\n\x02\x63p\x18\x04 \x01(\x01\x12\x0b\n\x03iep\x18\x05 \x01(\x0c\">\n\x04Rung\x12\x0c\n\x04\x62idQ\x18\x01 \x01(\x03\x12\x0c\n\x04\x62idP\x18\x02 \x01(\x01\x12\x0c\n\x04\x61skQ\x18\x03 \x01(\x03\x12\x0c\n\x04\x61skP\x18\x04 \x01(\x01\"9\n\x0bMarketLevel\x12*\n\x0b\x62idAskQuote\x18\x01 \x03(\x0b\x32\x15.mdactors.upstox.Rung\"V\n\x0cOptionGreeks\x12\r\n\x05\x64\x65lta\x18\x01 \x01(\x01\x12\r\n\x05theta\x18\x02 \x01(\x01\x12\r\n\x05gamma\x18\x03 \x01(\x01\x12\x0c\n\x04vega\x18\x04 \x01(\x01\x12\x0b\n\x03rho\x18\x05 \x01(\x01\"i\n\x04OHLC\x12\x10\n\x08interval\x18\x01 \x01(\t\x12\x0c\n\x04open\x18\x02 \x01(\x01\x12\x0c\n\x04high\x18\x03 \x01(\x01\x12\x0b\n\x03low\x18\x04 \x01(\x01\x12\r\n\x05\x63lose\x18\x05 \x01(\x01\x12\x0b\n\x03vol\x18\x06 \x01(\x03\x12\n\n\x02ts\x18\x07 \x01(\x03\"1\n\nMarketOHLC\x12#\n\x04ohlc\x18\x01 \x03(\x0b\x32\x15.mdactors.upstox.OHLC\"\xb8\x02\n\x0eMarketFullFeed\x12#\n\x04ltpc\x18\x01 \x01(\x0b\x32\x15.mdactors.upstox.LTPC\x12\x13\n\x0bmarketLevel\x18\x02 \x01(\x0c\x12\x14\n\x0coptionGreeks\x18\x03 \x01(\x0c\x12/\n\nmarketOHLC\x18\x04 \x01(\x0b\x32\x1b.mdactors.upstox.MarketOHLC\x12\x0b\n\x03\x61tp\x18\x05 \x01(\x01\x12\x0b\n\x03vtt\x18\x06 \x01(\x03\x12\n\n\x02oi\x18\x07 \x01(\x01\x12\n\n\x02iv\x18\x08 \x01(\x01\x12\x0b\n\x03tbq\x18\t \x01(\x01\x12\x0b\n\x03tsq\x18\n \x01(\x01\x12\x0b\n\x03iep\x18\x0b \x01(\x01\x12\n\n\x02rp\x18\x0c \x01(\x01\x12\x0b\n\x03ieq\x18\r \x01(\x03\x12\x10\n\x08iiqTotal\x18\x0e \x01(\x03\x12\x0c\n\x04iiqM\x18\x0f \x01(\x03\x12\x13\n\x0b\x63\x61sEligible\x18\x10 \x01(\x08\"e\n\rIndexFullFeed\x12#\n\x04ltpc\x18\x01 \x01(\x0b\x32\x15.mdactors.upstox.LTPC\x12/\n\nmarketOHLC\x18\x02 \x01(\x0b\x32\x1b.mdactors.upstox.MarketOHLC\"z\n\x08\x46ullFeed\x12\x33\n\x08marketFF\x18\x01 \x01(\x0b\x32\x1f.mdactors.upstox.MarketFullFeedH\x00\x12\x31\n\x07indexFF\x18\x02 \x01(\x0b\x32\x1e.mdactors.upstox.IndexFullFeedH\x00\x42\x06\n\x04kind\"\x8a\x01\n\x14\x46irstLevelWithGreeks\x12#\n\x04ltpc\x18\x01 \x01(\x0b\x32\x15.mdactors.upstox.LTPC\x12\x12\n\nfirstDepth\x18\x02 \x01(\x0c\x12\x14\n\x0coptionGreeks\x18\x03 \x01(\x0c\x12\x0b\n\x03vtt\x18\x04 \x01(\x03\x12\n\n\x02oi\x18\x05 \x01(\x01\x12\n\n\x02iv\x18\x06 \x01(\x01\"\xe1\x01\n\x04\x46\x65\x65\x64\x12%\n\x04ltpc\x18\x01 \x01(\x0b\x32\x15.mdactors.upstox.LTPCH\x00\x12-\n\x08\x66ullFeed\x18\x02 \x01(\x0b\x32\x19.mdactors.upstox.FullFeedH\x00\x12\x45\n\x14\x66irstLevelWithGreeks\x18\x03 \x01(\x0b\x32%.mdactors.upstox.FirstLevelWithGreeksH\x00\x12\x31\n\x0brequestMode\x18\x04 \x01(\x0e\x32\x1c.mdactors.upstox.RequestModeB\t\n\x07payload\"1\n\nStatusInfo\x12\x0e\n\x06status\x18\x01 \x01(\t\x12\x13\n\x0bupdatedTime\x18\x02 \x01(\x03\"\xf7\x03\n\nMarketInfo\x12\x45\n\rsegmentStatus\x18\x01 \x03(\x0b\x32..mdactors.upstox.MarketInfo.SegmentStatusEntry\x12I\n\x0f\x63\x61sMarketStatus\x18\x02 \x03(\x0b\x32\x30.mdactors.upstox.MarketInfo.CasMarketStatusEntry\x12S\n\x14preOpenSessionStatus\x18\x03 \x03(\x0b\x32\x35.mdactors.upstox.MarketInfo.PreOpenSessionStatusEntry\x1aS\n\x12SegmentStatusEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12,\n\x05value\x18\x02 \x01(\x0e\x32\x1d.mdactors.upstox.MarketStatus:\x02\x38\x01\x1aS\n\x14\x43\x61sMarketStatusEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12*\n\x05value\x18\x02 \x01(\x0b\x32\x1b.mdactors.upstox.StatusInfo:\x02\x38\x01\x1aX\n\x19PreOpenSessionStatusEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12*\n\x05value\x18\x02 \x01(\x0b\x32\x1b.mdactors.upstox.StatusInfo:\x02\x38\x01\"\xde\x01\n\x0c\x46\x65\x65\x64Response\x12#\n\x04type\x18\x01 \x01(\x0e\x32\x15.mdactors.upstox.Type\x12\x37\n\x05\x66\x65\x65\x64s\x18\x02 \x03(\x0b\x32(.mdactors.upstox.FeedResponse.FeedsEntry\x12\x11\n\tcurrentTs\x18\x03 \x01(\x03\x12/\n\nmarketInfo\x18\x04 \x01(\x0b\x32\x1b.mdactors.upstox.MarketInfo\x1a,\n\nFeedsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x0c:\x02\x38\x01*8\n\x04Type\x12\x10\n\x0cINITIAL_FEED\x10\x00\x12\r\n\tLIVE_FEED\x10\x01\x12\x0f\n\x0bMARKET_INFO\x10\x02*J\n\x0bRequestMode\x12\r\n\tLTPC_ONLY\x10\x00\x12\x0b\n\x07\x46ULL_D5\x10\x01\x12\x11\n\rOPTION_GREEKS\x10\x02\x12\x0c\n\x08\x46ULL_D30\x10\x03*{\n\x0cMarketStatus\x12\x12\n\x0ePRE_OPEN_START\x10\x00\x12\x10\n\x0cPRE_OPEN_END\x10\x01\x12\x0f\n\x0bNORMAL_OPEN\x10\x02\x12\x10\n\x0cNORMAL_CLOSE\x10\x03\x12\x11\n\rCLOSING_START\x10\x04\x12\x0f\n\x0b\x43LOSING_END\x10\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1amdactors_upstox/feed.proto\x12\x0fmdactors.upstox\"F\n\x04LTPC\x12\x0b\n\x03ltp\x18\x01 \x01(\x01\x12\x0b\n\x03ltt\x18\x02 \x01(\x03\x12\x0b\n\x03ltq\x18\x03 \x01(\x03\x12\n\n\x02\x63p\x18\x04 \x01(\x01\x12\x0b\n\x03iep\x18\x05 \x01(\x0c\">\n\x04Rung\x12\x0c\n\x04\x62idQ\x18\x01 \x01(\x03\x12\x0c\n\x04\x62idP\x18\x02 \x01(\x01\x12\x0c\n\x04\x61skQ\x18\x03 \x01(\x03\x12\x0c\n\x04\x61skP\x18\x04 \x01(\x01\"9\n\x0bMarketLevel\x12*\n\x0b\x62idAskQuote\x18\x01 \x03(\x0b\x32\x15.mdactors.upstox.Rung\"V\n\x0cOptionGreeks\x12\r\n\x05\x64\x65lta\x18\x01 \x01(\x01\x12\r\n\x05theta\x18\x02 \x01(\x01\x12\r\n\x05gamma\x18\x03 \x01(\x01\x12\x0c\n\x04vega\x18\x04 \x01(\x01\x12\x0b\n\x03rho\x18\x05 \x01(\x01\"i\n\x04OHLC\x12\x10\n\x08interval\x18\x01 \x01(\t\x12\x0c\n\x04open\x18\x02 \x01(\x01\x12\x0c\n\x04high\x18\x03 \x01(\x01\x12\x0b\n\x03low\x18\x04 \x01(\x01\x12\r\n\x05\x63lose\x18\x05 \x01(\x01\x12\x0b\n\x03vol\x18\x06 \x01(\x03\x12\n\n\x02ts\x18\x07 \x01(\x03\"\x1a\n\nMarketOHLC\x12\x0c\n\x04ohlc\x18\x01 \x03(\x0c\"\xb8\x02\n\x0eMarketFullFeed\x12#\n\x04ltpc\x18\x01 \x01(\x0b\x32\x15.mdactors.upstox.LTPC\x12\x13\n\x0bmarketLevel\x18\x02 \x01(\x0c\x12\x14\n\x0coptionGreeks\x18\x03 \x01(\x0c\x12/\n\nmarketOHLC\x18\x04 \x01(\x0b\x32\x1b.mdactors.upstox.MarketOHLC\x12\x0b\n\x03\x61tp\x18\x05 \x01(\x01\x12\x0b\n\x03vtt\x18\x06 \x01(\x03\x12\n\n\x02oi\x18\x07 \x01(\x01\x12\n\n\x02iv\x18\x08 \x01(\x01\x12\x0b\n\x03tbq\x18\t \x01(\x01\x12\x0b\n\x03tsq\x18\n \x01(\x01\x12\x0b\n\x03iep\x18\x0b \x01(\x01\x12\n\n\x02rp\x18\x0c \x01(\x01\x12\x0b\n\x03ieq\x18\r \x01(\x03\x12\x10\n\x08iiqTotal\x18\x0e \x01(\x03\x12\x0c\n\x04iiqM\x18\x0f \x01(\x03\x12\x13\n\x0b\x63\x61sEligible\x18\x10 \x01(\x08\"e\n\rIndexFullFeed\x12#\n\x04ltpc\x18\x01 \x01(\x0b\x32\x15.mdactors.upstox.LTPC\x12/\n\nmarketOHLC\x18\x02 \x01(\x0b\x32\x1b.mdactors.upstox.MarketOHLC\"z\n\x08\x46ullFeed\x12\x33\n\x08marketFF\x18\x01 \x01(\x0b\x32\x1f.mdactors.upstox.MarketFullFeedH\x00\x12\x31\n\x07indexFF\x18\x02 \x01(\x0b\x32\x1e.mdactors.upstox.IndexFullFeedH\x00\x42\x06\n\x04kind\"\x8a\x01\n\x14\x46irstLevelWithGreeks\x12#\n\x04ltpc\x18\x01 \x01(\x0b\x32\x15.mdactors.upstox.LTPC\x12\x12\n\nfirstDepth\x18\x02 \x01(\x0c\x12\x14\n\x0coptionGreeks\x18\x03 \x01(\x0c\x12\x0b\n\x03vtt\x18\x04 \x01(\x03\x12\n\n\x02oi\x18\x05 \x01(\x01\x12\n\n\x02iv\x18\x06 \x01(\x01\"\xe1\x01\n\x04\x46\x65\x65\x64\x12%\n\x04ltpc\x18\x01 \x01(\x0b\x32\x15.mdactors.upstox.LTPCH\x00\x12-\n\x08\x66ullFeed\x18\x02 \x01(\x0b\x32\x19.mdactors.upstox.FullFeedH\x00\x12\x45\n\x14\x66irstLevelWithGreeks\x18\x03 \x01(\x0b\x32%.mdactors.upstox.FirstLevelWithGreeksH\x00\x12\x31\n\x0brequestMode\x18\x04 \x01(\x0e\x32\x1c.mdactors.upstox.RequestModeB\t\n\x07payload\"1\n\nStatusInfo\x12\x0e\n\x06status\x18\x01 \x01(\t\x12\x13\n\x0bupdatedTime\x18\x02 \x01(\x03\"\xf7\x03\n\nMarketInfo\x12\x45\n\rsegmentStatus\x18\x01 \x03(\x0b\x32..mdactors.upstox.MarketInfo.SegmentStatusEntry\x12I\n\x0f\x63\x61sMarketStatus\x18\x02 \x03(\x0b\x32\x30.mdactors.upstox.MarketInfo.CasMarketStatusEntry\x12S\n\x14preOpenSessionStatus\x18\x03 \x03(\x0b\x32\x35.mdactors.upstox.MarketInfo.PreOpenSessionStatusEntry\x1aS\n\x12SegmentStatusEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12,\n\x05value\x18\x02 \x01(\x0e\x32\x1d.mdactors.upstox.MarketStatus:\x02\x38\x01\x1aS\n\x14\x43\x61sMarketStatusEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12*\n\x05value\x18\x02 \x01(\x0b\x32\x1b.mdactors.upstox.StatusInfo:\x02\x38\x01\x1aX\n\x19PreOpenSessionStatusEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12*\n\x05value\x18\x02 \x01(\x0b\x32\x1b.mdactors.upstox.StatusInfo:\x02\x38\x01\"\xde\x01\n\x0c\x46\x65\x65\x64Response\x12#\n\x04type\x18\x01 \x01(\x0e\x32\x15.mdactors.upstox.Type\x12\x37\n\x05\x66\x65\x65\x64s\x18\x02 \x03(\x0b\x32(.mdactors.upstox.FeedResponse.FeedsEntry\x12\x11\n\tcurrentTs\x18\x03 \x01(\x03\x12/\n\nmarketInfo\x18\x04 \x01(\x0b\x32\x1b.mdactors.upstox.MarketInfo\x1a,\n\nFeedsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x0c:\x02\x38\x01*8\n\x04Type\x12\x10\n\x0cINITIAL_FEED\x10\x00\x12\r\n\tLIVE_FEED\x10\x01\x12\x0f\n\x0bMARKET_INFO\x10\x02*J\n\x0bRequestMode\x12\r\n\tLTPC_ONLY\x10\x00\x12\x0b\n\x07\x46ULL_D5\x10\x01\x12\x11\n\rOPTION_GREEKS\x10\x02\x12\x0c\n\x08\x46ULL_D30\x10\x03*{\n\x0cMarketStatus\x12\x12\n\x0ePRE_OPEN_START\x10\x00\x12\x10\n\x0cPRE_OPEN_END\x10\x01\x12\x0f\n\x0bNORMAL_OPEN\x10\x02\x12\x10\n\x0cNORMAL_CLOSE\x10\x03\x12\x11\n\rCLOSING_START\x10\x04\x12\x0f\n\x0b\x43LOSING_END\x10\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,12 +39,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MARKETINFO_PREOPENSESSIONSTATUSENTRY']._serialized_options = b'8\001'
   _globals['_FEEDRESPONSE_FEEDSENTRY']._loaded_options = None
   _globals['_FEEDRESPONSE_FEEDSENTRY']._serialized_options = b'8\001'
-  _globals['_TYPE']._serialized_start=2181
-  _globals['_TYPE']._serialized_end=2237
-  _globals['_REQUESTMODE']._serialized_start=2239
-  _globals['_REQUESTMODE']._serialized_end=2313
-  _globals['_MARKETSTATUS']._serialized_start=2315
-  _globals['_MARKETSTATUS']._serialized_end=2438
+  _globals['_TYPE']._serialized_start=2158
+  _globals['_TYPE']._serialized_end=2214
+  _globals['_REQUESTMODE']._serialized_start=2216
+  _globals['_REQUESTMODE']._serialized_end=2290
+  _globals['_MARKETSTATUS']._serialized_start=2292
+  _globals['_MARKETSTATUS']._serialized_end=2415
   _globals['_LTPC']._serialized_start=47
   _globals['_LTPC']._serialized_end=117
   _globals['_RUNG']._serialized_start=119
@@ -56,29 +56,29 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_OHLC']._serialized_start=330
   _globals['_OHLC']._serialized_end=435
   _globals['_MARKETOHLC']._serialized_start=437
-  _globals['_MARKETOHLC']._serialized_end=486
-  _globals['_MARKETFULLFEED']._serialized_start=489
-  _globals['_MARKETFULLFEED']._serialized_end=801
-  _globals['_INDEXFULLFEED']._serialized_start=803
-  _globals['_INDEXFULLFEED']._serialized_end=904
-  _globals['_FULLFEED']._serialized_start=906
-  _globals['_FULLFEED']._serialized_end=1028
-  _globals['_FIRSTLEVELWITHGREEKS']._serialized_start=1031
-  _globals['_FIRSTLEVELWITHGREEKS']._serialized_end=1169
-  _globals['_FEED']._serialized_start=1172
-  _globals['_FEED']._serialized_end=1397
-  _globals['_STATUSINFO']._serialized_start=1399
-  _globals['_STATUSINFO']._serialized_end=1448
-  _globals['_MARKETINFO']._serialized_start=1451
-  _globals['_MARKETINFO']._serialized_end=1954
-  _globals['_MARKETINFO_SEGMENTSTATUSENTRY']._serialized_start=1696
-  _globals['_MARKETINFO_SEGMENTSTATUSENTRY']._serialized_end=1779
-  _globals['_MARKETINFO_CASMARKETSTATUSENTRY']._serialized_start=1781
-  _globals['_MARKETINFO_CASMARKETSTATUSENTRY']._serialized_end=1864
-  _globals['_MARKETINFO_PREOPENSESSIONSTATUSENTRY']._serialized_start=1866
-  _globals['_MARKETINFO_PREOPENSESSIONSTATUSENTRY']._serialized_end=1954
-  _globals['_FEEDRESPONSE']._serialized_start=1957
-  _globals['_FEEDRESPONSE']._serialized_end=2179
-  _globals['_FEEDRESPONSE_FEEDSENTRY']._serialized_start=2135
-  _globals['_FEEDRESPONSE_FEEDSENTRY']._serialized_end=2179
+  _globals['_MARKETOHLC']._serialized_end=463
+  _globals['_MARKETFULLFEED']._serialized_start=466
+  _globals['_MARKETFULLFEED']._serialized_end=778
+  _globals['_INDEXFULLFEED']._serialized_start=780
+  _globals['_INDEXFULLFEED']._serialized_end=881
+  _globals['_FULLFEED']._serialized_start=883
+  _globals['_FULLFEED']._serialized_end=1005
+  _globals['_FIRSTLEVELWITHGREEKS']._serialized_start=1008
+  _globals['_FIRSTLEVELWITHGREEKS']._serialized_end=1146
+  _globals['_FEED']._serialized_start=1149
+  _globals['_FEED']._serialized_end=1374
+  _globals['_STATUSINFO']._serialized_start=1376
+  _globals['_STATUSINFO']._serialized_end=1425
+  _globals['_MARKETINFO']._serialized_start=1428
+  _globals['_MARKETINFO']._serialized_end=1931
+  _globals['_MARKETINFO_SEGMENTSTATUSENTRY']._serialized_start=1673
+  _globals['_MARKETINFO_SEGMENTSTATUSENTRY']._serialized_end=1756
+  _globals['_MARKETINFO_CASMARKETSTATUSENTRY']._serialized_start=1758
+  _globals['_MARKETINFO_CASMARKETSTATUSENTRY']._serialized_end=1841
+  _globals['_MARKETINFO_PREOPENSESSIONSTATUSENTRY']._serialized_start=1843
+  _globals['_MARKETINFO_PREOPENSESSIONSTATUSENTRY']._serialized_end=1931
+  _globals['_FEEDRESPONSE']._serialized_start=1934
+  _globals['_FEEDRESPONSE']._serialized_end=2156
+  _globals['_FEEDRESPONSE_FEEDSENTRY']._serialized_start=2112
+  _globals['_FEEDRESPONSE_FEEDSENTRY']._serialized_end=2156
 # @@protoc_insertion_point(module_scope)

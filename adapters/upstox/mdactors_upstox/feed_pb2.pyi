@@ -109,8 +109,8 @@ class OHLC(_message.Message):
 class MarketOHLC(_message.Message):
     __slots__ = ("ohlc",)
     OHLC_FIELD_NUMBER: _ClassVar[int]
-    ohlc: _containers.RepeatedCompositeFieldContainer[OHLC]
-    def __init__(self, ohlc: _Optional[_Iterable[_Union[OHLC, _Mapping]]] = ...) -> None: ...
+    ohlc: _containers.RepeatedScalarFieldContainer[bytes]
+    def __init__(self, ohlc: _Optional[_Iterable[bytes]] = ...) -> None: ...
 
 class MarketFullFeed(_message.Message):
     __slots__ = ("ltpc", "marketLevel", "optionGreeks", "marketOHLC", "atp", "vtt", "oi", "iv", "tbq", "tsq", "iep", "rp", "ieq", "iiqTotal", "iiqM", "casEligible")

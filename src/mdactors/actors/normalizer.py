@@ -91,7 +91,7 @@ class Normalizer(Actor):
             adapter.name, now // 1_000_000, table().broker_instruments(adapter.name), calendar
         )
         self._classes = TradingClasses(self._numbering.instrument)
-        self._counts = dict.fromkeys(("frames", "ticks", "bad", "without_base", "notices"), 0)
+        self._counts = dict.fromkeys(("frames", "ticks", "bad", "sentinels", "without_base", "notices"), 0)
         self._asked: dict[BrokerToken, float] = {}
         self._day_reader = day_reader
         self._logged = 0
@@ -112,6 +112,8 @@ class Normalizer(Actor):
         decoded = self._adapter.decode(frame.data)
         if decoded.bad:
             self._report_bad(frame.connection, decoded.bad)
+        if decoded.refused:
+            self._report_sentinels(frame.connection, decoded.refused)
         if decoded.notice:
             self._note(frame, decoded.notice)
         if decoded.market_status:
@@ -158,6 +160,11 @@ class Normalizer(Actor):
             dump = packet.data[:HEX_BYTES].hex()
             text = "%s: bad packet, %d bytes (%s): %s"
             self._log(logging.ERROR, text, connection, len(packet.data), packet.reason, dump)
+
+    def _report_sentinels(self, connection: str, refused: Sequence[str]) -> None:
+        self._counts["sentinels"] += len(refused)
+        for text in refused:
+            self._log(logging.WARNING, "%s: no price is known, as the broker marks it: %s", connection, text)
 
     def _log(self, level: int, text: str, *values: object) -> None:
         """Log what a broker may cause at any rate: so many lines a beat, then a count."""

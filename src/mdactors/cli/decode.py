@@ -81,6 +81,8 @@ def _tell_the_rest(decoded: Decoded) -> None:
         print(f"market status: {segment} {status}", file=sys.stderr)
     if decoded.notice:
         print(f"notice: {decoded.notice}", file=sys.stderr)
+    for refused in decoded.refused:
+        print(f"no price: {refused}", file=sys.stderr)
     for bad in decoded.bad:
         cut = "…" if len(bad.data) > _SHOWN_BYTES else ""
         print(f"bad: {bad.reason}: {bad.data[:_SHOWN_BYTES].hex()}{cut}", file=sys.stderr)

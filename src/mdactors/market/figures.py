@@ -181,7 +181,7 @@ class Figures:
             # Who has not traded yet still says the figure of the day on which it last did.
             of_today = traded is None or traded >= today.midnight
             volume = self._volume.weigh(volume, in_session=of_today and received >= today.opens)
-        if close is not None:
+        if close:
             close = self._weigh_close(close, today, received)
         if traded is not None and not self._oldest <= traded <= self._latest:
             traded = None

@@ -2,6 +2,10 @@
 
 In a `Quote` ``None`` means *not said*: the adapter that decoded it is the only one who decides
 between zero and absent. Prices are rupees, times are epoch milliseconds, quantities are pieces.
+
+A price of 0 is *said, and not known*: nothing that was known before may take its place. So in a complete
+quote it is None, as nothing fills it; in a partial one it stays 0 until `merged` has not filled it and makes
+it None. No tick has a price of 0.
 """
 
 from __future__ import annotations
@@ -134,8 +138,9 @@ class Quote(msgspec.Struct, gc=False, array_like=True):
     open_interest_high: int | None = None
     open_interest_low: int | None = None
     auction: Auction | None = None
+    """Never merged: who speaks of one says all of it each time, and nobody when it is over."""
     minute: BrokerBar | None = None
-    """The broker's bar of the newest minute that is over, where this frame has one; never merged."""
+    """The broker's bar of the newest minute that is over, where this frame has one; never merged either."""
 
     def depth(self) -> Depth | None:
         """Build the book; None when none was said."""
@@ -149,24 +154,36 @@ class Quote(msgspec.Struct, gc=False, array_like=True):
         """This quote with everything that it leaves unsaid taken from ``base``, which stays as it is."""
         # Field by field: every partial update passes here, and a loop over names takes twice as long.
         whole = copy.copy(self)
-        if whole.last_price is None:
+        if (said := whole.last_price) is None:
             whole.last_price = base.last_price
+        elif not said:
+            whole.last_price = None
         if whole.last_quantity is None:
             whole.last_quantity = base.last_quantity
         if whole.last_trade_time is None:
             whole.last_trade_time = base.last_trade_time
         if whole.volume is None:
             whole.volume = base.volume
-        if whole.average_price is None:
+        if (said := whole.average_price) is None:
             whole.average_price = base.average_price
-        if whole.open is None:
+        elif not said:
+            whole.average_price = None
+        if (said := whole.open) is None:
             whole.open = base.open
-        if whole.high is None:
+        elif not said:
+            whole.open = None
+        if (said := whole.high) is None:
             whole.high = base.high
-        if whole.low is None:
+        elif not said:
+            whole.high = None
+        if (said := whole.low) is None:
             whole.low = base.low
-        if whole.previous_close is None:
+        elif not said:
+            whole.low = None
+        if (said := whole.previous_close) is None:
             whole.previous_close = base.previous_close
+        elif not said:
+            whole.previous_close = None
         if whole.open_interest is None:
             whole.open_interest = base.open_interest
         if whole.buy_quantity is None:
@@ -185,13 +202,11 @@ class Quote(msgspec.Struct, gc=False, array_like=True):
             whole.open_interest_high = base.open_interest_high
         if whole.open_interest_low is None:
             whole.open_interest_low = base.open_interest_low
-        if whole.auction is None:
-            whole.auction = base.auction
         whole.complete = True
         return whole
 
     def same_content(self, other: Quote) -> bool:
-        """Whether both say the same, the time of the update and the raw bytes apart."""
+        """Whether both say the same to clients, the time of the update apart."""
         # The fields that differ most often come first, so that most comparisons end at once.
         return (
             self.last_price == other.last_price
@@ -212,7 +227,6 @@ class Quote(msgspec.Struct, gc=False, array_like=True):
             and self.open_interest_high == other.open_interest_high
             and self.open_interest_low == other.open_interest_low
             and self.auction == other.auction
-            and self.minute == other.minute
         )
 
     __hash__: ClassVar[Any] = None

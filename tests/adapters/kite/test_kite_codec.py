@@ -82,12 +82,13 @@ def test_every_price_is_signed_and_every_quantity_and_time_is_not():
     assert quote.depth() == Depth((Level(-0.13, 2**32 - 12, 2**16 - 1),), ())
 
 
-def test_before_the_first_trade_times_are_absent_and_zero_prices_stay():
+def test_before_the_first_trade_times_and_the_days_prices_are_absent():
     body = pack(">IiIiIIIiiii", 408065, 148985, 0, 0, 0, 100, 200, 0, 0, 0, 148985) + bytes(140)
     (quote,) = decode(b"\x00\x01\x00\xb8" + body).quotes
     assert quote.last_trade_time is None
     assert quote.exchange_time is None
-    assert [quote.open, quote.high, quote.low, quote.volume] == [0.0, 0.0, 0.0, 0]
+    assert [quote.open, quote.high, quote.low, quote.average_price, quote.volume] == [None] * 4 + [0]
+    assert (quote.last_price, quote.previous_close) == (1489.85, 1489.85)
     assert quote.depth() == Depth((), ())
     index = pack(">HHIiiiiiiI", 1, 32, 256265, 1, 2, 3, 4, 5, 6, 0)
     assert decode(index).quotes[0].exchange_time is None

@@ -137,10 +137,40 @@ def test_the_volume_of_an_index_is_zero_here_and_missing_there(official):
     assert "volume_traded" not in official(frame)[0]
 
 
-def test_the_days_range_of_open_interest_stays_in_the_raw_bytes_here_and_is_a_field_there(official):
-    frame = _patched(52, pack(">I", 12345))
-    assert official(frame)[0]["oi_day_high"] == 12345
-    assert struct.unpack_from(">I", decode(frame).quotes[0].raw, 52) == (12345,)
+def test_a_range_of_open_interest_without_a_highest_is_absent_here_and_zeros_there(official):
+    future = pack(">I", 14_500_098) + EQUITY_FULL[8:]
+    for highest, lowest, ours in ((0, 0, (None, None)), (12_345, 0, (12_345, 0))):
+        body = future[:52] + pack(">II", highest, lowest) + future[60:]
+        (quote,), (tick,) = decode(EQUITY_FULL[:4] + body).quotes, official(EQUITY_FULL[:4] + body)
+        assert (tick["oi_day_high"], tick["oi_day_low"]) == (highest, lowest)
+        assert (quote.open_interest_high, quote.open_interest_low) == ours
+
+
+@pytest.mark.parametrize(
+    ("offset", "ours"),
+    [
+        (4, lambda q: q.last_price), (12, lambda q: q.average_price), (28, lambda q: q.open),
+        (32, lambda q: q.high), (36, lambda q: q.low), (40, lambda q: q.previous_close),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("price", [0, 2**31 - 1, -(2**31 - 1), -(2**31), 2_000_000_000, -2_000_000_000])
+def test_a_price_of_zero_or_a_sentinel_is_not_known_here_and_a_number_there(official, offset, ours, price):
+    frame = _patched(offset, pack(">i", price))
+    decoded, (tick,) = decode(frame), official(frame)
+    (quote,) = decoded.quotes
+    assert ours(quote) is None
+    assert price % 2**32 / 100 in (tick["last_price"], tick["average_traded_price"], *tick["ohlc"].values())
+    assert len(decoded.refused) == (price != 0), "which is counted"
+    (sound,) = decode(EQUITY_FULL).quotes
+    assert (quote.volume, quote.depth()) == (sound.volume, sound.depth()), "the rest of the update stays"
+
+
+@pytest.mark.parametrize("price", [0, 2**31 - 1, -(2**31), 2_000_000_000])
+def test_a_rung_at_no_price_is_left_out_here_and_has_a_number_there(official, price):
+    frame = _patched(68, pack(">i", price))
+    (quote,), (tick,) = decode(frame).quotes, official(frame)
+    assert [level.price for level in quote.depth().buy] == [r["price"] for r in tick["depth"]["buy"][1:]]
+    assert len(quote.depth().sell) == 5
 
 
 def test_broken_counts_without_a_packet_are_reported_here_and_raise_there(official):

@@ -96,8 +96,8 @@ def _feed_in_short(feed: Mapping[str, Any]) -> dict[str, Any]:
         open=day.get("open"),
         high=day.get("high"),
         low=day.get("low"),
-        buy=[(rung.get("bidP", 0.0), int(rung["bidQ"])) for rung in rungs if "bidQ" in rung],
-        sell=[(rung.get("askP", 0.0), int(rung["askQ"])) for rung in rungs if "askQ" in rung],
+        buy=[(rung["bidP"], int(rung["bidQ"])) for rung in rungs if {"bidQ", "bidP"} <= rung.keys()],
+        sell=[(rung["askP"], int(rung["askQ"])) for rung in rungs if {"askQ", "askP"} <= rung.keys()],
         greeks=_said(**said.get("optionGreeks", {})),
     )
 

@@ -46,13 +46,6 @@ def test_theirs_leaves_zeros_out_and_ours_says_them_in_a_snapshot(response):
     assert ours.volume == 0
 
 
-def test_theirs_shows_totals_without_a_book_and_ours_does_not_take_them_in_a_live_frame(response):
-    market(response).ClearField("marketLevel")
-    theirs, ours = both(response)
-    assert theirs["fullFeed"]["marketFF"]["tbq"] == 58850.0
-    assert ours.buy_quantity is None
-
-
 def test_theirs_keeps_empty_rungs_and_ours_leaves_them_out(response):
     market(response).marketLevel.bidAskQuote.add(askP=230.0)
     theirs, ours = both(response)
@@ -74,11 +67,13 @@ def test_ours_takes_the_previous_close_from_the_last_trade_and_never_a_candle(re
     assert ours.previous_close == 494.05
 
 
-def test_ours_says_nothing_of_the_minutes_candle_and_the_closing_auction(response):
-    _, before = both(response)
-    market(response).marketOHLC.ohlc[1].high = 999.0
-    market(response).iep, market(response).rp, market(response).casEligible = 1.0, 2.0, True
-    assert both(response)[1].same_content(before)
+def test_theirs_leaves_a_price_of_zero_out_or_not_and_ours_says_that_it_is_not_known(response):
+    response.type = 0
+    market(response).ltpc.ltp = 0.0
+    market(response).marketOHLC.ohlc[0].high = 0.0
+    theirs, ours = both(response)
+    assert "ltp" not in theirs["fullFeed"]["marketFF"]["ltpc"]
+    assert (ours.last_price, ours.open, ours.high) == (None, 260.0, None)
 
 
 def test_ours_says_no_quantity_in_mode_ltpc_where_it_is_zero():

@@ -44,7 +44,7 @@ def maybe(strategy):
 markets = st.builds(
     official.MarketFullFeed,
     ltpc=maybe(ltpcs),
-    # Totals on offer count as said beside a book only, so there is one.
+    # Without a book totals of zero are not said, so there is one.
     marketLevel=st.builds(official.MarketLevel, bidAskQuote=st.lists(rungs, min_size=1, max_size=30)),
     optionGreeks=maybe(greeks),
     marketOHLC=maybe(days),

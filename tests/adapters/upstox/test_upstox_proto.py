@@ -14,8 +14,9 @@ from mdactors_upstox import feed_pb2
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 PACKAGE = Path(mdactors_upstox.__file__).parent
-RAW = {"FeedsEntry.value", "LTPC.iep", "MarketFullFeed.marketLevel", "MarketFullFeed.optionGreeks",
-       "FirstLevelWithGreeks.firstDepth", "FirstLevelWithGreeks.optionGreeks"}  # fmt: skip
+RAW = {"FeedsEntry.value", "LTPC.iep", "MarketOHLC.ohlc", "MarketFullFeed.marketLevel",
+       "MarketFullFeed.optionGreeks", "FirstLevelWithGreeks.firstDepth",
+       "FirstLevelWithGreeks.optionGreeks"}  # fmt: skip
 RENAMED = {"Quote": "Rung"}
 
 
