@@ -24,7 +24,7 @@ from mdactors.market.numbering import Numbering
 from mdactors.market.quote import Quote
 from mdactors.market.tick import Tick
 from mdactors.market.tick_formats import decoded
-from mdactors.market.trading_class import OPTIONS
+from mdactors.market.trading_class import AUCTION_SHARES, OPTIONS
 from mdactors_kite import codec as kite
 from mdactors_upstox import codec as upstox
 
@@ -353,6 +353,23 @@ def test_what_comes_back_on_the_same_date_has_its_previous_close(line):
     token = line.say(Said(at("15:20"), 9_000)).quote.token
     line.numbering.retire([token])
     assert closes([line.say(Said(at("17:01"), 9_000, close=1480.0))]) == [1490.0]
+
+
+def test_a_close_of_zero_is_none(line):
+    said = [1490.0, 0.0, 0.0, 1490.0]
+    ticks = line.say_all(Said(at(f"10:0{n}"), 100, close=close) for n, close in enumerate(said))
+    assert {tick.quote.previous_close for tick in ticks} <= {1490.0, None}
+    assert ticks[-1].quote.previous_close == 1490.0
+
+
+def test_a_share_whose_class_changes_keeps_what_is_known_of_its_day(line):
+    line.say(Said(at("15:10"), 9_000))
+    auctioned = msgspec.structs.replace(SHARE, trading_class=AUCTION_SHARES)
+    line.numbering.use({each.key if line.broker == "upstox" else each.token: each for each in (auctioned,)})
+    tick = line.say(Said(at("15:18"), 9_000, close=1480.0))
+    assert (tick.phase, tick.quote.previous_close) == ("closing_orders", 1490.0)
+    evening = line.say_all(Said(at(f"15:2{n}"), 9_000, close=1480.0) for n in range(3))
+    assert closes(evening) == [1490.0] * 3
 
 
 # --- Open interest

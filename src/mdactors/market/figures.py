@@ -124,8 +124,7 @@ class Figures:
         if trading_class != self._trading_class:
             self._trading_class = trading_class
             if self._today is not None:
-                self._today = self._days.of(trading_class, self._today.midnight)
-            self._part_ends = 0
+                self.turn(self._today.seen)
 
     @property
     def withholds(self) -> bool:
@@ -207,6 +206,8 @@ class Figures:
 
     def _weigh_close(self, said: float, today: TradingDay, received: int) -> float | None:
         known = self._close
+        if not said:
+            return known  # it has none yet
         if (
             said == known
             or received < today.opens

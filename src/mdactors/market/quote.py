@@ -108,7 +108,11 @@ class Quote(msgspec.Struct, gc=False, array_like=True):
     """
 
     counts_to: ClassVar[int] = 0
-    """Where this broker's count of the day's volume begins again at 0; 0 where it never does."""
+    """Where this broker's count of the day's volume begins again at 0; 0 where it never does.
+
+    What goes up and down, as the quantities on offer and the open interest, is taken as it is said: of a fall
+    nobody could tell that it is none.
+    """
 
     token: BrokerToken
     mode: Mode

@@ -26,6 +26,8 @@ class TradingDay(msgspec.Struct, frozen=True, gc=False):
 
     number: int
     """Of the trading date, counted from 1970."""
+    seen: int
+    """When the date in India begins from which it is seen."""
     midnight: int
     """When the trading date begins."""
     earliest: int
@@ -70,7 +72,7 @@ class TradingDays:
         opened = [part for part in parts if part.phase == "open"] or parts
         midnight, tomorrow = midnight_ns // _MS_NS, ist.midnight_ns(today + 1) // _MS_NS
         return TradingDay(
-            number, midnight,
+            number, today_ns // _MS_NS, midnight,
             earliest=midnight - MARGIN_MS,
             latest=tomorrow + MARGIN_MS,
             begins=parts[0].begin_ns // _MS_NS if parts else midnight,
