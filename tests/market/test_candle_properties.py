@@ -55,15 +55,19 @@ def final(ticks: list[Tick]) -> dict[tuple[str, int], Bar]:
     return made
 
 
-def live(ticks: list[Tick]) -> tuple[dict[tuple[str, int], Bar], int]:
-    """The last word on each bar when they are handed out at every tick, and how many were corrections."""
+def live(ticks: list[Tick], pace: int = 0) -> tuple[dict[tuple[str, int], Bar], int]:
+    """The last word on each bar when they are handed out at every tick, and how many were corrections.
+
+    Time stands still but for the ticks, or goes on as they were received (``pace`` 1).
+    """
     candles = Candles(Calendar(), ["1s", "1m"], GRACE_MS / 1000)
     words: dict[tuple[str, int], Bar] = {}
     corrections = 0
     for tick in [*ticks, None]:
+        now = tick.received_ns / 1e6 * pace if tick is not None else 0
         if tick is not None:
-            candles.add([tick], 0)
-        for bar in candles.closed(0) if tick is not None else candles.rest():
+            candles.add([tick], now)
+        for bar in candles.closed(now) if tick is not None else candles.rest():
             assert bar.correction == ((bar.interval, bar.start) in words), "corrected only what is known"
             words[bar.interval, bar.start] = bar
             corrections += bar.correction
@@ -148,6 +152,32 @@ def test_who_missed_nothing_has_the_days_figure_in_bars_each_of_its_own_part(
         assert (day.open, day.close) == (trades[0][2], trades[-1][2])
     hours = sum(bar.volume for bar in combine(minutes, "1h", Calendar()))
     assert hours == sum(bar.volume for bar in minutes if bar.phase == "open")
+
+
+@given(days, st.sets(st.integers(0, 40)), st.sets(st.integers(0, 40)))
+def test_who_was_away_has_no_volume_twice_and_none_that_may_be_another_minutes(
+    trades: list[tuple[int, int, float, int]], missed: set[int], snapshots: set[int]
+) -> None:
+    heard = [tick for place, tick in enumerate(day_of(trades)) if place not in missed]
+    ticks = [
+        msgspec.structs.replace(tick, snapshot=tick.snapshot or place in snapshots)
+        for place, tick in enumerate(heard)
+    ]
+    made = final(ticks)
+    assert live(ticks, pace=1)[0] == made
+    traded: dict[int, int] = {}
+    for minute, _, _, quantity in trades:
+        start = TEN_MS + minute * 60_000
+        traded[start] = traded.get(start, 0) + quantity
+    gaps = [place for place in missed if place and place <= len(trades)]
+    for bar in made.values():
+        if bar.interval == "1m":
+            assert bar.volume >= 0
+            if not gaps:  # else updates that nobody heard count with the next one that is no snapshot
+                assert bar.volume <= traded[bar.start]
+    for interval in ("1s", "1m"):
+        volumes = [bar.volume for bar in made.values() if bar.interval == interval]
+        assert sum(volumes) <= sum(quantity for *_, quantity in trades)
 
 
 @given(trades)
