@@ -9,8 +9,17 @@ from pathlib import Path
 import pytest
 
 from mdactors.adapter import BrokerAdapter
+from mdactors.config import InstrumentSettings, Settings
 from mdactors.errors import PluginError
-from mdactors.plugins import ADAPTERS, SIMULATORS, available, distribution, load_adapter, load_simulator
+from mdactors.plugins import (
+    ADAPTERS,
+    SIMULATORS,
+    available,
+    distribution,
+    load_adapter,
+    load_simulator,
+    sources_of,
+)
 
 MODULE = '''
 """A stranger's broker."""
@@ -179,3 +188,22 @@ def test_a_name_that_two_distributions_offer_is_refused(install: Install) -> Non
     install("other", "[mdactors.adapters]\nacme = acme_broker:Acme\n")
     with pytest.raises(PluginError, match=r"acme is offered twice, by .*: uninstall one"):
         load_adapter("acme")
+
+
+@pytest.mark.parametrize(
+    ("brokers", "named", "sources"),
+    [
+        ({"kite": {"api_key": "k"}}, [], ["kite", "upstox"]),
+        ({"kite": {"api_key": "k", "rest_url": "https://api.kite.trade/"}}, [], ["kite", "upstox"]),
+        ({"kite": {"api_key": "k", "rest_url": "http://127.0.0.1:9001"}}, [], ["kite"]),
+        ({"kite": {"api_key": "k"}}, ["kite"], ["kite"]),
+        ({"upstox": {}}, [], ["upstox"]),
+        ({"upstox": {}, "kite": {"api_key": "k"}}, [], ["upstox", "kite"]),
+        ({}, [], []),
+    ],
+)
+def test_where_no_sources_are_named_public_lists_complete_the_brokers(
+    brokers: dict[str, dict[str, str]], named: list[str], sources: list[str]
+) -> None:
+    settings = Settings(brokers=brokers, instruments=InstrumentSettings(sources=named))
+    assert sources_of(settings) == sources

@@ -313,6 +313,10 @@ class BrokerAdapter(abc.ABC):
         """
         return None
 
+    def completed_by(self) -> Sequence[str]:
+        """The sources whose public lists complete this one, where a configuration names no sources. Pure."""
+        return ()
+
     def instruments(self) -> Iterator[Listing]:
         """Everything the broker lists, as ours. Blocking; raises as `download` and `listings` do."""
         fetched = self.download()

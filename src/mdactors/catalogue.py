@@ -30,7 +30,7 @@ from mdactors.market.merging import Merged
 from mdactors.market.parts import Rows
 from mdactors.market.sectors import Sector
 from mdactors.market.trading_class import FUTURES
-from mdactors.plugins import make_adapters
+from mdactors.plugins import make_adapters, sources_of
 from mdactors.runtime.clock import clock_of
 from mdactors.store import instruments, instruments_sqlite
 from mdactors.store.broker_lists import BrokerLists, shown
@@ -83,10 +83,12 @@ def load(order: Order, tell: Tell) -> Loaded:
     downloads = Downloads(Path(order.folder) / FOLDER)
     with downloads.locked():
         settings = Settings(brokers=order.brokers, instruments=order.instruments)
+        sources = sources_of(settings)
+        named = msgspec.structs.replace(order.instruments, sources=sources)
+        settings = msgspec.structs.replace(settings, instruments=named)
         today = ist.date(clock_of(order.timeline).time_ns()).isoformat()
         lists = BrokerLists(order, make_adapters(settings), downloads, tell, today)
-        names = order.instruments.sources or list(order.brokers)
-        listed = {name: lists.rows(name) for name in names}
+        listed = {source: lists.rows(source) for source in sources}
         merged = _merged(order, listed)
         before = _table_before(order)
         if not merged.by_token or (before and _loses_a_broker(order, listed, before)):
@@ -134,7 +136,7 @@ def _write(
         sources=lists.counts,
         failures=[*lists.failures, *_copy(order, rows, known)],
         apart=[f"{each.symbol}: {each.reason}" for each in strangers],
-        notes=[*lists.notes, *_adjusted(merged)],
+        notes=[*lists.notes, *_adjusted(merged), *_left_behind(table)],
         doubts=lists.doubts,
     )
 
@@ -143,6 +145,11 @@ def _adjusted(merged: Merged) -> Iterator[str]:
     if merged.adjusted:
         count, which = len(merged.adjusted), shown(merged.adjusted)
         yield f"{count} contracts were adjusted, as one list does not know yet: {which}"
+
+
+def _left_behind(table: InstrumentTable) -> Iterator[str]:
+    if names := table.left_behind():
+        yield f"unknown until what was called so is listed again: {shown(names)}"
 
 
 def _in_sectors(rows: Iterable[InstrumentRow], codes: Mapping[int, str]) -> Iterator[InstrumentRow]:

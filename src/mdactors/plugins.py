@@ -118,6 +118,20 @@ def make_adapters(settings: Settings) -> dict[str, BrokerAdapter]:
     return adapters
 
 
+def sources_of(settings: Settings) -> list[str]:
+    """The sources of instruments: those that are named, else the brokers and what completes their lists.
+
+    Raises:
+        ConfigError: sections that do not fit their adapters.
+    """
+    if settings.instruments.sources:
+        return settings.instruments.sources
+    adapters, installed = make_adapters(settings), available(ADAPTERS)
+    further = (source for name in settings.brokers for source in adapters[name].completed_by())
+    known = [source for source in further if source.partition("/")[0] in installed]
+    return list(dict.fromkeys([*settings.brokers, *known]))
+
+
 def plain_sections(adapters: Mapping[str, BrokerAdapter]) -> dict[str, dict[str, Any]]:
     """The adapters' settings as plain values, secrets in the clear: for a process that makes them again."""
     return {

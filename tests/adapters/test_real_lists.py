@@ -12,6 +12,7 @@ from mdactors.adapter import Listing
 from mdactors.market.instrument import InstrumentRow, is_share
 from mdactors.market.instruments import InstrumentTable
 from mdactors.market.merging import Merged, merge
+from mdactors.market.parts import counted, living, lost, outermost, short
 from mdactors_kite import rest as kite
 from mdactors_upstox import rest as upstox
 
@@ -113,10 +114,10 @@ def test_shares_of_both_brokers_are_one_instrument(lists: Lists):
     moved = [row for row in wanted if row.token not in tokens and row not in apart]
     one = len(wanted) - len(apart)
     print(f"\n{one} of {len(wanted)} ({one / len(wanted):.2%}) are one instrument, {len(moved)} of them by")
-    print(f"segment and symbol; the others: {lists.merged.strangers['upstox']}")
+    print(f"segment and symbol; the others: {lists.merged.strangers}")
     assert len(wanted) > 2700
     assert len(apart) <= len(wanted) * 0.01
-    reasons = {stranger.symbol: stranger.reason for stranger in lists.merged.strangers["upstox"]}
+    reasons = {stranger.symbol: stranger.reason for stranger in lists.merged.strangers.get("upstox", [])}
     assert all(reasons.get(row.symbol) for row in apart)
     assert len(moved) > 100
     for row in moved:
@@ -228,12 +229,38 @@ def test_the_recorded_lists_make_one_table(lists: Lists, tmp_path: Path):
     table = lists.table
     assert table.suggest("RELAINCE")[0] == "RELIANCE"
     assert len(table.broker_tokens("kite")) == 62_586
-    assert len(table.broker_tokens("upstox")) == 124_963
+    assert lists.merged.adjusted == []
+    assert len(table.broker_tokens("upstox")) == 124_976
     path = tmp_path / "instruments.msgpack"
     table.save(path)
     again = InstrumentTable.load(path)
     assert again.counts() == table.counts()
     assert again.by_token == table.by_token
+
+
+@pytest.mark.parametrize("broker", ["kite", "upstox"])
+def test_a_segment_that_is_missing_is_seen_whichever_it_is_and_all_its_rows_are_known(
+    lists: Lists, broker: str
+):
+    """The list of the next day, of which one segment got lost: far more than half of all rows are there."""
+    before = [(row, row.key) for row in getattr(lists, broker)]
+    counts = counted(before)
+    segments = Counter(row.segment for row, _ in before)
+    for segment, count in segments.items():
+        now = [each for each in before if each[0].segment != segment]
+        named = outermost(short(counts, counted(now), "2026-08-19"))
+        assert named
+        assert {part.split()[1] for part in named} == {segment}
+        if segment in ("NSE_EQ", "BSE_FO"):
+            gone = {key for rows in lost(before, now, "2026-08-18").values() for _, key in rows}
+            assert len(gone) == count
+
+
+@pytest.mark.parametrize("broker", ["kite", "upstox"])
+def test_a_whole_list_whose_nearest_expiries_are_over_lacks_nothing(lists: Lists, broker: str):
+    before = [(row, row.key) for row in getattr(lists, broker)]
+    for day in ("2026-08-19", "2026-08-26", "2026-09-30"):
+        assert short(counted(before), counted(living(before, day)), day) == []
 
 
 def test_every_share_of_nse_is_found_by_its_symbol(lists: Lists):

@@ -46,6 +46,8 @@ def test_fifty_stocks_and_four_indices_tick(broker, mdactors, connect, wait_unti
         return [symbol for symbol, seen in prices.items() if len(seen) > 1]
 
     wait_until(lambda: len(moved(stocks)) >= 50 and len(moved(indices)) >= 4, 10)
+    status, instrument = demo.get("/api/instruments/NSE_EQ%7CINE002A01018")
+    assert (status, instrument["symbol"]) == (200, "RELIANCE")
     status, page = demo.get("/")
     assert status == 200
     assert page.startswith(b"<!doctype html>")

@@ -127,7 +127,7 @@ def test_upstoxs_universe_has_its_limits_and_begins_with_what_matters(tables: An
     assert [(each.selector, each.selected) for each in found.portions] == [
         ("2 symbols", 2), ("INDEX", 100), ("STOCK", 500), ("FUTURE", 200), ("OPTION", 500),
     ]  # fmt: skip
-    assert [each.of for each in found.portions[1:]] == [216, 8055, 1136, 100304]
+    assert [each.of for each in found.portions[1:]] == [229, 8055, 1136, 100304]
     chosen = [table.by_token[token] for token in found.modes]
     listed = {(member.isin, member.symbol) for member in sectors.index_members("NIFTY 500") or ()}
     stocks = {(each.key.removeprefix("NSE_EQ|"), each.symbol) for each in chosen if each.type == "STOCK"}

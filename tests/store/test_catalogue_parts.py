@@ -197,6 +197,15 @@ def test_what_there_is_no_word_for_is_counted_by_exchange(lists: Folder):
     ]
 
 
+def test_a_name_that_means_nothing_because_its_share_is_gone_is_said(lists: Folder):
+    twin = share(500325, "RELIANCE", "BSE")
+    lists.load("2026-11-23", [*SHARES, twin])
+    for day in ("2026-11-23", "2026-11-24"):
+        gone = lists.load(day, [*SHARES[1:], twin])
+        assert gone.notes == ["unknown until what was called so is listed again: RELIANCE"]
+    assert lists.load("2026-11-25", [*SHARES, twin]).notes == []
+
+
 def test_two_rows_with_one_token_are_said(lists: Folder):
     loaded = lists.load("2026-11-23", [*SHARES, share(2885, "OTHER")])
     assert loaded.apart == ["OTHER: its token 738561 is that of RELIANCE"]

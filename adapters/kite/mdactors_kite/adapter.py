@@ -52,7 +52,7 @@ class KiteSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A file that holds today's token; read at every connect and preferred to access_token."""
     websocket_url: _Feed = "wss://ws.kite.trade"
     """Where quotes come from."""
-    rest_url: _Address = "https://api.kite.trade"
+    rest_url: _Address = rest.ROOT
     """Where the list of instruments comes from."""
     connections: Annotated[int, msgspec.Meta(ge=1, le=3)] = 3
     """How many of the three websockets that Kite allows an app this daemon may take."""
@@ -168,6 +168,10 @@ class KiteAdapter(BrokerAdapter):
     def listings(self, data: bytes, name: str = "") -> Iterator[Listing | Unlisted]:  # noqa: ARG002 - Kite has one list
         """Read Kite's list of instruments, of either dialect. Pure."""
         return rest.listings(data)
+
+    def completed_by(self) -> Sequence[str]:
+        """Upstox's, for Kite's says no ISIN; what is no Kite, as a simulator, is asked for them itself."""
+        return ("upstox",) if rest.is_kite(self._settings.rest_url) else ()
 
     def _chunks(self, wanted: Mapping[BrokerToken, Mode]) -> Iterable[tuple[Mode, list[int]]]:
         size = self._settings.tokens_per_message

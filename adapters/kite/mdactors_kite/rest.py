@@ -23,6 +23,11 @@ from mdactors_kite.refusal import refusal
 if TYPE_CHECKING:
     from requests import Response
 
+ROOT = "https://api.kite.trade"
+"""Kite itself."""
+MORE_COLUMNS = "X-More-Columns"
+"""The header that asks what is not Kite for columns which Kite has not."""
+
 _MARKETS = {
     "NSE": ("NSE", "NSE_EQ"),
     "BSE": ("BSE", "BSE_EQ"),
@@ -99,6 +104,8 @@ def fetch(root: str, api_key: str, token: Secret) -> bytes:
         from requests import RequestException
 
         client = KiteConnect(api_key, access_token=token.reveal() or None, root=root)
+    if not is_kite(root):
+        client.reqsession.headers[MORE_COLUMNS] = "isin"
     answers: list[Response] = []
     client.reqsession.hooks["response"].append(lambda answer, **_: answers.append(answer))
     try:
@@ -146,6 +153,11 @@ def previous_close(root: str, api_key: str, token: Secret, instrument: int, day:
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         raise BrokerUnavailable("kite: the answer to the request for candles makes no sense") from None
     return last_close(rows, day)
+
+
+def is_kite(root: str) -> bool:
+    """Whether this is Kite itself, and nothing that stands in for it."""
+    return root.rstrip("/") == ROOT
 
 
 def _error(answers: Sequence[Response], secrets: tuple[str, ...]) -> BrokerError:

@@ -11,6 +11,7 @@ from typing import Any
 from mdactors.adapter import Level
 from mdactors.market.instrument import InstrumentRow
 from mdactors.simulator import PriceState, Reply, Request, Route, Venue
+from mdactors_kite.rest import MORE_COLUMNS
 
 IST = timezone(timedelta(hours=5, minutes=30))
 
@@ -51,8 +52,14 @@ class KiteRest:
 
     def _instruments(self, request: Request) -> Reply:
         wanted = request.parameters.get("exchange", "")
-        rows = [_row(listed) for listed in self._market.instruments if wanted in ("", exchange_of(listed))]
-        body = "\n".join((_HEADER, *rows, "")).encode()
+        wants_isin = request.headers.get(MORE_COLUMNS, "") == "isin"
+        rows = [
+            f"{_row(listed)},{listed.isin}" if wants_isin else _row(listed)
+            for listed in self._market.instruments
+            if wanted in ("", exchange_of(listed))
+        ]
+        # This market is in no other broker's list, which would say the ISINs.
+        body = "\n".join((f"{_HEADER},isin" if wants_isin else _HEADER, *rows, "")).encode()
         headers = {"Content-Type": "text/csv"}
         if "gzip" in request.headers.get("Accept-Encoding", ""):
             return Reply(200, gzip.compress(body), {**headers, "Content-Encoding": "gzip"})

@@ -122,8 +122,9 @@ def _with_sources(settings: Settings, files: Iterable[str]) -> Settings:
     """The settings with the files' adapters among the sources."""
     import msgspec
 
-    named = settings.instruments.sources or list(settings.brokers)
-    sources = list(dict.fromkeys([*named, *files]))
+    from mdactors.plugins import sources_of
+
+    sources = list(dict.fromkeys([*sources_of(settings), *files]))
     if not sources:
         raise MdactorsError("no source of instruments: name a configuration with brokers, or --from FILE")
     told = msgspec.structs.replace(settings.instruments, sources=sources)

@@ -143,7 +143,8 @@ class InstrumentSettings(msgspec.Struct, frozen=True):
     """Whose lists of instruments are loaded, and when."""
 
     sources: list[str] = []
-    """Names of adapters, ``ADAPTER/LIST`` for a further list, ``sql``; empty: the configured brokers."""
+    """Names of adapters, ``ADAPTER/LIST`` for a further list, ``sql``; empty: the configured brokers, and
+    what completes their lists."""
     refresh_at: tuple[Annotated[str, Meta(pattern=_CLOCK, description="a time of day like 06:30")], ...] = (
         "06:30",
         "08:30",

@@ -210,6 +210,10 @@ class InstrumentTable:
         """What that is called now which was called so before; empty where nothing was."""
         return self._names.renamed(name)
 
+    def left_behind(self) -> list[str]:
+        """The names that mean nothing because nothing else may be called so."""
+        return [name for name, token in self._stored.names.held.items() if token not in self.by_token]
+
     def contracts(self, underlying: str) -> list[Instrument]:
         """The futures and options on an underlying, as contracts write it, by expiry and strike."""
         first, last = self._stored.chains.get(underlying, (0, 0))

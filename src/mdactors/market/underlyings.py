@@ -43,13 +43,13 @@ class Underlying(msgspec.Struct, frozen=True):
     def priced_by(self, on: str, expiry: str = "") -> tuple[Instrument, ...]:
         """What says on a date where the money of an expiry is, the best first.
 
-        The spot; the future on which options of this expiry are written, as of a commodity, which is the
-        first that does not expire before them; the nearest future.
+        The spot, or where there is none, as of a commodity, the future on which options of this expiry are
+        written: the first that does not expire before them; then the nearest future.
         """
         living = [future for future in self.futures if future.expiry >= on]
-        own = [future for future in living if future.expiry >= expiry]
-        known = [] if self.spot is None else [self.spot]
-        return tuple({each.token: each for each in (*known, *own[:1], *living[:1])}.values())
+        own = [future for future in living if future.expiry >= expiry][:1]
+        best = own if self.spot is None else [self.spot]
+        return tuple({each.token: each for each in (*best, *living[:1])}.values())
 
     @property
     def rank(self) -> Rank:

@@ -81,7 +81,7 @@ class BrokerLists:
                 return Download(Path(file).read_bytes())
             except OSError as error:
                 raise BrokerUnavailable(f"{file}: cannot be read: {error.strerror}") from None
-        if self._order.files and before is not None:
+        if self._order.files:
             return None
         if source == SQL_SOURCE:
             from mdactors.store.instruments_source import fetch

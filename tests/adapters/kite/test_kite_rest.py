@@ -275,6 +275,11 @@ def test_a_column_of_isins_that_somebody_added_says_whose_keys_they_are():
     ]
 
 
+def test_kite_itself_is_asked_for_nothing_that_it_does_not_know(kite):
+    read(kite, *ROWS.splitlines())
+    assert "X-More-Columns" not in kite.calls[0].request.headers
+
+
 def test_a_gzipped_dump_is_read(kite):
     kite.get(
         URL,

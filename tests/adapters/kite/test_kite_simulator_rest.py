@@ -45,6 +45,15 @@ def test_the_adapter_reads_the_market_out_of_the_list_of_instruments(server, mar
             assert ours.tick_size == theirs.tick_size
 
 
+def test_the_adapter_is_told_the_isins_which_kite_itself_does_not_say(server, market, connect):
+    listings = {listing.token: listing.instrument for listing in connect(server).adapter.instruments()}
+    for token, ours in listings.items():
+        if ours.type == "STOCK":
+            theirs = market.states[token].instrument
+            assert (ours.isin, ours.key) == (theirs.isin, theirs.key)
+    assert listings[738561].key == "NSE_EQ|INE002A01018"
+
+
 def test_the_official_client_reads_the_same_list_whole_or_by_exchange(official, market):
     rows = official.instruments()
     assert {row["instrument_token"] for row in rows} == set(market.states)
