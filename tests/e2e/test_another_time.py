@@ -108,6 +108,8 @@ def test_in_compressed_time_a_minutes_bar_is_whole_and_there_a_second_later(
     assert begins == [begins[0] + dt.timedelta(minutes=n) for n in range(len(begins))]
     counters = daemon.get("/api/status")[1]["counters"]["candle_builder"]
     assert (counters["corrections"], counters["refused"]) == (0, 0)
+    sources = {bar["source"] for bar in daemon.get("/api/candles/RELIANCE")[1]}
+    assert sources == {"broker" if broker == "upstox" else "ticks"}, "each update tells the minute before"
     assert "stale" not in [event["status"] for event in client.events("status")]
 
 
