@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from mdactors.market import ist
+from mdactors.market.auctions import InAuction
 from mdactors.market.candle import Bar
 from mdactors.market.instrument import InstrumentType
 from mdactors.market.market_status import SegmentStatus
@@ -221,6 +222,12 @@ def sector_event(sector: SectorStanding) -> bytes:
 def chain_event(chain: OptionChain) -> bytes:
     """An option chain as it is now."""
     return b'{"event":"chain",' + _encode(chain)[1:]
+
+
+def auction_event(rows: Sequence[InAuction], symbol: str = "") -> bytes:
+    """What is in an auction now, of all that streams or of one instrument."""
+    event = {"event": "auction", "rows": rows}
+    return _encode(event | ({"symbol": symbol} if symbol else {}))
 
 
 def market_status_event(segments: Sequence[SegmentStatus]) -> bytes:

@@ -6,15 +6,18 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
 
 from mdactors.actors.market_views import MarketViews
 from mdactors.market.calendar import Calendar
 from mdactors.market.instrument import Instrument
 from mdactors.market.instruments import InstrumentTable
-from mdactors.market.quote import Quote
+from mdactors.market.quote import Auction, Quote
 from mdactors.market.sectors import Sector, Sectors
 from mdactors.market.tick import Tick
+from mdactors.market.timetable import ALWAYS, Hours, Span, Timetable
+from mdactors.market.trading_class import SHARES
 from mdactors.messages import (
     ChainAsked,
     ChannelsWatched,
@@ -70,7 +73,11 @@ def tick(instrument: Instrument, last: float, *, at_ns: int = TEN_NS, **said: An
 
 class Rig:
     def __init__(
-        self, listen: Callable[[str], Any], run_tree: Callable[..., Any], now_ns: int = TEN_NS
+        self,
+        listen: Callable[[str], Any],
+        run_tree: Callable[..., Any],
+        now_ns: int = TEN_NS,
+        calendar: Calendar | None = None,
     ) -> None:
         self.table = table_of(NIFTY, SBIN, INFY, TCS, CALL, PUT)
         self.hub = listen("hub")
@@ -78,7 +85,7 @@ class Rig:
         self.address = Address("market_views", MailboxPolicy(capacity=1000))
         arguments = {
             "hub": self.hub.address,
-            "calendar": Calendar(),
+            "calendar": calendar or Calendar(),
             "table": lambda: self.table,
             "sectors": lambda: SECTORS,
         }
@@ -220,3 +227,52 @@ def test_a_fresh_one_asks_the_hub_and_goes_on_where_its_predecessor_was(
     rig.tell(NewestKnown([tick(SBIN, 101.0), tick(INFY, 90.0)]))
     rig.watch("movers:gainers")
     assert names(rig.heard("movers:gainers")[-1]) == ["INFY", "SBIN"]
+
+
+# --- Auctions
+
+
+def in_auction(instrument: Instrument, auction: Auction | None, at_ns: int = NINE_NS, **of_tick: Any) -> Tick:
+    made = tick(instrument, 101.0, at_ns=at_ns, auction=auction, exchange_time=at_ns // 1_000_000)
+    return msgspec.structs.replace(made, **{"phase": "pre_open", **of_tick})
+
+
+@pytest.fixture
+def early(listen: Callable[[str], Any], run_tree: Callable[..., Any]) -> Rig:
+    """At nine, when shares have a quarter of an hour before they trade."""
+    day = Hours((("pre_open", Span.read("09:00-09:15")), ("open", Span.read("09:15-15:30"))))
+    calendar = Calendar(Timetable(groups={SHARES: SHARES}, hours={SHARES: [(ALWAYS, day)]}))
+    return Rig(listen, run_tree, NINE_NS, calendar)
+
+
+def test_the_auctions_of_all_and_of_one_are_told_as_they_change_and_end(early: Rig) -> None:
+    rig = early
+    one = f"auction:{SBIN.token}"
+    rig.watch("auction", one)
+    assert rig.heard("auction") == [{"event": "auction", "rows": []}]
+    assert rig.heard(one) == [{"event": "auction", "rows": [], "symbol": "SBIN"}]
+    rig.publish(in_auction(TCS, Auction(99.5)), in_auction(SBIN, Auction(102.5, 101.5, 700, -40, 3)))
+    rig.beat()
+    row = {
+        "symbol": "SBIN", "instrumentToken": SBIN.token, "instrumentKey": SBIN.key,
+        "timestamp": "2026-09-29T09:00:00.000+05:30", "phase": "pre_open", "lastTradedPrice": 101.0,
+        "close": 100.0, "price": 102.5, "referencePrice": 101.5, "matched": 700, "imbalance": 40,
+        "side": "sell",
+    }  # fmt: skip
+    assert rig.heard(one)[-1]["rows"] == [row]
+    assert [each["symbol"] for each in rig.heard("auction")[-1]["rows"]] == ["SBIN", "TCS"]
+    rig.publish(in_auction(SBIN, None))
+    rig.beat()
+    assert rig.heard(one)[-1]["rows"] == []
+    assert [each["symbol"] for each in rig.heard("auction")[-1]["rows"]] == ["TCS"]
+
+
+def test_an_auction_that_nobody_ends_is_over_when_its_class_trades(early: Rig) -> None:
+    rig = early
+    one = f"auction:{SBIN.token}"
+    rig.publish(in_auction(SBIN, Auction(102.5)))
+    rig.watch("auction", one)
+    assert [len(rig.heard(channel)[-1]["rows"]) for channel in ("auction", one)] == [1, 1]
+    rig.clock.advance(15 * 60.0)
+    rig.settle()
+    assert [len(rig.heard(channel)[-1]["rows"]) for channel in ("auction", one)] == [0, 0]

@@ -52,6 +52,24 @@ def test_a_channel_has_a_width_and_any_name_of_an_instrument(stage, ask, name, c
     assert channels(stage) == {channel}
 
 
+@pytest.mark.parametrize(
+    ("name", "channel", "streamed"),
+    [
+        ("auction", "auction", {}),
+        ("auction:reliance", f"auction:{RELIANCE}", {RELIANCE: "full"}),
+        ("auction:BSE:RELIANCE", f"auction:{RELIANCE_BSE}", {RELIANCE_BSE: "full"}),
+        ("auction:NIFTY 50", "auction:256265", {256265: "full"}),
+    ],
+)
+def test_auctions_are_of_all_that_streams_or_of_one_that_is_streamed_for_it(
+    stage, ask, name, channel, streamed
+):
+    stage.start()
+    assert ask(stage.connect("/ws/market"), action="SUBSCRIBE", channels=[name])["channels"] == [name]
+    assert views(stage) == {channel}
+    assert behind(stage) == streamed
+
+
 def test_symbols_and_channels_go_together_and_without_channels_none_are_answered(stage, ask):
     stage.start()
     client = stage.connect("/ws/market")

@@ -36,7 +36,7 @@ def test_every_event_and_error_code_is_documented(word):
 
 def test_the_source_was_searched_in_the_right_way():
     unasked = {"welcome", "heartbeat", "status", "gap", "alarm", "subscription"}
-    of_channels = {"candle", "movers", "sector", "chain", "market_status"}
+    of_channels = {"candle", "movers", "sector", "chain", "market_status", "auction"}
     answers = {"subscribed", "unsubscribed", "error"}
     assert unasked | of_channels | answers == set(EVENTS)
     assert {"unknown_symbol", "admin_token", "no_answer"} < set(REST_CODES)

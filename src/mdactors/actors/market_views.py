@@ -1,4 +1,4 @@
-"""The actor that keeps views of the whole market: movers, sectors, option chains, prices, status."""
+"""The actor that keeps views of the whole market: movers, sectors, chains, auctions, prices, status."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, cast
 
 from mdactors.market import ist
+from mdactors.market.auctions import Auctions
 from mdactors.market.calendar import Calendar
 from mdactors.market.instruments import InstrumentTable
 from mdactors.market.market_status import SegmentStatus, market_status
 from mdactors.market.movers import By, Mover, Movers
 from mdactors.market.option_chain import OptionChain, option_chain
+from mdactors.market.phase import Phase
 from mdactors.market.prices import Price, prices_by_type
 from mdactors.market.sector_board import SectorBoard, SectorStanding
 from mdactors.market.sectors import Sectors
@@ -30,7 +32,7 @@ from mdactors.messages import (
     TicksPublished,
     ViewsPublished,
 )
-from mdactors.protocol import chain_event, market_status_event, movers_event, sector_event
+from mdactors.protocol import auction_event, chain_event, market_status_event, movers_event, sector_event
 from mdactors.runtime import Actor, Address, Context, Message, handles
 
 BEAT_SECONDS = 1.0
@@ -115,6 +117,7 @@ class MarketViews(Actor):
         self._underlyings: dict[str, Underlying] = {}
         """Of the chains that are watched, by their own names: their options are wanted again and again."""
         self._movers = Movers()
+        self._auctions = Auctions()
         self._sectors = self._current_sectors()
         self._board = SectorBoard(self._sectors.by_token(table))
         ticks = self._newest | self._changed
@@ -168,6 +171,8 @@ class MarketViews(Actor):
             case "sector":
                 found = self._standings((name,))
                 return sector_event(found[0]) if found else None
+            case "auction":
+                return self._auction(name)
             case "chain":
                 underlying, _, expiry = name.rpartition(":")
                 chain = self._chain(self._watched_underlying(underlying), expiry)
@@ -175,12 +180,27 @@ class MarketViews(Actor):
             case _:
                 return market_status_event(self._status())
 
+    def _auction(self, token: str) -> bytes | None:
+        """The auctions of all that streams, or that of one instrument."""
+        now = self.clock.time_ns()
+
+        def phase_of(trading_class: str) -> Phase:
+            return self._calendar.phase(trading_class, now)
+
+        if not token:
+            return auction_event(self._auctions.rows(phase_of))
+        instrument = self._table.by_token.get(int(token))
+        if instrument is None:
+            return None
+        return auction_event(self._auctions.row(instrument.token, phase_of), instrument.answered)
+
     def _catch_up(self) -> None:
         """Bring the views up to date for what changed."""
         changed, self._changed = self._changed, {}
         for tick in changed.values():
             self._movers.update(tick)
             self._board.update(tick)
+            self._auctions.update(tick)
         self._newest |= changed
         self._counts["updates"] += len(changed)
 

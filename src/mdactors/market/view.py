@@ -30,6 +30,9 @@ class _Ohlc(msgspec.Struct, omit_defaults=True, gc=False):
     close: float | None = None
 
 
+Side = Literal["buy", "sell"]
+
+
 class AuctionWords(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel", gc=False):
     """What an auction would make, for clients; ``side`` says whose orders are left over."""
 
@@ -37,7 +40,7 @@ class AuctionWords(msgspec.Struct, frozen=True, omit_defaults=True, rename="came
     reference_price: float | None = None
     matched: int | None = None
     imbalance: int | None = None
-    side: Literal["buy", "sell"] | None = None
+    side: Side | None = None
 
 
 class _Tick(msgspec.Struct, omit_defaults=True, rename="camel", gc=False):
@@ -193,7 +196,7 @@ def _add_book(written: _Tick, tick: Tick, mode: Mode) -> None:
 def auction_words(said: Auction) -> AuctionWords:
     """An auction as clients are told it."""
     left = said.imbalance
-    side: Literal["buy", "sell"] | None = None
+    side: Side | None = None
     if left:
         side = "buy" if left > 0 else "sell"
     return AuctionWords(

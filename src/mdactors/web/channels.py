@@ -24,7 +24,7 @@ INTERVALS = ("1s", "1m")
 UNDERSTOOD = (
     "candles, candles:1s, candles:1m, and the last two with a symbol, as candles:1m:RELIANCE; "
     f"{', '.join(f'movers:{by}' for by in BY)}; sector:CODE; "
-    "chain:UNDERLYING:EXPIRY, as chain:NIFTY:2026-11-24; status"
+    "chain:UNDERLYING:EXPIRY, as chain:NIFTY:2026-11-24; auction and auction:SYMBOL; status"
 )
 
 NOT_LOADED = "the instruments are not loaded yet; ask again in a moment"
@@ -93,7 +93,10 @@ def _read(name: str, directory: Directory) -> Channel | None:
             return None if sector is None else f"sector:{sector.code}"
         case "chain" if ":" in rest:
             return _chain(rest, directory)
-        case "status" if not rest:
+        case "auction" if rest:
+            instrument = directory.table.resolve(rest)
+            return None if instrument is None else f"auction:{instrument.token}"
+        case "status" | "auction" if not rest:
             return name
     raise _NotChannel
 
@@ -125,6 +128,8 @@ def made_of(channel: Channel, directory: Directory) -> Mapping[int, Mode]:
     if kind == "sector":
         shares = (share_of(directory.table, each) for each in directory.sectors.members(rest))
         return {share.token: "quote" for share in shares if share is not None}
+    if kind == "auction":
+        return {int(rest): "full"} if rest else {}
     name, _, expiry = rest.rpartition(":")
     if kind != "chain" or (underlying := directory.underlying(name)) is None:
         return {}
