@@ -13,16 +13,19 @@ import pytest
 from bench._plain_bars import differences, of_file
 from rich.progress import Progress
 
+from mdactors.actors import candle_builder, waiting_bars
 from mdactors.actors.candle_builder import CandleBuilder
 from mdactors.actors.waiting_bars import WaitingBars
 from mdactors.cli.workshop import Workshop
+from mdactors.errors import StoreError
 from mdactors.market import ist
 from mdactors.market.calendar import Calendar
 from mdactors.market.instrument import Instrument
 from mdactors.market.quote import Quote
 from mdactors.market.tick import Tick
-from mdactors.messages import TicksPublished
-from mdactors.runtime import Address, ChildSpec, Describe, FakeClock, MailboxPolicy, Tree
+from mdactors.messages import BarsPublished, TicksPublished
+from mdactors.runtime import Address, ChildSpec, Describe, FakeClock, Kill, MailboxPolicy, Tree
+from mdactors.store import recent
 from mdactors.store.bars_sqlite import SqliteBars
 from mdactors.store.journal import Journal
 from mdactors.store.journal_reader import JournalReader
@@ -75,15 +78,16 @@ class Exchange:
 class Machine:
     """What stays while daemons come and go: the clock, the disk."""
 
-    def __init__(self, folder: Path, run_tree: Callable[..., Tree], hub: Any, *, late: float = 0.0) -> None:
+    def __init__(self, folder: Path, run_tree: Callable[..., Tree], hub: Any) -> None:
         self.folder = folder
         self.clock = FakeClock(BEGIN_MS * 1_000_000)
         self.exchange = Exchange(7)
-        self.late = late
+        self.late = 0.0
         self.hub = hub
-        self.epoch = 0
+        self.epoch = self._seq = 0
         self._run_tree = run_tree
-        self.has_store = True
+        self.stores = True
+        """Whether anything is stored: else it waits, in the journal and in memory."""
 
     @property
     def second(self) -> float:
@@ -123,19 +127,19 @@ class Machine:
         """Let the daemon live on while the exchange trades; every five seconds all is stored."""
         end = self.second + seconds
         while self.second < end:
-            self.clock.advance(STEP)
+            self.clock.advance(STEP / self.clock.speed)
             ticks = [self._tick(*each) for each in self.exchange.trades(self.second, self.late)]
             if ticks:
                 self._tell(ticks)
             self.counters()
-            if self.has_store and self.second % 5 < STEP:
+            if self.stores and self.second % 5 < STEP:
                 self.store_all()
 
     def away(self, seconds: float) -> None:
         """Let time pass that no daemon hears of."""
         end = self.second + seconds
         while self.second < end:
-            self.clock.advance(STEP)
+            self.clock.advance(STEP / self.clock.speed)
             list(self.exchange.trades(self.second, self.late))
 
     def _tell(self, ticks: list[Tick]) -> None:
@@ -150,9 +154,10 @@ class Machine:
 
     def store_all(self) -> None:
         """What a persister does."""
-        self.waiting.write(10_000)
+        while self.waiting.anything:
+            self.waiting.write(10_000)
         stored = self.store.position(self.journal.id)
-        ticks, upto = self.reader.read(stored, None, 10_000)
+        ticks, upto = self.reader.read(stored, None, 100_000)
         if ticks and upto is not None:
             self.store.write(ticks, stored, upto)
             self.journal.release(upto)
@@ -160,7 +165,8 @@ class Machine:
     def stop(self) -> None:
         """End as asked to."""
         self.tree.stop()
-        self.store_all()
+        if self.stores:
+            self.store_all()
         self._close()
 
     def kill(self) -> None:
@@ -180,7 +186,13 @@ class Machine:
             self.counters()
         self.clock.advance(STEP)
         self.counters()
+        self.stores = True
         self.store_all()
+
+    def heard(self) -> list[tuple[str, int, bool]]:
+        """Every bar that clients were told: key and interval, begin, whether as a correction."""
+        told = [bar for message in self.hub.of(BarsPublished) for bar in message.bars]
+        return [(f"{bar.instrument.key} {bar.interval}", bar.start, bar.correction) for bar in told]
 
 
 @pytest.fixture
@@ -238,5 +250,181 @@ def test_many_stops_at_every_phase_of_a_minute_lose_and_double_nothing(machine: 
         machine.away(chance.uniform(1, 60))
         machine.start()
     machine.live(30)
+    machine.quiet()
+    judge(machine)
+
+
+def test_a_builder_that_dies_alone_tells_clients_nothing_twice_and_nothing_too_little(
+    machine: Machine, wait_until: Callable[..., None]
+) -> None:
+    machine.start()
+    for seconds in (100.25, 33.5, 460.0):
+        machine.live(seconds)
+        before = machine.tree.describe()["children"][0]["restarts"]
+        machine.address.tell(Kill())
+        wait_until(lambda before=before: machine.tree.describe()["children"][0]["restarts"] > before)  # type: ignore[misc]
+        machine.live(30)
+    machine.quiet()
+    first = [each[:2] for each in machine.heard() if not each[2]]
+    assert len(first) == len(set(first))
+    judge(machine)
+    _, stored = of_file(machine.folder / "ticks.db", TABLES)
+    assert len(stored) == len({each[:2] for each in machine.heard()})
+
+
+@pytest.mark.parametrize("away", [15.2 * 60, 18 * 3600, 66 * 3600], ids=["quarter", "night", "weekend"])
+def test_a_daemon_that_ended_just_before_the_close_stores_the_last_minutes_when_it_is_there_again(
+    machine: Machine, away: float
+) -> None:
+    machine.clock.advance(5.4 * 3600)  # 15:24
+    machine.start()
+    machine.live(5 * 60 + 58)
+    machine.kill()
+    machine.clock.advance(away)
+    machine.start()
+    machine.quiet(10)
+    last = BEGIN_MS + (5 * 60 + 29) * 60_000
+    assert len(machine.bars.read(PAPERS[0][0].key, "1m", last, last, 1)) == 1
+    judge(machine)
+
+
+@pytest.mark.parametrize("how", ["kill", "stop"])
+def test_what_waited_for_a_store_that_was_away_for_an_hour_is_made_again(machine: Machine, how: str) -> None:
+    machine.start()
+    machine.live(30)
+    machine.stores = False
+    for _ in range(6):
+        machine.clock.advance(600)
+        machine.live(20)
+    getattr(machine, how)()
+    machine.stores = True
+    machine.away(5)
+    machine.start()
+    machine.live(10)
+    machine.quiet()
+    judge(machine)
+
+
+def test_a_day_that_goes_by_at_sixty_times_its_speed_loses_no_bar_either(machine: Machine) -> None:
+    machine.clock = FakeClock(BEGIN_MS * 1_000_000, speed=60)
+    machine.start()
+    for seconds, away in ((200.0, 30.0), (100.0, 400.0), (333.0, 2.0)):
+        machine.live(seconds)
+        machine.kill()
+        machine.away(away)
+        machine.start()
+    machine.live(100)
+    machine.quiet()
+    judge(machine)
+
+
+def test_a_stop_while_the_past_is_still_read_leaves_the_rest_to_the_next_start(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine.start()
+    machine.live(130)
+    machine.kill()
+    monkeypatch.setattr(recent, "PAGE", 7)
+    for _ in range(3):
+        machine.start()
+        machine.stop()
+    machine.start()
+    machine.live(10)
+    machine.quiet()
+    judge(machine)
+
+
+def test_a_store_that_is_away_at_the_start_is_an_alarm_until_its_bars_are_made_again(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, wait_until: Callable[..., None]
+) -> None:
+    def is_away(*_arguments: object) -> None:
+        raise StoreError("the store is away")
+
+    machine.start()
+    machine.live(121)
+    machine.kill()
+    machine.away(12)
+    machine.stores = False
+    with monkeypatch.context() as away:
+        away.setattr(SqliteTicks, "position", is_away)
+        away.setattr(SqliteBars, "position", is_away)
+        machine.start()
+        machine.live(30)
+        alarm = machine.board.get("bars-incomplete")
+        assert alarm is not None
+        assert "the store is away; next attempt in 60 s" in alarm.text
+        minutes = [each for each in machine.heard() if each[0].endswith("1m")]
+        assert minutes, "clients get what is made of live ticks"
+    machine.stores = True
+    machine.live(60)
+    wait_until(lambda: machine.board.get("bars-incomplete") is None)
+    machine.quiet()
+    judge(machine)
+
+
+def test_a_past_that_takes_too_long_is_an_alarm_and_read_in_several_attempts(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, wait_until: Callable[..., None]
+) -> None:
+    machine.start()
+    machine.live(200)
+    machine.kill()
+    monkeypatch.setattr(candle_builder, "LONGEST_SECONDS", -1.0)
+    machine.start()
+    machine.live(30)
+    alarm = machine.board.get("bars-incomplete")
+    assert alarm is not None
+    assert "takes longer" in alarm.text
+    monkeypatch.undo()
+    machine.live(60)
+    wait_until(lambda: machine.board.get("bars-incomplete") is None)
+    machine.quiet()
+    judge(machine)
+
+
+def test_bars_that_were_dropped_because_too_many_waited_are_made_again(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waiting_bars, "MOST_BARS", {"1s": 60, "1m": 50})
+    monkeypatch.setattr(recent, "PAGE", 10)
+    machine.start()
+    machine.live(30)
+    machine.stores = False
+    machine.live(90)
+    assert machine.waiting.dropped > 20
+    machine.stores = True
+    machine.live(120)
+    assert machine.waiting.lost() == ()
+    machine.quiet()
+    judge(machine)
+
+
+def test_ticks_that_were_dropped_before_they_reached_the_bars_are_an_alarm_until_they_are_read_again(
+    machine: Machine, wait_until: Callable[..., None]
+) -> None:
+    machine.start()
+    machine.live(30)
+    machine.address.mailbox.dropped += 1
+    dropped = [machine._tick(*each) for each in machine.exchange.trades(machine.second + 1, 0.0)]
+    machine.appender.append(dropped)
+    machine.live(10)
+    alarm = machine.board.get("bars-incomplete")
+    assert alarm is not None
+    assert "ticks were dropped from a full mailbox" in alarm.text
+    machine.live(60)
+    wait_until(lambda: machine.board.get("bars-incomplete") is None)
+    machine.quiet()
+    judge(machine)
+
+
+def test_more_live_ticks_than_can_be_held_while_the_past_is_read_are_read_as_well(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(candle_builder, "MOST_HELD", 10)
+    monkeypatch.setattr(recent, "PAGE", 20)
+    machine.start()
+    machine.live(100)
+    machine.kill()
+    machine.start()
+    machine.live(60)
     machine.quiet()
     judge(machine)

@@ -262,8 +262,8 @@ class CandleBuilder(Actor):
         if self.fenced:
             return
         if bars:
-            if self._heard:
-                bars = [self._as_heard(bar) for bar in bars]
+            heard = max((self._heard, *(self._recovery.limits or ())))
+            bars = [self._as_heard(bar, heard) for bar in bars] if heard else bars
             self._counts["published"] += len(bars)
             self._counts["corrections"] += sum(bar.correction for bar in bars)
             self.tell(self._hub, BarsPublished(bars))
@@ -273,8 +273,9 @@ class CandleBuilder(Actor):
             self._tell_at = self.clock.monotonic() + TELL_SECONDS
             self.tell(self._persister, BarsWait())
 
-    def _as_heard(self, bar: Bar) -> Bar:
-        if bar.correction or bar.start + WIDTHS_MS[bar.interval] > self._heard:
+    def _as_heard(self, bar: Bar, until: float) -> Bar:
+        """A bar of which clients may have heard, as they may all that ended by then."""
+        if bar.correction or bar.start + WIDTHS_MS[bar.interval] > until:
             return bar
         return msgspec.structs.replace(bar, correction=True)
 

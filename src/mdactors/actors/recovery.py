@@ -54,8 +54,8 @@ class Recovery:
         self._candles = candles
         self._recent = recent
         self._clock = clock
-        self._limits: Sequence[float] | None = None
-        """By these bars were handed out before."""
+        self.limits: Sequence[float] | None = None
+        """By these, bars were handed out before; None where nobody knows."""
         self._progress = Progress()
         self._recovered_ns = 0
         self._has_more = False
@@ -70,7 +70,7 @@ class Recovery:
         position = bars.resume()
         if position is not None:
             self.from_ns = position.received * NS_PER_MS
-            self._limits = position.exchange, position.receipt
+            self.limits = position.exchange, position.receipt
         elif newest := self._recent.newest(now - LOOKS_BACK_NS, now):
             self.from_ns = newest[-1].received_ns - self._clock.span_ns(RECENT_NS)
         else:
@@ -116,15 +116,15 @@ class Recovery:
         """Take those from before the position; the others."""
         self._add([tick for tick in ticks if tick.received_ns < self.from_ns])
         limits = self._candles.limits(self.time_at(min(self.from_ns, ticks[-1].received_ns)))
-        if self._limits is not None:
-            limits = list(map(min, limits, self._limits))
+        if self.limits is not None:
+            limits = list(map(min, limits, self.limits))
         self._candles.pass_over(limits)
         return [tick for tick in ticks if tick.received_ns >= self.from_ns]
 
     def break_silence(self) -> None:
         """From here on bars are handed out."""
         self.is_silent = False
-        limits = self._limits
+        limits = self.limits
         if limits is None:
             limits = self._candles.limits(self.time_at(self.from_ns))
         self._candles.pass_over(limits)

@@ -56,8 +56,8 @@ class WaitingBars:
 
     @property
     def lacks(self) -> bool:
-        """Whether some were dropped and all others are stored: it is time to make those again."""
-        return self._first_dropped > 0 and len(self) == 0
+        """Whether some were dropped and there is room again: it is time to make those anew."""
+        return self._first_dropped > 0 and not self.many
 
     def resume(self) -> BarPosition | None:
         """How far bars are made: from there on all are to be added again, dropped ones too; blocks.
