@@ -8,7 +8,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +83,13 @@ class Market:
 
 @contextlib.contextmanager
 def market(
-    folder: Path, rate: int, instruments: int, *, beat: float = BEAT_SECONDS, seed: int = 1
+    folder: Path,
+    rate: int,
+    instruments: int,
+    *,
+    beat: float = BEAT_SECONDS,
+    seed: int = 1,
+    further: Sequence[str] = (),
 ) -> Iterator[Market]:
     """A simulator of so many updates a second that ends with the block; it logs into ``folder``."""
     log = folder / "sent.jsonl"
@@ -92,7 +98,7 @@ def market(
         "--packets-per-frame": 100,
     }  # fmt: skip
     words = [str(word) for option in options.items() for word in option]
-    with simulator("kite", *words) as wire:
+    with simulator("kite", *words, *further) as wire:
         running = Market(wire, log)
         try:
             yield running

@@ -14,7 +14,8 @@ WIDTHS = {"market_ohlc": 1_000, "market_ohlc_1m": 60_000}
 SNAPSHOT = 1
 """The bit of ``flags`` that says so."""
 _TICKS = (
-    "SELECT instrument_key, tick_timestamp, last_price, volume, last_trade_time, flags FROM ticks "
+    "SELECT instrument_key, tick_timestamp, last_price, volume, last_trade_time, flags, type, "
+    "coalesce(open, 0) + coalesce(high, 0) + coalesce(low, 0) FROM ticks "
     "ORDER BY received_at, epoch, seq"
 )
 Key = tuple[str, str, int]
@@ -31,6 +32,9 @@ class Update(msgspec.Struct):
     volume: int | None
     traded: int | None
     flags: int
+    type: str
+    figures: float
+    """The day's open, high and low: 0 where there are none."""
 
 
 class _Paper:
@@ -41,13 +45,27 @@ class _Paper:
         """The last trade time that was said."""
         self.heard = 0
         """When the last update was told."""
+        self.values: tuple[float | None, float] | None = None
+        self.moves = False
+        """What an index said last, and whether that has changed since the day began."""
         self.figure: int | None = None
         """The day's volume as far as it is in bars, or in none."""
+
+    def _observation(self, update: Update) -> tuple[int, int] | None:
+        """The same of an index: what is said before its first change of the day may be of the day before."""
+        before, self.values = self.values, (update.price, update.figures)
+        if update.flags & SNAPSHOT or (update.volume is not None and not update.figures):
+            return None
+        if not self.moves and self.values == before:
+            return None
+        self.moves = True
+        return update.traded or update.told, 0
 
     def trade(self, update: Update) -> tuple[int, int] | None:
         """When an update's trade was and what it added to the volume; None where it is none."""
         traded, figure = update.traded, update.volume
-        assert traded is not None, "of a feed that says it"
+        if update.type == "INDEX":
+            return self._observation(update)
         assert figure is not None, "of a feed that says it"
         said, self.said = self.said, traded
         heard, self.heard = self.heard, update.told
@@ -55,9 +73,10 @@ class _Paper:
         gain = 0 if known is None else max(0, figure - known)
         if update.flags & SNAPSHOT:
             # What nobody heard of is nobody's, unless its minute is one that somebody heard of before.
-            minutes = heard // 60_000 - traded // 60_000
-            return (traded, gain) if gain and 0 <= minutes < 5 else None
-        return None if traded == said and not gain else (traded, gain)
+            minutes = heard // 60_000 - (traded or update.told) // 60_000
+            return (traded or update.told, gain) if gain and 0 <= minutes < 5 else None
+        is_news = gain or (traded is not None and traded != said)
+        return (traded or update.told, gain) if is_news else None
 
 
 def plain_bars(updates: Iterable[Update], tables: Iterable[str]) -> dict[Key, Values]:
