@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from bench._plain_bars import differences, of_file
 from rich.progress import Progress
+from tests import waiting
 
 from mdactors.actors import candle_builder, waiting_bars
 from mdactors.actors.candle_builder import CandleBuilder
@@ -181,13 +182,20 @@ class Machine:
 
     def quiet(self, seconds: float = 70.0) -> None:
         """Let the market fall silent, so that every bar is over, and all be stored."""
+        self.stores = True
+        waiting.wait_until(self.has_read)
         for _ in range(round(seconds / 5)):
             self.clock.advance(5)
             self.counters()
         self.clock.advance(STEP)
         self.counters()
-        self.stores = True
         self.store_all()
+
+    def has_read(self) -> bool:
+        """Whether the past is read; for more of it there must be room among the bars that wait."""
+        self.clock.advance(STEP)
+        self.store_all()
+        return not self.counters()["reading"]
 
     def heard(self) -> list[tuple[str, int, bool]]:
         """Every bar that clients were told: key and interval, begin, whether as a correction."""
@@ -225,7 +233,7 @@ def judge(machine: Machine) -> None:
 
 @pytest.mark.parametrize("how", ["kill", "stop"])
 def test_a_daemon_that_ends_just_after_a_minute_has_its_bar_stored_when_it_is_there_again(
-    machine: Machine, how: str
+    machine: Machine, how: str, wait_until: Callable[..., None]
 ) -> None:
     machine.start()
     machine.live(121.0)
@@ -233,6 +241,7 @@ def test_a_daemon_that_ends_just_after_a_minute_has_its_bar_stored_when_it_is_th
     machine.away(12.0)
     machine.start()
     machine.live(5.0)
+    wait_until(machine.has_read)
     minute = machine.bars.read(PAPERS[0][0].key, "1m", BEGIN_MS + 60_000, BEGIN_MS + 60_000, 1)
     assert len(minute) == 1
     machine.quiet()
@@ -357,7 +366,7 @@ def test_a_store_that_is_away_at_the_start_is_an_alarm_until_its_bars_are_made_a
         assert minutes, "clients get what is made of live ticks"
     machine.stores = True
     machine.live(60)
-    wait_until(lambda: machine.board.get("bars-incomplete") is None)
+    wait_until(lambda: machine.has_read() and machine.board.get("bars-incomplete") is None)
     machine.quiet()
     judge(machine)
 
@@ -376,13 +385,13 @@ def test_a_past_that_takes_too_long_is_an_alarm_and_read_in_several_attempts(
     assert "takes longer" in alarm.text
     monkeypatch.undo()
     machine.live(60)
-    wait_until(lambda: machine.board.get("bars-incomplete") is None)
+    wait_until(lambda: machine.has_read() and machine.board.get("bars-incomplete") is None)
     machine.quiet()
     judge(machine)
 
 
 def test_bars_that_were_dropped_because_too_many_waited_are_made_again(
-    machine: Machine, monkeypatch: pytest.MonkeyPatch
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, wait_until: Callable[..., None]
 ) -> None:
     monkeypatch.setattr(waiting_bars, "MOST_BARS", {"1s": 60, "1m": 50})
     monkeypatch.setattr(recent, "PAGE", 10)
@@ -392,8 +401,8 @@ def test_bars_that_were_dropped_because_too_many_waited_are_made_again(
     machine.live(90)
     assert machine.waiting.dropped > 20
     machine.stores = True
-    machine.live(120)
-    assert machine.waiting.lost() == ()
+    machine.live(30)
+    wait_until(lambda: machine.has_read() and machine.waiting.lost() == ())
     machine.quiet()
     judge(machine)
 
@@ -411,7 +420,7 @@ def test_ticks_that_were_dropped_before_they_reached_the_bars_are_an_alarm_until
     assert alarm is not None
     assert "ticks were dropped from a full mailbox" in alarm.text
     machine.live(60)
-    wait_until(lambda: machine.board.get("bars-incomplete") is None)
+    wait_until(lambda: machine.has_read() and machine.board.get("bars-incomplete") is None)
     machine.quiet()
     judge(machine)
 

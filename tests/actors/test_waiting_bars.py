@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from mdactors.actors import waiting_bars
 from mdactors.actors.waiting_bars import WaitingBars
 from mdactors.errors import StoreError
 from mdactors.market.candle import Bar, Interval
@@ -110,3 +111,34 @@ def test_a_correction_that_comes_while_its_bar_is_written_still_waits(
     store.failure = None
     waiting.write(10)
     assert (len(waiting), closes(store)) == (0, [2.0])
+
+
+def test_the_position_moves_in_the_write_that_leaves_nothing_waiting(
+    store: Fails, waiting: WaitingBars
+) -> None:
+    first, second = BarPosition(1, 1, 0), BarPosition(2, 2, 0)
+    waiting.add([bar(1), bar(2)], first)
+    waiting.write(1)
+    assert store.position("j") is None
+    waiting.write(1)
+    assert (store.position("j"), waiting.anything) == (first, False)
+    waiting.add([], second)
+    assert waiting.anything
+    waiting.write(1)
+    assert (store.position("j"), waiting.anything) == (second, False)
+
+
+def test_once_bars_were_dropped_all_since_the_stored_ones_are_to_be_made_again(
+    store: Fails, waiting: WaitingBars, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored = BarPosition(1, 1, 0)
+    waiting.add([bar(1)], stored)
+    waiting.write(10)
+    monkeypatch.setattr(waiting_bars, "MOST_BARS", {"1m": 4})
+    for minute in range(2, 8):
+        waiting.add([bar(minute)], BarPosition(minute, minute, 0))
+    assert (waiting.dropped, waiting.many, waiting.lacks) == (2, True, False)
+    waiting.write(10)
+    assert (store.position("j"), waiting.lacks) == (stored, True)
+    assert waiting.resume() == stored
+    assert (waiting.lacks, waiting.lost()) == (False, ())

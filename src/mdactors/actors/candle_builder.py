@@ -296,5 +296,5 @@ class CandleBuilder(Actor):
         return steady_ms(self.clock)
 
     def describe(self) -> dict[str, Any]:
-        """Instruments, open bars and counters for ``/api/status``."""
-        return self._candles.describe() | self._counts
+        """Instruments, open bars, counters, and whether the past is still read, for ``/api/status``."""
+        return self._candles.describe() | self._counts | {"reading": not self._is_live}

@@ -38,7 +38,7 @@ class WaitingBars:
         self._first_dropped = self._first_given_up = 0
         """The begin of the first bar that was, in epoch milliseconds; 0 where none was."""
         self._upto: BarPosition | None = None
-        """How far bars are made, the dropped ones not counted; None where only the store knows."""
+        """How far bars are made; None where only the store knows: its own are, others were dropped."""
         self._stored_upto: BarPosition | None = None
 
     def __len__(self) -> int:
@@ -47,7 +47,7 @@ class WaitingBars:
     @property
     def anything(self) -> bool:
         """Whether the store has yet to be told a bar, or how far bars are made."""
-        return len(self) > 0 or self._upto != self._stored_upto
+        return len(self) > 0 or self._upto not in (None, self._stored_upto)
 
     @property
     def many(self) -> bool:
@@ -93,6 +93,7 @@ class WaitingBars:
         waiting.move_to_end(key)
         if len(waiting) > MOST_BARS[bar.interval]:
             _, lost = waiting.popitem(last=False)
+            self._upto = None
             self._first_dropped = min(self._first_dropped or lost.start, lost.start)
             self.dropped += 1
 
