@@ -15,7 +15,7 @@ SNAPSHOT = 1
 """The bit of ``flags`` that says so."""
 _TICKS = (
     "SELECT instrument_key, tick_timestamp, last_price, volume, last_trade_time, flags, type, "
-    "coalesce(open, 0) + coalesce(high, 0) + coalesce(low, 0) FROM ticks "
+    "open, high, low FROM ticks "
     "ORDER BY received_at, epoch, seq"
 )
 Key = tuple[str, str, int]
@@ -33,8 +33,9 @@ class Update(msgspec.Struct):
     traded: int | None
     flags: int
     type: str
-    figures: float
-    """The day's open, high and low: 0 where there are none."""
+    open: float | None
+    high: float | None
+    low: float | None
 
 
 class _Paper:
@@ -45,7 +46,7 @@ class _Paper:
         """The last trade time that was said."""
         self.heard = 0
         """When the last update was told."""
-        self.values: tuple[float | None, float] | None = None
+        self.values: tuple[float | None, ...] | None = None
         self.moves = False
         """What an index said last, and whether that has changed since the day began."""
         self.figure: int | None = None
@@ -53,10 +54,11 @@ class _Paper:
 
     def _observation(self, update: Update) -> tuple[int, int] | None:
         """The same of an index: what is said before its first change of the day may be of the day before."""
-        before, self.values = self.values, (update.price, update.figures)
-        if update.flags & SNAPSHOT or (update.volume is not None and not update.figures):
+        figures = update.open, update.high, update.low
+        before, self.values = self.values, (update.price, *figures)
+        if update.flags & SNAPSHOT or (update.volume is not None and not any(figures)):
             return None
-        if not self.moves and self.values == before:
+        if not self.moves and self.values == before and set(figures) != {update.price}:
             return None
         self.moves = True
         return update.traded or update.told, 0

@@ -8,7 +8,7 @@ from bench.stops import endure, plan
 pytestmark = pytest.mark.any_day
 
 STOPS = 2
-SPEED = 60.0
+SPEED = 20.0
 
 
 def test_stops_at_any_phase_of_a_minute_leave_out_no_bar(tmp_path):
