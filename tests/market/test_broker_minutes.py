@@ -19,6 +19,9 @@ from mdactors.market.tick import Tick
 SHARE = Instrument(738561, "RELIANCE", "NSE", "NSE_EQ", "STOCK", "NSE_EQ|INE002A01018")
 INDEX = Instrument(256265, "NIFTY 50", "NSE", "NSE_INDEX", "INDEX", "NSE_INDEX|Nifty 50")
 OPTION = Instrument(11561474, "NIFTY26NOV24000CE", "NSE", "NSE_FO", "OPTION", "NSE_FO|45162")
+AUCTIONED = Instrument(
+    408065, "INFY", "NSE", "NSE_EQ", "STOCK", "NSE_EQ|INE009A01021", trading_class="auction_shares"
+)
 TUESDAY = "2026-09-29"
 GRACE = 1.5
 
@@ -221,6 +224,26 @@ def test_an_index_has_the_brokers_bars_without_volume() -> None:
         tick(24_880.0, "10:00:10", of=INDEX), tick(24_885.0, "10:01:00.500", 0, told, of=INDEX)
     )
     assert shown(bars) == [("10:00", "broker", False, 24_880.5, 24_890.0, 24_870.0, 24_885.0, 0)]
+
+
+@pytest.mark.parametrize(
+    ("of", "begin", "phase"),
+    [
+        (SHARE, "09:10", "pre_open"),
+        (SHARE, "15:20", "open"),
+        (AUCTIONED, "15:14", "open"),
+        (AUCTIONED, "15:31", "closing_match"),
+        (AUCTIONED, "15:52", "post_close"),
+        (OPTION, "15:35", "open"),
+        (OPTION, "09:10", None),
+    ],
+)
+def test_a_minute_is_of_the_part_of_the_day_in_which_its_instrument_was(
+    of: Instrument, begin: str, phase: str | None
+) -> None:
+    at = f"{begin[:3]}{int(begin[3:]) + 1:02}:00.300"
+    bars = Builder().take(tick(101.0, at, 900, minute(begin), of=of))
+    assert [bar.phase for bar in bars if bar.source == "broker"] == ([phase] if phase else [])
 
 
 def test_bars_of_a_second_are_of_ticks_whatever_the_broker_tells() -> None:
