@@ -24,7 +24,9 @@ from mdactors.store.recent import SKEW_NS
 
 BEAT_SECONDS = 0.25
 LONGEST_SECONDS = 60.0
-"""How long the past may take to read: live bars wait for it."""
+"""How long the past may take to read, since live bars wait for it; after each attempt that took longer
+it is twice as long, up to the sixth."""
+MOST_ATTEMPTS = 5
 RETRY_SECONDS, LONGEST_RETRY_SECONDS = 60.0, 3600.0
 """When it is read again after that failed: each time twice as long, at most so long."""
 TELL_SECONDS = 60.0
@@ -104,6 +106,8 @@ class CandleBuilder(Actor):
         """Whether all bars since the position are made."""
         self._retry_seconds = RETRY_SECONDS
         self._retried_at = float("-inf")
+        self._too_long = 0
+        """So many attempts to read the past took too long."""
         self._is_retried = False
         self._heard = 0
         """Clients know the bars that end by then, epoch milliseconds."""
@@ -142,7 +146,7 @@ class CandleBuilder(Actor):
         self._is_live, self._is_complete = False, True
         self._mailbox_dropped = self.address.mailbox.dropped
         self._past = iter(()) if self._bars is None else self._recovery.whole(self._bars)
-        self._read_until = self.clock.monotonic() + LONGEST_SECONDS
+        self._read_until = self.clock.monotonic() + self._longest
         self.after(0.0, ReadDue())
 
     @handles(ReadDue)
@@ -152,7 +156,9 @@ class CandleBuilder(Actor):
             return
         began = self.clock.monotonic()
         if began > self._read_until:
-            self._fail_to_read(f"it takes longer than {LONGEST_SECONDS:g} s")
+            reason = f"it takes longer than {self._longest:g} s"
+            self._too_long = min(self._too_long + 1, MOST_ATTEMPTS)
+            self._fail_to_read(reason)
             return
         if not self._recovery.is_silent and self._bars is not None and self._bars.many:
             self.after(WAIT_SECONDS, ReadDue())
@@ -171,6 +177,10 @@ class CandleBuilder(Actor):
         self._counts["recovered"] += len(ticks)
         # Live ticks need the processor as well.
         self.after(self.clock.monotonic() - began, ReadDue())
+
+    @property
+    def _longest(self) -> float:
+        return LONGEST_SECONDS * (1 << self._too_long)
 
     def _fail_to_read(self, reason: str) -> None:
         if not self._is_complete:  # not even a part
@@ -210,6 +220,7 @@ class CandleBuilder(Actor):
         if held:
             self._add(held)
         if self._is_complete:
+            self._too_long = 0
             self._alarms.clear("bars-incomplete")
         self._hand_out(self._now())
 
