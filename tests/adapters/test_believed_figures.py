@@ -152,6 +152,18 @@ def test_a_confirmed_wild_volume_costs_the_day_no_later_bar(line):
     assert line.minutes()[-2:] == [290, 100]
 
 
+@pytest.mark.parametrize("broker", BROKERS)
+def test_bars_go_on_from_a_confirmed_fall_of_any_size(broker):
+    """With so many traded a day, not even the largest of a count of 32 bits is out of reach."""
+    line = Line(broker)
+    many = 300_000_000
+    figures = [("11:00:01", many), ("11:01", 4_000_000_000), ("11:02", many + 300), ("11:02:30", many + 310),
+               ("11:03:20", many + 600), ("11:04:20", many + 700)]  # fmt: skip
+    line.say_all(Said(at(time), volume) for time, volume in figures)
+    assert volumes(line.ticks)[-4:] == [None, many + 310, many + 600, many + 700]
+    assert line.minutes()[-2:] == [290, 100]
+
+
 def test_a_confirmed_wild_volume_is_taken_back_where_no_time_of_trades_is_told():
     """Kite's mode quote has neither the trade's time nor that of the update."""
     line = Line("kite")

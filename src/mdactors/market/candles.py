@@ -82,7 +82,7 @@ class Candles:
             before, tape.last = tape.last, tick
             if (tick.snapshot or before is None) and not self._note(tape, tick, before):
                 continue
-            time = tape.trade_time(tick)
+            time = tape.trade_time(tick, before)
             if time is None:
                 continue
             flow = self._receipts if tape.by_receipt else self._exchange
@@ -98,7 +98,7 @@ class Candles:
                 continue
             price = quote.last_price
             assert price is not None, "a trade has a price"
-            gain = tape.gain(quote.volume)
+            gain = tape.gain(tick, before)
             row = tape.seconds
             bar = row.bar
             if bar is None or time >= bar.end:

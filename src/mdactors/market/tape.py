@@ -30,6 +30,7 @@ from mdactors.market.quote import Quote
 from mdactors.market.tick import Tick
 
 _UNKNOWN = -1
+_AT_ONCE_NS = 100_000_000
 _STALE_MS = 5 * MINUTE_MS
 """What lies so long before the update that tells of it is the past."""
 
@@ -69,7 +70,7 @@ class Tape:
         self.heard: float = -1
         """The begin of the newest minute of which the broker told a bar; infinite where none is wanted."""
 
-    def trade_time(self, tick: Tick) -> int | None:
+    def trade_time(self, tick: Tick, before: Tick | None) -> int | None:
         """When the trade was of which an update tells; None where it tells of none. Epoch milliseconds."""
         quote = tick.quote
         if not quote.last_price:
@@ -85,19 +86,19 @@ class Tape:
             if volume is None:
                 if traded is not None:
                     return None
-            elif volume == self.volume or not self._moves(tick, volume):
+            elif volume == self.volume or not self._moves(tick, volume, before):
                 return None
             elif not self.begins <= told_ms(tick) < self.ends:
                 time = quote.exchange_time  # that of a trade of the day before stands there still
         self.by_receipt = not time
         return time or tick.received_ns // NS_PER_MS
 
-    def _moves(self, tick: Tick, volume: int) -> bool:
+    def _moves(self, tick: Tick, volume: int, before: Tick | None) -> bool:
         """Whether another figure tells of a trade: a lower one does where a new day has begun."""
         if volume > self.volume:
             return True
         if self.begins <= told_ms(tick) < self.ends:
-            self._take_back(volume)
+            self._take_back(tick, before)
             return False
         if not volume:
             self.volume = 0
@@ -155,23 +156,39 @@ class Tape:
         """When its newest trade was, in epoch milliseconds; 0 where none is known."""
         return self.seconds.bar.closed if self.seconds.bar is not None else 0
 
-    def gain(self, volume: int | None) -> int:
-        """What a trade's figure adds to the volume."""
-        before = self.volume
+    def gain(self, tick: Tick, before: Tick | None) -> int:
+        """What a trade's figure adds to the volume; ``before`` is the update before."""
+        volume, highest = tick.quote.volume, self.volume
         if volume is None or self.is_index:
             return 0
-        if volume <= before:
-            if volume < before:
-                self._take_back(volume)
+        if volume <= highest:
+            if volume < highest:
+                self._take_back(tick, before)
             return 0
         self.volume = volume
-        return volume - before if before != _UNKNOWN else 0
+        return volume - highest if highest != _UNKNOWN else 0
 
-    def _take_back(self, volume: int) -> None:
-        """A figure that is so low that the highest cannot have come after it: that one was none."""
+    def _take_back(self, tick: Tick, before: Tick | None) -> None:
+        """A figure below the highest: where that was none, the volume goes on from here.
+
+        It was none where it cannot have come after this one, and where its own source says less than half of
+        it a while later: that was confirmed, see `DayVolume`. Two updates in swapped order come at once, a
+        late trade tells its time, and a feed that is only a little behind adds nothing.
+        """
+        quote = tick.quote
+        volume = quote.volume
+        assert volume is not None, "it is below another"
         if not follows(volume, self.volume):
             self.volume = volume
-            self.break_off()
+            return
+        if before is None or before.source != tick.source or 2 * volume > self.volume:
+            return
+        said = before.quote
+        is_later = tick.received_ns - before.received_ns > _AT_ONCE_NS and (quote.last_trade_time or 0) >= (
+            said.last_trade_time or 0
+        )
+        if is_later and (said.volume is None or said.volume == self.volume):
+            self.volume = volume
 
     def enter(self, day: Sequence[Part], part: Part, tick: Tick, before: Tick | None) -> bool:
         """Take a trade that is not in the part of the last one; False where it is of no day to come.
