@@ -141,6 +141,7 @@ class Lists:
         self._folder = folder
         self.count = 2
         self.failures: list[str] = []
+        self.doubts: list[str] = []
         self.bug: Exception | None = None
         self.loads = 0
         self.begun = 0
@@ -159,7 +160,7 @@ class Lists:
             raise bug
         self.write()
         self.loads += 1
-        return Loaded({}, {"broker": self.count}, self.failures, [])
+        return Loaded({}, {"broker": self.count}, self.failures, [], doubts=self.doubts)
 
     def write(self) -> None:
         """What this or another program does at the end."""
@@ -215,6 +216,25 @@ def test_a_failure_is_an_alarm_and_tried_again_until_it_is_over(
     loads = lists.loads
     clock.advance(10)
     wait_until(lambda: lists.loads > loads)
+    wait_until(lambda: not rig.hub.of(AlarmChanged)[-1].active)
+
+
+def test_rows_that_cannot_be_read_are_an_alarm_of_their_own_and_nothing_is_tried_again(
+    lists: Lists, rig_of: Callable[..., Rig], wait_until: Callable[..., None]
+) -> None:
+    clock = at("10:00")
+    lists.doubts = ["broker: 2 of 8 rows cannot be read, and are left out: ONE (why), TWO (why)"]
+    rig = rig_of(lists, clock)
+    assert rig.refresh()["stocks"] == 2, "what can be read is in use"
+    wait_until(lambda: rig.hub.of(AlarmChanged))
+    alarms = {alarm.id: alarm.text for alarm in rig.hub.of(AlarmChanged)}
+    assert alarms == {"instrument_rows": lists.doubts[0]}
+    loads = lists.loads
+    clock.advance(60 * 60)
+    rig.described()
+    assert lists.loads == loads
+    lists.doubts = []
+    rig.refresh()
     wait_until(lambda: not rig.hub.of(AlarmChanged)[-1].active)
 
 

@@ -99,6 +99,21 @@ def test_a_file_that_fails_is_named_and_the_rows_before_stay(loaded: Lists, caps
     assert told.err == "mdactors: kite listed no instruments\n"
 
 
+def test_more_rows_that_cannot_be_read_than_may_be_overlooked_are_an_exit_code(loaded: Lists, capsys: Any):
+    loaded.kite.write_text(KITE + "x,1,LOST,LOST,0,,0,0.05,1,EQ,NSE,NSE\n")
+    assert loaded.run("sync", "--from", f"kite={loaded.kite}") == 1
+    told = capsys.readouterr()
+    assert "kite: 4 rows" in told.out
+    assert told.err.startswith("mdactors: kite: 1 of 5 rows cannot be read, and are left out: LOST (")
+
+
+def test_a_part_that_is_missing_is_named_and_an_exit_code(loaded: Lists, capsys: Any):
+    loaded.kite.write_text("\n".join(line for line in KITE.splitlines() if "INDICES" not in line))
+    assert loaded.run("sync", "--from", f"kite={loaded.kite}") == 1
+    assert "kite is not whole: all NSE_INDEX INDEX of NSE lacks 1 rows" in capsys.readouterr().err
+    assert loaded.run("search", "nifty 50") == 0
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -197,6 +197,23 @@ def test_what_there_is_no_word_for_is_counted_by_exchange(lists: Folder):
     ]
 
 
+def test_an_index_abroad_is_one_instrument_of_both_brokers(lists: Folder):
+    ours = "291849,1140,GIFT NIFTY,GIFT NIFTY,0,,0,0,0,EQ,INDICES,NSEIX"
+    theirs = {
+        "segment": "GLOBAL_INDEX", "exchange": "GLOBAL", "instrument_type": "", "exchange_token": "",
+        "instrument_key": "GLOBAL_INDEX|SGX NIFTY", "trading_symbol": "GIFT NIFTY", "name": "GIFT NIFTY",
+    }  # fmt: skip
+    loaded = lists.load("2026-11-23", [*SHARES, ours], [theirs])
+    assert (loaded.counts["indices"], loaded.notes, loaded.apart) == (1, [], [])
+    table = InstrumentTable.load(lists.folder / "instruments.msgpack")
+    found = table.resolve("gift nifty")
+    assert found is not None
+    assert found.trading_class == "world"
+    assert table.resolve("NSEIX:GIFT NIFTY") == table.resolve("GLOBAL_INDEX|SGX NIFTY") == found
+    assert table.broker_tokens("kite")[found.token] == 291849
+    assert table.broker_tokens("upstox") == {found.token: "GLOBAL_INDEX|SGX NIFTY"}
+
+
 def test_a_name_that_means_nothing_because_its_share_is_gone_is_said(lists: Folder):
     twin = share(500325, "RELIANCE", "BSE")
     lists.load("2026-11-23", [*SHARES, twin])

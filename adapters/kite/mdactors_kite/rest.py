@@ -84,7 +84,7 @@ def listings(data: bytes) -> Iterator[Listing | Unlisted]:
         raise BrokerUnavailable(f"kite: the list of instruments {error}") from None
     if missing := columns.missing(_COLUMNS):
         raise BrokerUnavailable(f"kite: the list of instruments has no column {min(missing)}")
-    return _read(columns, (line for line in lines if line.strip(" ,") and line != header))
+    return _read(columns, (line for line in lines if line.strip(" ,;\t") and line != header))
 
 
 def fetch(root: str, api_key: str, token: Secret) -> bytes:

@@ -19,6 +19,8 @@ _SEGMENTS = {
     "NSE_EQ": 1, "NSE_FO": 2, "NCD_FO": 3, "BSE_EQ": 4, "BSE_FO": 5, "BCD_FO": 6, "MCX_FO": 7, "NSE_COM": 12,
 }  # fmt: skip
 """The low byte of an instrument's token, Kite's code of the segment."""
+_OWNERS = {"NCD": "NSE", "BCD": "BSE"}
+"""The exchanges of the currencies' markets."""
 _INDEX = 9
 _NSES_FIRST = 26_000
 """NSE numbers its indices from here on, BSE from 1 on."""
@@ -43,11 +45,11 @@ class Row(msgspec.Struct):
     """One object of the file, as far as it matters here; absent fields are left out there."""
 
     segment: str
-    exchange: str
     instrument_key: str
-    instrument_type: str
-    exchange_token: str
-    trading_symbol: str
+    exchange: str = ""
+    instrument_type: str = ""
+    exchange_token: str = ""
+    trading_symbol: str = ""
     name: str = ""
     isin: str = ""
     lot_size: int = 1
@@ -106,6 +108,9 @@ def listing(row: Row, flags: Mapping[str, bool] = _NO_FLAGS) -> Listing | None:
     Raises:
         ValueError: a number or date cannot be read.
     """
+    if not row.exchange:
+        market = row.segment.partition("_")[0]
+        row.exchange = _OWNERS.get(market, market)
     if row.segment.endswith(("_INDEX", "_INDICATOR")):
         instrument = _index(row)
     elif row.segment in ("NSE_EQ", "BSE_EQ"):

@@ -40,7 +40,7 @@ def rows_of(text: str, columns: Sequence[str], prose: str = "") -> Iterator[tupl
     """
     table: Columns | None = None
     for number, line in enumerate(lines_of(text), 1):
-        if not line.strip(" \t,") or line.startswith("#"):
+        if not line.strip(" \t,;") or line.startswith("#"):
             continue
         if table is None:
             table = _table(line, columns, prose)

@@ -16,13 +16,16 @@ def lines_of(text: str) -> Iterator[str]:
 class Columns:
     """The columns of a table, in whatever order, letters, quotes and padding its header names them.
 
+    Between them are commas, or the semicolons or tabs of a spreadsheet.
+
     Args:
         header: the line.
         prose: the column of free text, in which there may be commas and quotes that nobody escaped.
     """
 
     def __init__(self, header: str, prose: str) -> None:
-        self.names = [field.strip(_PADDING).lower() for field in _fields(header)]
+        self._mark = max(",;\t", key=header.count)
+        self.names = [field.strip(_PADDING).lower() for field in self._fields(header)]
         self._prose = self.names.index(prose) if prose in self.names else -1
 
     def missing(self, needed: Sequence[str]) -> list[str]:
@@ -37,31 +40,32 @@ class Columns:
         Raises:
             ValueError: there are not as many fields as columns, and it cannot be told which is which.
         """
-        fields = _trimmed(_fields(line), len(self.names))
+        fields = _trimmed(self._fields(line), len(self.names))
         if len(fields) != len(self.names):
             fields = self._mended(line, len(fields))
         return dict(zip(self.names, fields, strict=True))
 
     def field(self, line: str, name: str) -> str:
         """One field of a line that cannot be read as a whole, where that can be told; else its beginning."""
-        parts, place = line.split(","), self.names.index(name)
+        parts, place = line.split(self._mark), self.names.index(name)
         return (parts[place] if place < len(parts) else line[:40]).strip(_PADDING)
 
     def _mended(self, line: str, count: int) -> list[str]:
         """The fields, where all commas that are too many are in the free text."""
         width, first = len(self.names), self._prose
-        parts = _trimmed(line.split(","), width)
+        parts = _trimmed(line.split(self._mark), width)
         if first < 0 or len(parts) < width:
             raise ValueError(f"has {count} fields, the header {width}")
         last = len(parts) - (width - first - 1)
-        return [part.strip(_PADDING) for part in (*parts[:first], ",".join(parts[first:last]), *parts[last:])]
+        prose = self._mark.join(parts[first:last])
+        return [part.strip(_PADDING) for part in (*parts[:first], prose, *parts[last:])]
 
-
-def _fields(line: str) -> list[str]:
-    try:
-        return [field.strip() for field in next(csv.reader((line,), skipinitialspace=True), [])]
-    except csv.Error as error:
-        raise ValueError(f"is no CSV: {error}") from None
+    def _fields(self, line: str) -> list[str]:
+        try:
+            rows = csv.reader((line,), delimiter=self._mark, skipinitialspace=True)
+            return [field.strip() for field in next(rows, [])]
+        except csv.Error as error:
+            raise ValueError(f"is no CSV: {error}") from None
 
 
 def _trimmed(fields: list[str], width: int) -> list[str]:

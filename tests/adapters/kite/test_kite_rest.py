@@ -219,6 +219,8 @@ def padded(text: str) -> str:
         padded,
         turned,
         spreadsheet,
+        lambda text: text.replace(",", ";"),
+        lambda text: text.replace(",", "\t"),
         lambda text: text.upper().replace("COLUMN", "column"),
         lambda text: text.replace("408065,1594", "408065.0,1594.0").replace(",0,", ",0.0,"),
         lambda text: text.replace(",0,", ",,").replace(",0,", ",null,"),

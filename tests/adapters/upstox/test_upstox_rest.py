@@ -186,6 +186,18 @@ def test_a_row_that_cannot_be_read_costs_only_itself_and_is_named(adapter):
     assert all(each.reason for each in unlisted)
 
 
+def test_an_index_is_read_though_nothing_but_its_key_is_said(adapter):
+    key = "NSE_INDEX|Nifty Bank"
+    for said in (
+        {},
+        dict.fromkeys(("exchange", "instrument_type", "exchange_token", "trading_symbol", "name")),
+    ):
+        row = {"segment": "NSE_INDEX", "instrument_key": key, **said}
+        (found,) = adapter.listings(json.dumps([row]).encode())
+        told = found.instrument
+        assert (told.symbol, told.token, told.exchange, found.token) == ("NIFTY BANK", 260105, "NSE", key)
+
+
 @pytest.mark.parametrize(
     "changed",
     [
