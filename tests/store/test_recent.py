@@ -104,6 +104,22 @@ def read(recent: Recent, from_ns: int = 0, to_ns: int = FOREVER) -> list[Tick]:
     return [tick for page in recent.between(from_ns, to_ns) for tick in page]
 
 
+@pytest.mark.parametrize("stored", [0, 30, 90, 400])
+def test_the_newest_of_each_instrument_before_a_time_is_found_however_much_is_stored(
+    world: World, stored: int
+) -> None:
+    ticks = world.ticks(400, lambda n: NOON + n * 100 * MS)
+    world.append(ticks)
+    if stored:
+        world.persist(stored)
+    before = ticks[101].received_ns
+    newest = world.recent.newest(NOON, before)
+    assert [(tick.source, tick.seq, tick.received_ns) for tick in newest] == [
+        (tick.source, tick.seq, tick.received_ns) for tick in ticks[99:101]
+    ]
+    assert world.recent.newest(before, before) == []
+
+
 @pytest.mark.parametrize("stored", [0, 1, 10, 200, 390, 400])
 def test_each_tick_comes_once_and_in_order_however_much_is_stored(world: World, stored: int) -> None:
     ticks = world.ticks(400, lambda n: NOON + n * 100 * MS)
