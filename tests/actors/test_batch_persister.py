@@ -369,7 +369,7 @@ def test_a_killed_persister_goes_on_where_the_store_is(rig: Rig, wait_until: Cal
     rig.address.tell(Kill("a bug"))
     rig.tell(12)
     wait_until(rig.whole)
-    assert len(rig.writer.of(PositionWanted)) == 2
+    wait_until(lambda: len(rig.writer.of(PositionWanted)) == 2)
 
 
 @pytest.mark.parametrize("seed", range(3))
