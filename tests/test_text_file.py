@@ -23,7 +23,7 @@ from mdactors.config.sectors import SHIPPED as SECTORS
 from mdactors.config.sessions import SHIPPED as SESSIONS
 from mdactors.errors import MdactorsError
 from mdactors.plugins import load_adapter
-from mdactors.simulator.recording import read_recording
+from mdactors.simulator.sources import open_recording
 from mdactors.store.lists import Lists, read_list
 from mdactors.store.pin_file import PinFile
 from mdactors.text_file import NotUtf8, read_text
@@ -87,7 +87,7 @@ READERS: dict[str, tuple[str, Callable[[Path], object]]] = {
     ),
     "a list of shares": (LIST, read_list),
     "pins": (PINS, lambda path: PinFile(path).load()),
-    "a recording": (PRICES, read_recording),
+    "a recording": (PRICES, lambda path: list(open_recording(path).events())),
 }
 
 

@@ -17,6 +17,7 @@ import msgspec
 from mdactors.adapter import BrokerAdapter, Secret
 from mdactors.config import Settings, decode_section
 from mdactors.errors import ConfigError, PluginError
+from mdactors.market.quote import Quote
 
 ADAPTERS = "mdactors.adapters"
 SIMULATORS = "mdactors.simulators"
@@ -38,6 +39,17 @@ def load_adapter(name: str) -> type[BrokerAdapter]:
         raise PluginError(f"adapter {name}: {_text(loaded)} does not derive from BrokerAdapter")
     _require(loaded, f"adapter {name}", ("name", "settings", "modes"))
     return loaded
+
+
+def quote_classes() -> Mapping[str, type[Quote]]:
+    """Source -> the class of its quotes, for every adapter that is installed and loads."""
+    found = {}
+    for name in available(ADAPTERS):
+        try:
+            found[name] = load_adapter(name).quote
+        except PluginError:
+            continue  # its ticks have no books then
+    return found
 
 
 def load_simulator(name: str) -> Any:

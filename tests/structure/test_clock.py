@@ -112,7 +112,6 @@ def test_where_no_clock_is_given_it_is_the_machines_and_nowhere_else() -> None:
         "src/mdactors/runtime/__init__.py",
         "src/mdactors/simulator/exchange.py",
         "src/mdactors/simulator/opening.py",
-        "src/mdactors/simulator/replay.py",
         "src/mdactors/simulator/venue.py",
         "src/mdactors/store/cache_memory.py",
         "src/mdactors/store/cache_redis.py",

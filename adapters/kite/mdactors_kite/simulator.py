@@ -9,7 +9,9 @@ import msgspec
 
 from mdactors.simulator import (
     Conversation,
+    CutFrame,
     Peer,
+    Piece,
     PriceState,
     Reply,
     Request,
@@ -36,6 +38,13 @@ class KiteSimulator(Simulator):
     def __init__(self, exchange: Venue, options: SimulatorOptions) -> None:
         super().__init__(exchange, options)
         self.open: set[KiteConversation] = set()
+
+    @classmethod
+    def cut(cls, data: bytes | str) -> CutFrame:
+        """Cut a frame into its packets; texts, heartbeats and what is damaged are for everybody."""
+        bodies = wire.packets(data) if isinstance(data, bytes) else []
+        pieces = [Piece(wire.token(body), body, body) for body in bodies]
+        return CutFrame(data, pieces)
 
     def routes(self) -> Sequence[Route | SocketRoute]:
         """The websocket at the root, and the REST that a data daemon needs."""
@@ -98,8 +107,31 @@ class KiteConversation(Conversation):
     def on_beat(self, changed: Sequence[PriceState], now_ms: int) -> None:
         """Say what is new to this client; a heartbeat after a second of nothing."""
         self._say(changed)
+        if self._simulator.exchange.recorded:
+            return  # heartbeats go by real time then
         if now_ms - self._spoke_ms >= HEARTBEAT_SECONDS * 1000 * self._simulator.options.speed:
             self._send(wire.HEARTBEAT)
+
+    def on_frame(self, frame: CutFrame) -> None:
+        """Pass a recorded frame on: whole where all of it is wanted, else its packets that are."""
+        if frame.pieces:
+            self._pass_on([piece for piece in frame.pieces if piece.name in self._modes], frame)
+        else:
+            self._send(frame.data)
+
+    def on_idle(self) -> None:
+        """Say that the line is alive."""
+        self._send(wire.HEARTBEAT)
+
+    def _pass_on(self, pieces: Sequence[Piece], frame: CutFrame | None = None) -> None:
+        for piece in pieces:
+            if isinstance(piece.name, int):
+                self.sent(piece.name, content=piece.content)
+        if frame is not None and len(pieces) == len(frame.pieces):
+            self._send(frame.data)
+            return
+        for data in wire.frames([piece.wire for piece in pieces]):
+            self._send(data)
 
     def _subscribe(self, tokens: Sequence[int]) -> None:
         market = self._simulator.exchange
@@ -110,13 +142,18 @@ class KiteConversation(Conversation):
             text = f"Cannot subscribe to more than {MOST_TOKENS} instruments on one connection."
             self._send(msgspec.json.encode({"type": "error", "data": text}).decode())
         self._set_mode("quote", [token for token in listed if token not in refused])
+        if len(refused) < len(listed):
+            market.subscribed()
 
     def _set_mode(self, mode: str, tokens: Sequence[int]) -> None:
         for token in tokens:
             self._modes[token] = mode
             self._said.pop(token, None)
-        states = self._simulator.exchange.states
-        self._say(states[token] for token in tokens)
+        market = self._simulator.exchange
+        if market.raw:
+            self._pass_on(market.last_said(tokens))
+        else:
+            self._say(market.states[token] for token in tokens)
 
     def _say(self, states: Iterable[PriceState]) -> None:
         packets = []
@@ -126,7 +163,7 @@ class KiteConversation(Conversation):
             if mode is None:
                 continue
             packet = wire.packet(state, mode)
-            if packet != self._said.get(token):
+            if packet != self._said.get(token) or self._simulator.exchange.recorded:
                 self._said[token] = packet
                 self.sent(token, content=packet)
                 packets.append(packet)

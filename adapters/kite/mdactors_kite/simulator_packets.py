@@ -67,6 +67,21 @@ def frames(packets: Sequence[bytes], most: int = 0) -> Iterator[bytes]:
         yield b"".join(parts)
 
 
+def packets(frame: bytes) -> list[bytes]:
+    """The packets of a binary frame; none where it is a heartbeat or not whole."""
+    found, at = [], 2
+    for _ in range(int.from_bytes(frame[:2]) if len(frame) > 2 else 0):
+        size = int.from_bytes(frame[at : at + 2])
+        found.append(frame[at + 2 : at + 2 + size])
+        at += 2 + size
+    return found if at == len(frame) and all(len(body) >= 4 for body in found) else []
+
+
+def token(packet: bytes) -> int:
+    """Whom a packet speaks of."""
+    return int.from_bytes(packet[:4])
+
+
 def _index(state: PriceState, units: int, *, full: bool) -> bytes:
     close = state.previous_close
     hundredths = round((state.last_price - close) / close * 10_000) if close else 0

@@ -11,7 +11,9 @@ import msgspec
 
 from mdactors.simulator import (
     Conversation,
+    CutFrame,
     Peer,
+    Piece,
     PriceState,
     Reply,
     Request,
@@ -45,6 +47,12 @@ class UpstoxSimulator(Simulator):
         self.plan: Literal["normal", "plus"] = "normal"
         self.open: set[UpstoxConversation] = set()
         self._codes: set[str] = set()
+
+    @classmethod
+    def cut(cls, data: bytes | str) -> CutFrame:
+        """Cut a frame into its entries and what surrounds them; without an entry it is for everybody."""
+        pieces = [Piece(*part) for part in feed.parts(data)] if isinstance(data, bytes) else []
+        return CutFrame(data, pieces if any(piece.name is not None for piece in pieces) else [])
 
     def routes(self) -> Sequence[Route | SocketRoute]:
         """The socket under its one-time address, two ways to one, and the REST that a data daemon needs."""
@@ -137,6 +145,30 @@ class UpstoxConversation(Conversation):
                     self._modes.pop(key, None)
                     self._seen.pop(key, None)
 
+    def on_frame(self, frame: CutFrame) -> None:
+        """Pass a recorded frame on: whole where all of it is wanted, else without what is not."""
+        if frame.pieces:
+            self._pass_on(
+                [each for each in frame.pieces if each.name is None or each.name in self._modes], frame
+            )
+        else:
+            self._send(frame.data)
+
+    def on_idle(self) -> None:
+        """Ping."""
+        self.peer.ping()
+
+    def _pass_on(self, pieces: Sequence[Piece], frame: CutFrame | None = None) -> None:
+        said = [piece for piece in pieces if piece.name is not None]
+        for piece in said:
+            state = self._market.by_key(str(piece.name))
+            if state is not None:
+                self.sent(state.token, content=piece.content)
+        if frame is not None and len(pieces) == len(frame.pieces):
+            self._send(frame.data)
+        elif said:
+            self._send(b"".join(piece.wire for piece in pieces))
+
     def on_beat(self, changed: Sequence[PriceState], now_ms: int) -> None:
         """Say what changed; ping after a while of nothing."""
         self._tell_statuses()
@@ -144,6 +176,8 @@ class UpstoxConversation(Conversation):
         most = self._simulator.options.packets_per_frame or len(entries) or 1
         for start in range(0, len(entries), most):
             self._send(feed.frame(entries[start : start + most], now_ms, live=True))
+        if self._market.recorded:
+            return  # pings go by real time then
         if now_ms - self._spoke_ms >= IDLE_SECONDS * 1000 * self._simulator.options.speed:
             self._spoke_ms = now_ms
             self.peer.ping()
@@ -151,12 +185,18 @@ class UpstoxConversation(Conversation):
     def _subscribe(self, keys: Sequence[str], mode: object) -> None:
         """Answer with one snapshot of all the keys that were accepted."""
         entries = []
-        for key in self._take(keys, mode):
+        taken = self._take(keys, mode)
+        if taken:
+            self._market.subscribed()
+        if self._market.raw:
+            self._pass_on(self._market.last_said(taken))
+            return
+        for key in taken:
             state = self._market.by_key(key)
             if state is not None:
                 entries.append(feed.entry(state, self._modes[key]))
                 self._seen[key] = _essence(state, self._modes[key])
-                self.sent(state.token)
+                self.sent(state.token, content=feed.content(entries[-1]))
         if entries:
             self._send(feed.frame(entries, self._market.now_ms, live=False))
 
@@ -191,21 +231,26 @@ class UpstoxConversation(Conversation):
             return
         seen, essence = self._seen.get(key), _essence(state, mode)
         self._seen[key] = essence
+        if self._market.recorded:
+            seen = None  # each is sent, and whole
         if mode == "ltpc" and seen == essence:
             return
         # Partial only where the client has seen this instrument whole, in this mode and with this day.
         partial = seen == essence and mode in feed.RUNGS and self._random.random() < PARTIAL_SHARE
         without_book = partial and self._random.random() < 0.5
-        self.sent(state.token)
-        yield feed.entry(state, mode, with_book=not without_book, with_day=not partial or without_book)
+        entry = feed.entry(state, mode, with_book=not without_book, with_day=not partial or without_book)
+        self.sent(state.token, content=feed.content(entry))
+        yield entry
 
     def _tell_statuses(self) -> None:
+        if self._market.raw:
+            return  # they were recorded as well
         statuses = dict(self._market.statuses())
         if statuses != self._statuses:
             self._statuses = statuses
             self._send(feed.market_info(statuses, self._market.now_ms))
 
-    def _send(self, frame: bytes) -> None:
+    def _send(self, frame: bytes | str) -> None:
         self._spoke_ms = self._market.now_ms
         self.peer.send(frame)
 

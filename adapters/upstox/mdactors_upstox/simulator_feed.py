@@ -14,6 +14,8 @@ MODES = ("ltpc", "full", "option_greeks", "full_d30")
 RUNGS = {"full": 5, "full_d30": 30}
 
 _LIVE_FEED, _MARKET_INFO = 1, 2
+_ENTRY, _BYTES = 2, 2
+"""The frame's field of entries, and how a field that has a length is marked."""
 _STATUSES = (
     "PRE_OPEN_START", "PRE_OPEN_END", "NORMAL_OPEN", "NORMAL_CLOSE", "CLOSING_START", "CLOSING_END",
 )  # fmt: skip
@@ -45,6 +47,65 @@ def entry(state: PriceState, mode: str, *, with_book: bool = True, with_day: boo
     else:
         feed = part(2, part(1, _market(state, RUNGS[mode], with_book, with_day)))
     return part(2, text(1, state.instrument.key) + part(2, feed + whole(4, MODES.index(mode))))
+
+
+def content(entry: bytes) -> bytes:
+    """The feed of an entry, which is what a client keeps of it."""
+    return _entry(entry, *_length(entry, 1))[1]
+
+
+def parts(frame: bytes) -> list[tuple[str | None, bytes, bytes]]:
+    """Key, feed and bytes of each entry of a frame, under None what is none; nothing where it is damaged."""
+    found: list[tuple[str | None, bytes, bytes]] = []
+    at = 0
+    try:
+        while at < len(frame):
+            begin, tag = at, frame[at]
+            if tag & 7 == _BYTES:
+                at, end = _length(frame, at + 1)
+                key, said = _entry(frame, at, end) if tag >> 3 == _ENTRY else (None, b"")
+            else:
+                end, _ = _number(frame, at + 1)
+                key, said = None, b""
+            if end > len(frame):
+                return []
+            found.append((key, said, frame[begin:end]))
+            at = end
+    except (IndexError, UnicodeDecodeError):
+        return []
+    return found
+
+
+def _entry(frame: bytes, at: int, end: int) -> tuple[str, bytes]:
+    """Key and feed of the entry that lies there."""
+    key, feed = "", b""
+    while at < end:
+        field = frame[at] >> 3
+        at, stop = _length(frame, at + 1)
+        if field == 1:
+            key = frame[at:stop].decode()
+        else:
+            feed = frame[at:stop]
+        at = stop
+    return key, feed
+
+
+def _length(frame: bytes, at: int) -> tuple[int, int]:
+    """Begin and end of what a length at this place stands before."""
+    begin, size = _number(frame, at)
+    return begin, begin + size
+
+
+def _number(frame: bytes, at: int) -> tuple[int, int]:
+    """The end of a varint, and its value."""
+    value = shift = 0
+    while True:
+        byte = frame[at]
+        value |= (byte & 0x7F) << shift
+        at += 1
+        if byte < 0x80:
+            return at, value
+        shift += 7
 
 
 def last_trade(state: PriceState) -> bytes:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mdactors.runtime import Clock
 
-_MACHINES = "machine"
+MACHINES = "machine"
 """The default clock: the machine's."""
 
 
@@ -21,26 +22,29 @@ def port(text: str) -> int:
     return number
 
 
-def add_clock(parser: argparse.ArgumentParser) -> None:
-    """Let a command run at another time than the machine's."""
+def add_clock(
+    parser: argparse.ArgumentParser, read: Callable[[str], object] | None = None, more: str = ""
+) -> None:
+    """Let a command run at another time than the machine's; ``more`` tells of what else ``read`` reads."""
     parser.add_argument(
         "--clock",
-        type=_clock,
-        default=_MACHINES,
+        type=read or read_clock,
+        default=MACHINES,
         metavar="START[@SPEED]",
         help="run as if it were START now (2026-10-01T09:10, without an offset in India) and time went SPEED "
-        "times as fast (default 1); the log says how another process gets the same clock",
+        f"times as fast (default 1); the log says how another process gets the same clock{more}",
     )
 
 
-def _clock(text: str) -> Clock:
-    from mdactors.config.clock import read_clock
+def read_clock(text: str) -> Clock:
+    """The clock that is meant."""
+    from mdactors.config import clock
     from mdactors.runtime import MACHINE
 
-    if text == _MACHINES:
+    if text == MACHINES:
         return MACHINE
     try:
-        return read_clock(text)
+        return clock.read_clock(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mdactors.cli.stored import describe_range, progress, quotes, settings_of, stores, tokens
+from mdactors.cli.stored import describe_range, progress, settings_of, stores, tokens
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -48,12 +48,13 @@ def _file(text: str) -> Path:
 def execute(arguments: argparse.Namespace) -> int:
     """Run the command; its exit code."""
     from mdactors.cli.tables import writer
+    from mdactors.plugins import quote_classes
     from mdactors.replacing import replacing
 
     write = writer(arguments.out.suffix)
     settings = settings_of(arguments)
     wanted = tokens(settings, arguments.symbols)
-    classes = quotes() if arguments.mode in ("full", "depth30") else {}
+    classes = quote_classes() if arguments.mode in ("full", "depth30") else {}
     with stores(settings) as (store, _), progress() as bar, replacing(arguments.out) as file:
         source = _Source(store, arguments.from_ns, arguments.to_ns, classes, bar)
         write(file, source.pages(wanted), arguments.mode)

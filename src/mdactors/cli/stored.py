@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mdactors.cli.arguments import add_env_file
-from mdactors.errors import MdactorsError, PluginError, StoreError
+from mdactors.errors import MdactorsError, StoreError
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
     from mdactors.config import Settings
-    from mdactors.market.quote import Quote
     from mdactors.store.bars import BarStore
     from mdactors.store.ticks import TickStore
 
@@ -139,19 +138,6 @@ def tokens(settings: Settings, names: list[str]) -> dict[int, str]:
             alike = table.suggest(name)
             question = f"; did you mean {', '.join(alike)}?" if alike else ""
             raise MdactorsError(f"no instrument is called {name!r}{question}")
-    return found
-
-
-def quotes() -> Mapping[str, type[Quote]]:
-    """Source -> the class of its quotes, for every adapter that is installed and loads."""
-    from mdactors.plugins import ADAPTERS, available, load_adapter
-
-    found = {}
-    for name in available(ADAPTERS):
-        try:
-            found[name] = load_adapter(name).quote
-        except PluginError:
-            continue  # its ticks have no books then
     return found
 
 

@@ -106,6 +106,10 @@ class HeldClock(SetClock):
         super().__init__(Timeline(start_ns, time.monotonic(), speed, held_by))
         self._holds = True
 
+    def share(self, held_by: str) -> None:
+        """From now on let other processes see by this file, which is there and empty, when it is let go."""
+        self._timeline = msgspec.structs.replace(self._timeline, held_by=held_by)
+
     def let_go(self) -> None:
         """Begin to run, once, here and wherever the file is looked at."""
         if not self._holds:

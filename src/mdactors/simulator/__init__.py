@@ -4,7 +4,16 @@ from mdactors.simulator.exchange import Exchange
 from mdactors.simulator.faults import Faults
 from mdactors.simulator.opening import open_venue
 from mdactors.simulator.replay import Replay
-from mdactors.simulator.routes import Conversation, Peer, Reply, Request, Route, SocketRoute
+from mdactors.simulator.routes import (
+    Conversation,
+    CutFrame,
+    Peer,
+    Piece,
+    Reply,
+    Request,
+    Route,
+    SocketRoute,
+)
 from mdactors.simulator.server import SimulatorServer
 from mdactors.simulator.session import SEGMENTS, Session, Status
 from mdactors.simulator.simulator import Simulator, SimulatorOptions
@@ -16,10 +25,12 @@ __all__ = [
     "Book",
     "Candle",
     "Conversation",
+    "CutFrame",
     "Exchange",
     "Faults",
     "FixedBook",
     "Peer",
+    "Piece",
     "PriceState",
     "Replay",
     "Reply",

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
-from mdactors.simulator.routes import Conversation
+from mdactors.simulator.routes import Conversation, CutFrame
 from mdactors.simulator.state import PriceState
 
 UNREAD_LIMIT = 16 << 20
@@ -27,8 +27,11 @@ class SocketPeer:
         """Token -> updates sent since the judge's log last collected them."""
         self.checksums: dict[int, int] = {}
         """Token -> CRC-32 of the content of everything sent of it, in order."""
+        self.unread = 0
+        """Bytes that were sent and not taken yet."""
+        self.spoke = False
+        """Whether anything was sent since somebody last set this to False."""
         self._handler = handler
-        self._unread = 0
         self._held: list[bytes | str] | None = None
 
     @property
@@ -40,11 +43,12 @@ class SocketPeer:
         """Send one frame; a peer that leaves 16 MiB unread is dropped."""
         if not self.is_open or self._held is not None:
             return
+        self.spoke = True
         size = len(data)
-        self._unread += size
-        if self._unread > UNREAD_LIMIT:
+        self.unread += size
+        if self.unread > UNREAD_LIMIT:
             _logger.warning(
-                "connection %d reads too slowly: dropped with %d bytes unread", self.id, self._unread
+                "connection %d reads too slowly: dropped with %d bytes unread", self.id, self.unread
             )
             self.drop()
             return
@@ -55,7 +59,7 @@ class SocketPeer:
         written.add_done_callback(lambda done: self._flushed(done, size))
 
     def _flushed(self, written: asyncio.Future[None], size: int) -> None:
-        self._unread -= size
+        self.unread -= size
         if not written.cancelled():
             written.exception()  # a close while writing is no news: `on_close` tells
 
@@ -110,6 +114,17 @@ class SocketPeer:
         if self.conversation is not None and self._held is None and self.is_open:
             conversation = self.conversation
             self._guard(lambda: conversation.on_beat(changed, now_ms))
+
+    def frame(self, frame: CutFrame) -> None:
+        """A recorded frame is due."""
+        if self.conversation is not None and self._held is None and self.is_open:
+            conversation = self.conversation
+            self._guard(lambda: conversation.on_frame(frame))
+
+    def idle(self) -> None:
+        """Nothing was sent for a while."""
+        if self.conversation is not None and self._held is None and self.is_open:
+            self._guard(self.conversation.on_idle)
 
     def closed(self) -> None:
         """The socket is gone."""

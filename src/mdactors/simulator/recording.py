@@ -1,138 +1,203 @@
-"""Recorded market data as a flat list of events: minute bars, full ticks or last prices."""
+"""A recording as a simulator plays it: its instruments, its time, and its events in their order."""
 
 from __future__ import annotations
 
+import abc
 import csv
-import datetime as dt
 import gzip
-from collections.abc import Callable, Iterator
+import io
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, Any, TypeAlias
 
 import msgspec
 
 from mdactors.errors import SimulatorError
-from mdactors.market.quote import Level
-from mdactors.simulator.session import IST_MS
-from mdactors.simulator.state import FixedBook
+from mdactors.market.columns import flat
+from mdactors.market.instrument import InstrumentRow
+from mdactors.simulator.events import Recorded, Update
+from mdactors.simulator.listing import identify
+from mdactors.simulator.ordering import in_order
+from mdactors.simulator.rows import Row, exported_instrument, name_of, reader
 
-_Row = dict[str, str]
+Advance: TypeAlias = Callable[[float], None]
+"""Is told how much of a file has been read, from 0 to 1."""
 
+_NEVER_MS = 1 << 62
+_ROWS = 2_000
+"""So many are read between two words on how far it is."""
 
-class Event(msgspec.Struct, frozen=True, gc=False):
-    """One recorded update: when, of what (by the file's own name for it), which price."""
-
-    time_ms: int
-    name: str
-    price: float
-    quantity: int = 0
-    """Traded at this price, where only bars were recorded."""
-
-
-class Tick(msgspec.Struct, frozen=True):
-    """A recorded update with everything that the broker said; absent words are zero."""
-
-    time_ms: int
-    name: str
-    price: float
-    quantity: int
-    traded_ms: int
-    previous_close: float
-    volume: int
-    open_interest: int
-    average_price: float
-    buy_quantity: int
-    sell_quantity: int
-    book: FixedBook
+_line: Callable[[str], dict[str, Any]] = msgspec.json.Decoder(dict[str, Any]).decode
 
 
-def read_recording(path: Path) -> tuple[list[Event | Tick], dict[str, str]]:
-    """The events of a CSV file in the order of time, and each name's token or key where the file has one.
+class Window(msgspec.Struct, frozen=True):
+    """Which part of a recording is meant, both ends inclusive."""
+
+    from_ms: int = 0
+    to_ms: int = _NEVER_MS
+
+    def holds(self, time_ms: int) -> bool:
+        """Whether a time lies within."""
+        return self.from_ms <= time_ms <= self.to_ms
+
+
+class Recording(abc.ABC):
+    """What was recorded, from wherever it is read; each walk through `events` begins anew.
 
     Raises:
-        SimulatorError: the file is missing, damaged or of no known kind.
+        SimulatorError: it cannot be read, or holds nothing.
     """
-    names: dict[str, str] = {}
+
+    path: Path
+    raw: bool = False
+    """Whether its events are a broker's frames and not updates."""
+    instruments: Mapping[str, InstrumentRow]
+    """By the names that the events use."""
+    begins_ms: int
+    """The time of the first event."""
+    ends_ms: int
+    """And of the last."""
+    count: int | None
+    """Of the events; None where only reading all of them would tell."""
+    damage: Sequence[str] = ()
+    """What of it cannot be read, one text a range."""
+
+    @abc.abstractmethod
+    def events(self) -> Iterator[Recorded]:
+        """All of it in the order of time."""
+
+    @property
+    def firsts(self) -> Mapping[str, Update]:
+        """The first update of each instrument, where one is known beforehand."""
+        return {}
+
+
+class RowsRecording(Recording):
+    """A file of rows: CSV, NDJSON or Parquet. It is read once to know what is in it, and again to play it."""
+
+    def __init__(self, path: Path, window: Window, advance: Advance) -> None:
+        self.path = path
+        self._window = window
+        self._firsts: dict[str, Update] = {}
+        names: dict[str, str] = {}
+        exported: dict[str, InstrumentRow] = {}
+        self.count, self.begins_ms, self.ends_ms = 0, _NEVER_MS, 0
+        self._ordered, newest = True, (0, 0, 0)
+        for row, updates in self._rows(advance):
+            name, hint = name_of(row)
+            if name not in names:
+                whole = exported_instrument(row)
+                if whole is not None:
+                    exported[name] = whole
+            names[name] = hint
+            for update in updates:
+                if not window.holds(update.time_ms):
+                    continue
+                self.count += 1
+                self._ordered = self._ordered and update.order >= newest
+                newest = update.order
+                self.begins_ms = min(self.begins_ms, update.time_ms)
+                self.ends_ms = max(self.ends_ms, update.time_ms)
+                first = self._firsts.get(name)
+                if first is None or update.order < first.order:
+                    self._firsts[name] = update
+        if not self._firsts:
+            raise SimulatorError(f"{path}: holds no rows{_within(window)}")
+        known = {name: hint for name, hint in names.items() if name in self._firsts}
+        self.instruments = {
+            **dict(identify({name: hint for name, hint in known.items() if name not in exported})),
+            **{name: exported[name] for name in known if name in exported},
+        }
+
+    @property
+    def firsts(self) -> Mapping[str, Update]:
+        """The first update of each instrument."""
+        return self._firsts
+
+    def events(self) -> Iterator[Update]:
+        """All rows of the window as updates, in the order of time."""
+        holds = self._window.holds
+        updates = (
+            update
+            for _, updates in self._rows(lambda _share: None)
+            for update in updates
+            if holds(update.time_ms)
+        )
+        yield from updates if self._ordered else in_order(updates)
+
+    def _rows(self, advance: Advance) -> Iterator[tuple[Row, list[Update]]]:
+        """Each row and what it says."""
+        read: Callable[[Row], Iterator[Update]] | None = None
+        try:
+            with self.path.open("rb") as file:
+                size = max(self.path.stat().st_size, 1)
+                for number, row in enumerate(_rows(file, self.path)):
+                    if read is None:
+                        read = reader(row, self.path)
+                    yield row, list(read(row))
+                    if number % _ROWS == 0:
+                        advance(file.tell() / size)
+                if read is None:
+                    raise SimulatorError(f"{self.path}: holds no rows")
+        except _UNREADABLE as error:
+            raise SimulatorError(f"{self.path}: not a readable recording: {_reason(error)}") from error
+
+
+_UNREADABLE = (
+    OSError,
+    ValueError,
+    KeyError,
+    TypeError,
+    EOFError,
+    zlib.error,
+    csv.Error,
+    msgspec.MsgspecError,
+)
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, KeyError):
+        return f"a row lacks {error}"
+    return str(error.strerror or error) if isinstance(error, OSError) else str(error)
+
+
+def _within(window: Window) -> str:
+    return "" if window == Window() else " of that time"
+
+
+def _rows(file: IO[bytes], path: Path) -> Iterator[Row]:
+    """The rows of a file of any of the three kinds."""
+    begin = file.read(4)
+    file.seek(0)
+    if begin == b"PAR1":
+        yield from _parquet(file)
+        return
+    raw: Any = gzip.GzipFile(fileobj=file) if begin[:2] == b"\x1f\x8b" else file
+    with io.TextIOWrapper(raw, encoding="utf-8-sig", newline="") as text:
+        first = text.readline()
+        if first.lstrip().startswith("{"):
+            yield flat(_line(first))
+            yield from (flat(_line(line)) for line in text if line.strip())
+            return
+        if first.lstrip().startswith("["):
+            raise ValueError("it is one JSON array: write NDJSON, one object a line")
+        yield from _csv(first, text, path)
+
+
+def _csv(first: str, text: IO[str], path: Path) -> Iterator[Row]:
+    names = next(csv.reader([first]), [])
+    reader(names, path)  # before any row: an empty file of a known kind just holds none
+    yield from csv.DictReader(text, fieldnames=names)
+
+
+def _parquet(file: IO[bytes]) -> Iterator[Row]:
     try:
-        with _open(path) as text:
-            rows = csv.DictReader(text)
-            read = _reader(set(rows.fieldnames or ()), path)
-            events: list[Event | Tick] = []
-            for row in rows:
-                name = row.get("symbol") or row["tradingsymbol"]
-                names[name] = row.get("instrument_key") or row.get("instrument_token") or ""
-                events.extend(read(row))
-    except (OSError, ValueError, KeyError, EOFError) as error:
-        raise SimulatorError(f"{path}: not a readable recording: {error}") from error
-    if not events:
-        raise SimulatorError(f"{path}: holds no rows")
-    events.sort(key=lambda event: event.time_ms)
-    return events, names
-
-
-def _open(path: Path) -> IO[str]:
-    if path.suffix == ".gz":
-        return gzip.open(path, "rt", encoding="utf-8-sig", newline="")
-    return path.open(encoding="utf-8-sig", newline="")
-
-
-def _reader(columns: set[str], path: Path) -> Callable[[_Row], Iterator[Event | Tick]]:
-    if columns >= {"symbol", "timestamp", "open", "high", "low", "close", "volume"}:
-        return _bar
-    if columns >= {"symbol", "recv_time", "ltt_ms", "ltp", "vtt"}:
-        return _tick
-    if columns >= {"recv_time", "tradingsymbol", "ltp"}:
-        return _last_price
-    raise SimulatorError(f"{path}: neither minute bars nor ticks, its columns are {sorted(columns)}")
-
-
-def _time_ms(text: str) -> int:
-    """Epoch milliseconds of an ISO time; without an offset it is Indian."""
-    time = dt.datetime.fromisoformat(text)
-    if time.tzinfo is None:
-        time = time.replace(tzinfo=dt.timezone(dt.timedelta(milliseconds=IST_MS)))
-    return round(time.timestamp() * 1000)
-
-
-def _bar(row: _Row) -> Iterator[Event]:
-    """Open, the two extremes and close, each with its share of the volume, within the minute."""
-    start = _time_ms(row["timestamp"])
-    first, high, low, last = (float(row[name]) for name in ("open", "high", "low", "close"))
-    extremes = (low, high) if last >= first else (high, low)
-    volume = int(float(row["volume"]))
-    share = volume // 4
-    for place, price in enumerate((first, *extremes, last)):
-        quantity = share if place < 3 else volume - 3 * share
-        yield Event(start + place * 15_000, row["symbol"], price, quantity)
-
-
-def _last_price(row: _Row) -> Iterator[Event]:
-    yield Event(_time_ms(row["recv_time"]), row["tradingsymbol"], float(row["ltp"]))
-
-
-def _tick(row: _Row) -> Iterator[Tick]:
-    yield Tick(
-        time_ms=_time_ms(row["recv_time"]),
-        name=row["symbol"],
-        price=_number(row["ltp"]),
-        quantity=int(_number(row["ltq"])),
-        traded_ms=int(_number(row["ltt_ms"])),
-        previous_close=_number(row["prev_close"]),
-        volume=int(_number(row["vtt"])),
-        open_interest=int(_number(row["oi"])),
-        average_price=_number(row["atp"]),
-        buy_quantity=int(_number(row["tbq"])),
-        sell_quantity=int(_number(row["tsq"])),
-        book=FixedBook(_side(row, "bid"), _side(row, "ask")),
-    )
-
-
-def _number(text: str) -> float:
-    return float(text) if text else 0.0
-
-
-def _side(row: _Row, side: str) -> tuple[Level, ...]:
-    rungs = (
-        (_number(row[f"{side}{place}_p"]), int(_number(row[f"{side}{place}_q"]))) for place in range(1, 6)
-    )
-    return tuple(Level(price, quantity, 1) for price, quantity in rungs if quantity)
+        from pyarrow import ArrowInvalid, parquet
+    except ImportError:
+        raise ValueError("Parquet needs pyarrow, which is not installed: pip install pyarrow") from None
+    try:
+        for batch in parquet.ParquetFile(file).iter_batches(batch_size=_ROWS):
+            yield from batch.to_pylist()
+    except ArrowInvalid as error:
+        raise ValueError(str(error).splitlines()[0]) from None

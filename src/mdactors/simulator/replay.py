@@ -1,74 +1,171 @@
-"""A recorded day played again: minute bars or ticks, at any speed."""
+"""A recorded day played again: every update in its order, at any speed."""
 
 from __future__ import annotations
 
-import datetime as dt
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from mdactors.market.instrument import InstrumentRow
-from mdactors.runtime import MACHINE, Clock
-from mdactors.simulator.derivatives import Contract, contract_symbol, month_end, parse
-from mdactors.simulator.ladder import Ladder, Sizes
-from mdactors.simulator.recording import Event, Tick, read_recording
-from mdactors.simulator.security import begin_day, note_price
-from mdactors.simulator.session import Session, day_number
-from mdactors.simulator.state import PriceState
-from mdactors.simulator.universe import Universe
-from mdactors.simulator.venue import Venue
+import msgspec
 
-_UNKNOWN_TOKEN = 800_001
+from mdactors.market.instrument import InstrumentRow
+from mdactors.market.quote import BrokerToken
+from mdactors.runtime import Clock, HeldClock
+from mdactors.simulator.events import Event, Recorded, Tick, Update
+from mdactors.simulator.ladder import Ladder, Sizes
+from mdactors.simulator.listing import moved
+from mdactors.simulator.recorded_frames import Cut
+from mdactors.simulator.recording import Recording
+from mdactors.simulator.routes import CutFrame, Piece
+from mdactors.simulator.security import begin_day, note_price
+from mdactors.simulator.session import DAY_MS, Session, day_number
+from mdactors.simulator.sources import open_recording
+from mdactors.simulator.state import PriceState
+from mdactors.simulator.venue import Change, Venue
+from mdactors.store.frames import RawFrame
+
+LEAD_MS = 1_000
+"""So long before the first event the clock of a replay begins."""
+_NS_PER_MS = 1_000_000
 
 
 class Replay(Venue):
-    """Plays one recorded CSV file (may be gzipped): minute bars, full ticks or last prices.
+    """Plays one recording; after its last event nothing changes any more.
 
-    Time starts just before the first recorded update; after the last one nothing changes any more. Under a
-    clock that was set it is live: what was recorded by the time that it shows is played.
+    Its time stands still just before the first event until the server lets it go, once somebody has
+    subscribed; under a clock that was set it is that clock's. Each event is a change of its own.
     Recorded ticks keep their books; bars and last prices get a made-up one around the price.
+
+    Args:
+        recording: what to play, or where it is.
+        session: the hours that it claims to have.
+        clock: by which it is played; None: one of its own.
+        speed: of its own clock.
+        shift_days: so much later is everything that is not a raw frame.
+        cut: cuts raw frames for a client that wants a part of them.
     """
 
-    def __init__(self, path: Path, *, session: Session | None = None, clock: Clock = MACHINE) -> None:
-        self.clock = clock
-        self.live = clock.timeline() is not None
-        events, names = read_recording(path)
-        first = {event.name: event for event in reversed(events)}
-        instruments = dict(_identify(names))
+    recorded = True
+    clock: Clock
+
+    def __init__(
+        self,
+        recording: Recording | Path,
+        *,
+        session: Session | None = None,
+        clock: Clock | None = None,
+        speed: float = 1.0,
+        shift_days: int = 0,
+        cut: Cut = CutFrame,
+    ) -> None:
+        if isinstance(recording, Path):
+            recording = open_recording(recording, cut=cut)
+        self.recording = recording
+        self.raw = recording.raw
+        self.played = 0
+        """Events so far."""
+        self.over = False
+        """Whether all of it has been played and taken."""
+        self.wanted = 0
+        """How often somebody has subscribed."""
+        self.shift_days = shift_days
+        self._shift_ms = shift_days * DAY_MS
+        begins_ms = recording.begins_ms + self._shift_ms
+        start_ms = begins_ms - 1
+        if clock is None:
+            self.clock = HeldClock((begins_ms - LEAD_MS) * _NS_PER_MS, speed)
+        else:
+            self.clock = clock
+            start_ms = min(start_ms, clock.time_ns() // _NS_PER_MS)
         sizes = Sizes(random.Random(1))
+        firsts = recording.firsts
         self._states_by_name = {
-            name: _opening(instrument, first[name], sizes) for name, instrument in instruments.items()
+            name: _opening(moved(row, shift_days), firsts.get(name), sizes, self._shift_ms)
+            for name, row in recording.instruments.items()
         }
-        start_ms = events[0].time_ms - 1
-        if self.live:
-            start_ms = min(start_ms, clock.time_ns() // 1_000_000)
         super().__init__(self._states_by_name.values(), start_ms, session or Session())
-        self._events = events
-        self._next = 0
-        self._day = day_number(self.now_ms)
+        self._cut = cut
+        self._said: dict[BrokerToken, Piece] = {}
+        self._events = recording.events()
+        self._next = next(self._events, None)
+        self._day = day_number(begins_ms)
         self._unopened = set(self._states_by_name)
 
     @property
     def ended(self) -> bool:
         """Whether everything recorded has been played."""
-        return self._next >= len(self._events)
+        return self._next is None
+
+    @property
+    def share(self) -> float:
+        """How much of the recording's time has been played, from 0 to 1."""
+        begins_ms = self.recording.begins_ms + self._shift_ms
+        return min(
+            max(self.now_ms - begins_ms, 0) / max(self.recording.ends_ms - self.recording.begins_ms, 1), 1.0
+        )
+
+    @property
+    def due_ns(self) -> int:
+        """When the next event is to be played; now where there is none."""
+        return self.now_ms * _NS_PER_MS if self._next is None else self._time_ms(self._next) * _NS_PER_MS
+
+    def updates(self, to_ms: int) -> Iterator[Change]:
+        """Play what was recorded until then, one event after another."""
+        while self._next is not None and (time_ms := self._time_ms(self._next)) <= to_ms:
+            event, self._next = self._next, next(self._events, None)
+            self.played += 1
+            self.now_ms = max(self.now_ms, time_ms)
+            if isinstance(event, RawFrame):
+                yield self._frame(event)
+            else:
+                yield [self._play(event, time_ms)]
+        self.now_ms = max(self.now_ms, to_ms)
 
     def advance(self, to_ms: int) -> list[PriceState]:
         """Move time on; the instruments that changed since the last call, each once."""
         changed: dict[int, PriceState] = {}
-        while self._next < len(self._events) and self._events[self._next].time_ms <= to_ms:
-            event = self._events[self._next]
-            self._next += 1
-            state = self._states_by_name[event.name]
-            if day_number(event.time_ms) > self._day:
-                self._begin_day(day_number(event.time_ms))
-            if event.name in self._unopened:
-                self._unopened.remove(event.name)
-                state.open = state.high = state.low = event.price
-            _play(state, event)
-            changed[state.instrument.token] = state
-        self.now_ms = max(self.now_ms, to_ms)
+        for change in self.updates(to_ms):
+            if not isinstance(change, CutFrame):
+                changed.update((state.token, state) for state in change)
         return list(changed.values())
+
+    def subscribed(self) -> None:
+        """Somebody wants to be told."""
+        self.wanted += 1
+
+    def last_said(self, names: Iterable[BrokerToken]) -> list[Piece]:
+        """The newest part of a raw frame on each of these, by the broker's words for them."""
+        return [self._said[name] for name in names if name in self._said]
+
+    def _time_ms(self, event: Recorded) -> int:
+        if isinstance(event, RawFrame):
+            return event.received_ns // _NS_PER_MS + self._shift_ms
+        return event.time_ms + self._shift_ms
+
+    def _frame(self, event: RawFrame) -> CutFrame:
+        frame = self._cut(event.data)
+        self._said.update((piece.name, piece) for piece in frame.pieces if piece.name is not None)
+        return frame
+
+    def _play(self, update: Update, time_ms: int) -> PriceState:
+        state = self._states_by_name[update.name]
+        if day_number(time_ms) > self._day:
+            self._begin_day(day_number(time_ms))
+        price = update.price or state.last_price
+        if update.name in self._unopened:
+            self._unopened.remove(update.name)
+            state.open = state.high = state.low = price
+        quantity = _traded(state, update)
+        note_price(state, price, quantity, time_ms)
+        if isinstance(update, Tick):
+            _take_words(state, update, self._shift_ms)
+            return state
+        state.last_trade_time = time_ms
+        state.last_quantity = quantity
+        if isinstance(state.book, Ladder):
+            state.book.move(max(int(round(price * 100) / round(state.instrument.tick_size * 100)), 1))
+            state.buy_quantity, state.sell_quantity = state.book.totals()
+        return state
 
     def _begin_day(self, day: int) -> None:
         self._day = day
@@ -77,76 +174,53 @@ class Replay(Venue):
             begin_day(state, state.last_price)
 
 
-def _play(state: PriceState, event: Event | Tick) -> None:
-    quantity = event.quantity if state.instrument.type != "INDEX" else 0
-    if isinstance(event, Tick):
-        # Two updates were stored in swapped order at times: a volume never falls.
-        quantity = max(event.volume - state.volume, 0) if state.version else 0
-    note_price(state, event.price, quantity, event.time_ms)
-    if isinstance(event, Tick):
-        _take_words(state, event)
-        return
-    state.last_trade_time = event.time_ms
-    state.last_quantity = quantity
-    if isinstance(state.book, Ladder):
-        state.book.move(max(int(round(event.price * 100) / round(state.instrument.tick_size * 100)), 1))
-        state.buy_quantity, state.sell_quantity = state.book.totals()
+def _traded(state: PriceState, update: Update) -> int:
+    """What an update adds to the running minute."""
+    if state.instrument.type == "INDEX":
+        return 0
+    if isinstance(update, Event):
+        return update.quantity
+    # Two updates were stored in swapped order at times: a minute takes nothing back.
+    return max(update.volume - state.volume, 0)
 
 
-def _take_words(state: PriceState, tick: Tick) -> None:
-    state.volume = max(tick.volume, state.volume)
+def _take_words(state: PriceState, tick: Tick, shift_ms: int) -> None:
+    """Everything else that was recorded, as it was recorded."""
+    state.volume = tick.volume
     state.last_quantity = tick.quantity
-    state.last_trade_time = tick.traded_ms
+    state.last_trade_time = tick.traded_ms + shift_ms if tick.traded_ms else 0
+    if tick.exchange_ms:
+        state.exchange_time = tick.exchange_ms + shift_ms
     state.previous_close = tick.previous_close or state.previous_close
     state.average_price = tick.average_price or state.average_price
+    state.open = tick.open or state.open
+    state.high = tick.high or state.high
+    state.low = tick.low or state.low
     state.open_interest = tick.open_interest or state.open_interest
-    state.open_interest_high = max(state.open_interest_high, state.open_interest)
-    state.open_interest_low = min(state.open_interest_low or state.open_interest, state.open_interest)
+    state.open_interest_high = tick.open_interest_high or max(state.open_interest_high, state.open_interest)
+    state.open_interest_low = tick.open_interest_low or min(
+        state.open_interest_low or state.open_interest, state.open_interest
+    )
     state.buy_quantity, state.sell_quantity = tick.buy_quantity, tick.sell_quantity
     state.book = tick.book
+    state.greeks, state.iv = tick.greeks, tick.iv
+    state.minute = state.last_minute = None
+    if tick.minute is not None:
+        start_ms = tick.minute.start_ms + shift_ms
+        state.last_minute = msgspec.structs.replace(tick.minute, start_ms=start_ms)
 
 
-def _opening(instrument: InstrumentRow, event: Event | Tick, sizes: Sizes) -> PriceState:
-    price = event.price
-    close = event.previous_close if isinstance(event, Tick) else price
-    state = PriceState(instrument, price, close, price, price, price, exchange_time=event.time_ms)
-    if isinstance(event, Event) and instrument.type != "INDEX":
+def _opening(instrument: InstrumentRow, first: Update | None, sizes: Sizes, shift_ms: int) -> PriceState:
+    """What a client is told that subscribes before the first update: the moment before it."""
+    if first is None:
+        return PriceState(instrument, 0.0, 0.0, 0.0, 0.0, 0.0)
+    price, before_ms = first.price, first.time_ms + shift_ms - LEAD_MS
+    state = PriceState(instrument, price, price, price, price, price, exchange_time=before_ms)
+    if isinstance(first, Tick):
+        _take_words(state, first, shift_ms)
+        state.exchange_time = before_ms
+        state.last_trade_time = 0
+        state.volume = max(first.volume - first.quantity, 0)
+    elif instrument.type != "INDEX":
         state.book = Ladder(instrument.tick_size, instrument.lot_size, sizes, instrument.token)
     return state
-
-
-def _identify(names: dict[str, str]) -> Iterator[tuple[str, InstrumentRow]]:
-    """Each recorded name's instrument: the built-in listing, or one made from the name."""
-    known = Universe.built_in(dt.date(2026, 1, 1)).listed
-    cash = [item.instrument for item in known if item.instrument.segment != "NSE_FO"]
-    by_hint = {hint: item for item in reversed(cash) for hint in (item.symbol, item.key, str(item.token))}
-    for place, (name, hint) in enumerate(names.items()):
-        contract = parse(name)
-        if contract is not None:
-            yield name, _contract(name, hint, contract)
-        else:
-            yield name, by_hint.get(hint) or by_hint.get(name) or _share(name, hint, place)
-
-
-def _share(name: str, hint: str, place: int) -> InstrumentRow:
-    token = int(hint) if hint.isdigit() else (_UNKNOWN_TOKEN + place) << 8 | 1
-    key = hint if "|" in hint else f"NSE_EQ|{name}"
-    return InstrumentRow(token, name, "NSE", "NSE_EQ", "STOCK", key, name=name, series="EQ")
-
-
-def _contract(name: str, hint: str, contract: Contract) -> InstrumentRow:
-    token = int(hint) if hint.isdigit() else int(hint.partition("|")[2]) << 8 | 2
-    monthly = contract.expiry == month_end(contract.expiry.year, contract.expiry.month)
-    return InstrumentRow(
-        token=token,
-        symbol=contract_symbol(contract) if monthly else name,
-        exchange="NSE",
-        segment="NSE_FO",
-        type="OPTION" if contract.side else "FUTURE",
-        key=f"NSE_FO|{token >> 8}",
-        name=contract.underlying,
-        expiry=contract.expiry.isoformat(),
-        strike=contract.strike,
-        option_type=contract.side,
-        underlying=contract.underlying,
-    )

@@ -8,6 +8,7 @@ from typing import Protocol
 
 import msgspec
 
+from mdactors.market.quote import BrokerToken
 from mdactors.simulator.state import PriceState
 
 CONTROL = "/simulator/"
@@ -46,6 +47,24 @@ class Reply(msgspec.Struct, frozen=True):
     def json(cls, value: object, status: int = 200) -> Reply:
         """A JSON answer."""
         return cls(status, msgspec.json.encode(value), {"Content-Type": "application/json"})
+
+
+class Piece(msgspec.Struct, frozen=True):
+    """A part of a recorded frame that speaks of one instrument, or of none."""
+
+    name: BrokerToken | None
+    """The broker's own word for the instrument; None: it is for everybody."""
+    content: bytes
+    """What a daemon keeps as the raw bytes of the update."""
+    wire: bytes
+    """The part as it stands in the frame."""
+
+
+class CutFrame(msgspec.Struct, frozen=True):
+    """A recorded frame, and the parts that it can be cut into; without parts it is for everybody."""
+
+    data: bytes | str
+    pieces: Sequence[Piece] = ()
 
 
 class Peer(Protocol):
@@ -90,6 +109,13 @@ class Conversation(abc.ABC):
     @abc.abstractmethod
     def on_beat(self, changed: Sequence[PriceState], now_ms: int) -> None:
         """The exchange moved on to ``now_ms`` (its time); ``changed`` may be empty (heartbeats)."""
+
+    def on_frame(self, frame: CutFrame) -> None:
+        """A recorded frame is due: send what of it is for this client; here, all of it."""
+        self.peer.send(frame.data)
+
+    def on_idle(self) -> None:  # noqa: B027 - not every broker has heartbeats
+        """Nothing was sent for a second of real time while a recording is played: keep the line alive."""
 
     def on_close(self) -> None:  # noqa: B027 - a hook that many leave empty
         """The socket is gone; nothing can be sent any more."""

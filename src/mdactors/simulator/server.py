@@ -19,6 +19,9 @@ from mdactors.simulator.control import control_routes
 from mdactors.simulator.faults import Faults
 from mdactors.simulator.handlers import application
 from mdactors.simulator.parent import die_with
+from mdactors.simulator.player import Player
+from mdactors.simulator.replay import Replay
+from mdactors.simulator.routes import CutFrame
 from mdactors.simulator.sent_log import SentLog
 from mdactors.simulator.simulator import Simulator
 from mdactors.simulator.switchboard import Switchboard
@@ -35,7 +38,8 @@ _logger = logging.getLogger(__name__)
 class SimulatorServer:
     """Serves one simulator, once: ``with SimulatorServer(simulator) as server: server.port``.
 
-    Every ``options.beat`` seconds the exchange advances and each conversation is handed what changed.
+    Every ``options.beat`` seconds the exchange advances and each conversation is handed what changed. What
+    was recorded is played update by update instead (`Player`); with a beat of 0 by `step`.
     """
 
     def __init__(self, simulator: Simulator, host: str = "127.0.0.1", port: int = 0) -> None:
@@ -77,8 +81,17 @@ class SimulatorServer:
     ) -> None:
         self.stop()
 
-    def run_forever(self, *, parent: int | None = None, ready: Callable[[int], None] | None = None) -> None:
-        """Serve until SIGTERM, SIGINT or the parent's end (main thread only); ``ready`` gets the port."""
+    def run_forever(
+        self,
+        *,
+        parent: int | None = None,
+        ready: Callable[[int], None] | None = None,
+        goes_on: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """Serve until SIGTERM, SIGINT, the parent's end or ``goes_on`` says no (main thread only).
+
+        ``ready`` gets the port; ``goes_on`` is asked once a second.
+        """
         # Waited for and not handled: a parent that is killed sends one for each of its threads, and a handler
         # that interrupts itself within a lock waits for itself. The server's thread inherits the mask.
         ends = {signal.SIGTERM, signal.SIGINT}
@@ -88,7 +101,7 @@ class SimulatorServer:
         port = self.start()
         if ready is not None:
             ready(port)
-        while self._thread.is_alive():
+        while self._thread.is_alive() and goes_on():
             heard = signal.sigtimedwait(ends, 1.0)
             # Who was stopped (SIGSTOP) for longer than that hears a signal that was none.
             if heard is not None and heard.si_signo in ends:
@@ -149,7 +162,12 @@ class SimulatorServer:
         server.add_socket(listener)
         self._started.set_result(self.port)
         ended = asyncio.create_task(self._ending.wait())
-        beats = [asyncio.create_task(beat) for beat in (self._beat_market(), self._beat_log())]
+        exchange = self._simulator.exchange
+        if isinstance(exchange, Replay) and self._simulator.options.beat > 0:
+            market = Player(exchange, self._switchboard).run()
+        else:
+            market = self._beat_market()
+        beats = [asyncio.create_task(beat) for beat in (market, self._beat_log())]
         try:
             await asyncio.wait([ended, *beats], return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -192,11 +210,13 @@ class SimulatorServer:
             self._switchboard.collect()
 
     def _advance(self, to_ms: int) -> int:
-        """Move on in strides, so that a late or long beat conflates nothing."""
+        """Move on step by step, so that a late or long beat conflates nothing."""
         exchange, updates = self._simulator.exchange, 0
-        while True:
-            changed = exchange.advance(min(to_ms, exchange.now_ms + exchange.stride_ms))
-            self._switchboard.beat(changed, exchange.now_ms)
-            updates += len(changed)
-            if exchange.now_ms >= to_ms:
-                return updates
+        for change in exchange.updates(to_ms):
+            if exchange.recorded:
+                self._switchboard.play(change, exchange.now_ms)
+            else:
+                assert not isinstance(change, CutFrame), "frames are recorded"
+                self._switchboard.beat(change, exchange.now_ms)
+            updates += 1 if isinstance(change, CutFrame) else len(change)
+        return updates

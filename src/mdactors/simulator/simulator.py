@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from mdactors.simulator.routes import Route, SocketRoute
+from mdactors.simulator.routes import CutFrame, Route, SocketRoute
 from mdactors.simulator.venue import Venue
 
 
@@ -34,7 +34,12 @@ class SimulatorOptions(msgspec.Struct, frozen=True):
     """ISO time (IST) at which the exchange starts; empty: now, or at another speed than the clock's 09:15 of
     today."""
     replay: str = ""
-    """A file of recorded bars or ticks to play instead of the made-up market."""
+    """A recording to play instead of the made-up market: a file, a journal's folder, or a daemon's
+    configuration, which means its store."""
+    replay_from: str = ""
+    """ISO time (IST) from which on it is played; empty: all of it."""
+    replay_to: str = ""
+    """ISO time up to which it is played, a date means all of it."""
     sent_log: str = ""
     """A file that gets the judge's log as JSON lines."""
 
@@ -51,6 +56,11 @@ class Simulator(abc.ABC):
         self.exchange = exchange
         self.options = options
         self._token = options.token
+
+    @classmethod
+    def cut(cls, data: bytes | str) -> CutFrame:
+        """Cut a recorded frame of this broker into what it says of each instrument."""
+        return CutFrame(data)
 
     def accepts(self, token: str) -> bool:
         """Whether this access token lives; handlers and socket factories must ask each time."""

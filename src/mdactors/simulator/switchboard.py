@@ -9,9 +9,10 @@ from tornado.websocket import WebSocketHandler
 
 from mdactors.runtime import Clock
 from mdactors.simulator.peer import SocketPeer
-from mdactors.simulator.routes import Reply
+from mdactors.simulator.routes import CutFrame, Reply
 from mdactors.simulator.sent_log import SentLog
 from mdactors.simulator.state import PriceState
+from mdactors.simulator.venue import Change
 
 Door = Literal["socket", "rest"]
 """What a client comes for: a websocket's handshake, or an answer of REST."""
@@ -63,6 +64,22 @@ class Switchboard:
         told = [] if self.silent else changed
         for peer in list(self.peers.values()):
             peer.beat(told, now_ms)
+
+    def play(self, change: Change, now_ms: int) -> None:
+        """Tell every conversation what was recorded of one moment."""
+        if isinstance(change, CutFrame):
+            for peer in [] if self.silent else list(self.peers.values()):
+                peer.frame(change)
+            return
+        # By the time of the update itself, where it says one.
+        self.beat(change, change[0].exchange_time if len(change) == 1 else now_ms)
+
+    def keep_alive(self) -> None:
+        """Let those speak that have not since the last time."""
+        for peer in list(self.peers.values()):
+            if not peer.spoke and not peer.unread:
+                peer.idle()
+            peer.spoke = False
 
     def collect(self) -> dict[int, dict[int, int]]:
         """Bring the judge's log up to now; the totals."""

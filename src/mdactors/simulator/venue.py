@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TypeAlias
 
 from mdactors.market.instrument import InstrumentRow
+from mdactors.market.quote import BrokerToken
 from mdactors.runtime import MACHINE, Clock
+from mdactors.simulator.routes import CutFrame, Piece
 from mdactors.simulator.session import Session, Status, date_of
 from mdactors.simulator.state import PriceState
+
+Change: TypeAlias = Sequence[PriceState] | CutFrame
+"""What happened at one moment: instruments that changed, or a recorded frame."""
 
 
 class Venue(abc.ABC):
@@ -23,6 +29,10 @@ class Venue(abc.ABC):
     """Whether its time is that clock's; else it is its own."""
     stride_ms: int = 86_400_000
     """A caller who wants to see every update advances by no more than this."""
+    recorded: bool = False
+    """Whether its updates were recorded: each is sent, also one that says nothing new."""
+    raw: bool = False
+    """Whether they are a broker's own frames."""
 
     def __init__(self, states: Iterable[PriceState], start_ms: int, session: Session) -> None:
         self.now_ms = start_ms
@@ -58,6 +68,20 @@ class Venue(abc.ABC):
     def statuses(self) -> dict[str, Status]:
         """The phase of every segment now."""
         return self.session.statuses(self.now_ms)
+
+    def updates(self, to_ms: int) -> Iterator[Change]:
+        """Move time on, in steps in each of which no instrument changes twice."""
+        while True:
+            yield self.advance(min(to_ms, self.now_ms + self.stride_ms))
+            if self.now_ms >= to_ms:
+                return
+
+    def subscribed(self) -> None:  # noqa: B027 - what is made up waits for nobody
+        """Somebody has subscribed."""
+
+    def last_said(self, names: Iterable[BrokerToken]) -> list[Piece]:  # noqa: ARG002 - see `raw`
+        """What the newest frames said of these, where they were recorded."""
+        return []
 
     @abc.abstractmethod
     def advance(self, to_ms: int) -> list[PriceState]:
