@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from tests.today import NOW_NS
 
@@ -195,6 +196,18 @@ def test_after_a_restart_in_the_evening_the_previous_close_is_that_of_the_days_t
     wait_until(lambda: evening.closes()[-1:] == [1485.0])
     evening.say(1480.0)
     wait_until(lambda: evening.closes()[-2:] == [1485.0, 1485.0])
+
+
+def test_the_open_interest_that_the_day_began_with_is_known_again_after_a_restart(rig, store, wait_until):
+    said = Quote(OPTION.token, "full", 91.0, volume=900, open_interest=7_500, complete=True)
+    (tick,) = published((OPTION, said))
+    keep(store, [msgspec.structs.replace(tick, open_interest_change=500)])
+    rig.address.tell(NewestWanted())
+    wait_until(lambda: rig.normalizer.of(NewestKnown))
+    numbering = Numbering("kite", 2, {OPTION.token: OPTION})
+    numbering.recall(rig.normalizer.of(NewestKnown)[0].ticks, NOW_NS)
+    later = msgspec.structs.replace(said, open_interest=7_100)
+    assert numbering.number([later], NOW_NS + SECOND_NS)[0].open_interest_change == 100
 
 
 def test_after_a_crash_in_the_evening_the_previous_close_is_read_again(

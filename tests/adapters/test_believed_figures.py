@@ -314,6 +314,17 @@ def test_before_the_session_each_corrected_previous_close_is_taken(line):
     assert closes(line.say_all(updates)) == [1490.0, 1470.5, 1468.0, 1468.0]
 
 
+def test_the_first_trade_of_the_session_says_the_previous_close_of_the_day(line):
+    """What was said before it may be the state of the day before."""
+    stale = at("15:20", 19)
+    updates = [
+        Said(at("08:55"), 9_000, close=1485.0, traded=stale),
+        Said(at("09:40"), 9_000, close=1486.0, traded=stale),
+        Said(at("09:50"), 75, close=1490.0), Said(at("09:51"), 80, close=1468.0), Said(at("09:52"), 85),
+    ]  # fmt: skip
+    assert closes(line.say_all(updates)) == [1485.0, 1486.0, 1490.0, 1490.0, 1490.0]
+
+
 def test_in_the_session_another_previous_close_is_taken_where_two_updates_in_a_row_say_it(line):
     said = [1490.0, 1468.0, 1490.0, 1468.0, 1468.0, 1468.0]
     ticks = line.say_all(Said(at(f"10:0{n}"), 100, close=close) for n, close in enumerate(said))

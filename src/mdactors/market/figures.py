@@ -8,9 +8,9 @@ from it; the broker's bytes stay as they came.
 Times of updates are believed that lie within the trading date, or a margin beyond it, by the daemon's clock.
 A last trade may be of any day since the exchange began, but of none to come.
 
-The previous close belongs to the trading date. Until the continuous session opens each value is taken that
-the broker says: it corrects yesterday's, and adjusts it for dividends and bonuses. In the session the first
-one is, and another only where two updates in a row say it. From the close on it stays as it is, whatever
+The previous close belongs to the trading date. Up to the first trade of the continuous session each value is
+taken that the broker says: it corrects yesterday's, and adjusts it for dividends and bonuses. From then on
+another one is taken only where two updates in a row say it. From the close on it stays as it is, whatever
 comes: one that begins to listen in the evening cannot know which close it hears, and says none until it is
 recalled, see `Figures.recall`.
 """
@@ -43,7 +43,8 @@ class Figures:
 
     __slots__ = (
         "_close", "_close_held", "_close_said", "_days", "_interest", "_latest", "_listens", "_oldest",
-        "_part_begins", "_part_ends", "_session", "_today", "_trading_class", "_volume", "left_out", "phase",
+        "_part_begins", "_part_ends", "_session", "_today", "_trades",
+        "_trading_class", "_volume", "left_out", "phase",
     )  # fmt: skip
 
     def __init__(self, days: TradingDays, trading_class: str, counts_to: int = 0) -> None:
@@ -66,6 +67,8 @@ class Figures:
         self._close_held: float | None = None
         self._interest: int | None = None
         """The open interest with which the trading date began."""
+        self._trades = False
+        """Whether the session's first trade has been told of, with a previous close."""
         self._listens = False
         """Whether nothing of the trading date's session was missed so far."""
 
@@ -117,6 +120,7 @@ class Figures:
             self._volume.begin()
             self._close = self._close_said = self._close_held = self._interest = None
             self._session = 0
+            self._trades = False
             self._listens = before is not None or received < today.opens
 
     def become(self, trading_class: str) -> None:
@@ -176,14 +180,15 @@ class Figures:
         at = received if time is None else time
         if not self._part_begins <= at < self._part_ends:
             self._enter(at)
-        if volume is not None:
-            # Who has not traded yet still says the figure of the day on which it last did.
-            of_today = traded is None or traded >= today.midnight
-            volume = self._volume.weigh(volume, in_session=of_today and received >= today.opens)
-        if close:
-            close = self._weigh_close(close, today, received)
         if traded is not None and not self._oldest <= traded <= self._latest:
             traded = None
+        # Who has not traded yet still says the figures of the day on which it last did.
+        in_session = received >= today.opens and (traded is None or traded >= today.midnight)
+        if volume is not None:
+            volume = self._volume.weigh(volume, in_session=in_session)
+        if close:
+            close = self._weigh_close(close, today, received)
+            self._trades = self._trades or in_session
         believed = volume, close, time, traded
         if believed == (said.volume, said.previous_close, said.exchange_time, said.last_trade_time):
             return said
@@ -206,13 +211,10 @@ class Figures:
 
     def _weigh_close(self, said: float, today: TradingDay, received: int) -> float | None:
         known = self._close
-        if not said:
-            return known  # it has none yet
         if (
             said == known
-            or received < today.opens
             or (known is None and received < today.ends)
-            or (known is not None and received < today.closes and said == self._close_held)
+            or (received < today.closes and (not self._trades or said == self._close_held))
         ):
             self._take_close(said)
         else:
