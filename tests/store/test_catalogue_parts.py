@@ -221,6 +221,7 @@ def test_a_name_that_means_nothing_because_its_share_is_gone_is_said(lists: Fold
         gone = lists.load(day, [*SHARES[1:], twin])
         assert gone.notes == ["unknown until what was called so is listed again: RELIANCE"]
     assert lists.load("2026-11-25", [*SHARES, twin]).notes == []
+    assert lists.load("2026-11-25", [*SHARES[:2], twin]).notes == [], "M&M is nobody else"
 
 
 def test_two_rows_with_one_token_are_said(lists: Folder):

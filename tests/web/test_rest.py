@@ -7,9 +7,11 @@ import json
 import socket
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from mdactors.errors import MdactorsError
+from mdactors.market.instruments import InstrumentTable
 from mdactors.web import application
 
 REFRESH = "/api/ticks/admin/refresh-instruments"
@@ -76,6 +78,19 @@ def test_an_unknown_symbol_is_404_with_suggestions(stage):
         assert status == 404
         assert body["error"]["code"] == "unknown_symbol"
         assert body["error"]["suggestions"] == ["RELIANCE"]
+
+
+def test_the_404_of_a_former_name_has_the_new_one_first(stage):
+    renamed = [
+        msgspec.structs.replace(each, symbol="RELIND", own_name="") if each.symbol == "RELIANCE" else each
+        for each in stage.table.by_token.values()
+    ]
+    stage.table = InstrumentTable.of(renamed, {}, "2026-11-24", stage.table)
+    stage.start()
+    for path in ("/api/ticks/today/RELIANCE", "/api/market/snapshot?instrument=NSE:RELIANCE"):
+        status, body = stage.get(path)
+        assert (status, body["error"]["suggestions"][0]) == (404, "RELIND")
+        assert body["error"]["message"].endswith("; it is RELIND now")
 
 
 def test_the_snapshot_is_the_newest_tick_in_the_flat_shape(stage, a_tick):

@@ -211,8 +211,9 @@ class InstrumentTable:
         return self._names.renamed(name)
 
     def left_behind(self) -> list[str]:
-        """The names that mean nothing because nothing else may be called so."""
-        return [name for name, token in self._stored.names.held.items() if token not in self.by_token]
+        """The names that mean nothing, though another is called so: it may not be taken for what is gone."""
+        held = self._stored.names.held.items()
+        return [name for name, token in held if token not in self.by_token and self._names.means(name)]
 
     def contracts(self, underlying: str) -> list[Instrument]:
         """The futures and options on an underlying, as contracts write it, by expiry and strike."""

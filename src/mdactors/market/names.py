@@ -142,13 +142,14 @@ class Names:
             return found if found is not None and found.segment == segment else None
         return None
 
+    def means(self, name: str) -> bool:
+        """Whether a name in capitals is anybody's symbol, whoever is called so today."""
+        return self._first(name) is not None
+
     def renamed(self, name: str) -> str:
         """What that is called now which was called so before; empty where nothing was."""
-        text = spoken(name)
-        exchange, _, symbol = text.rpartition(":")
-        token = self._former.get(text, self._former.get(symbol, 0))
-        found = self._by_token.get(token)
-        return found.answered if found is not None and exchange in ("", found.exchange) else ""
+        found = self._by_token.get(self._former.get(spoken(name), 0))
+        return "" if found is None else found.answered
 
     def suggest(self, name: str, n: int = 5) -> list[str]:
         """Symbols that a person may have meant, the likeliest first: its new one, shares and indices."""

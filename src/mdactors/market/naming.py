@@ -147,8 +147,10 @@ class _Naming(Generic[AnyInstrument]):
             row = by_token.get(token) or keys.get(before.key)
             if row is None or (row.type, row.expiry) != (before.type, before.expiry):
                 continue
-            if row.symbol_without_series != before.symbol_without_series:
-                former[spoken(before.symbol_without_series)] = row.token
+            if (stem := before.symbol_without_series) != row.symbol_without_series:
+                bare = () if before.own_name else (stem,)
+                for name in (before.answered, f"{before.exchange}:{stem}", *bare):
+                    former[spoken(name)] = row.token
             if row.key != before.key and has_own_key(before):
                 former[spoken(before.key)] = row.token
         return {name: token for name, token in former.items() if self._names.resolve(name) is None}
