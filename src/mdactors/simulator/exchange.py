@@ -72,7 +72,7 @@ class Exchange(Venue):
                 self._begin_minute(now_ms)
             quoted = next(self._next)
             state = quoted.state
-            if state.instrument.segment in self._open_segments:
+            if state.instrument.segment in self._open_segments and state.token in self._states:
                 quoted.update(now_ms, self._intensity)
                 changed[state.instrument.token] = state
         self.now_ms = max(self.now_ms, to_ms)

@@ -37,9 +37,22 @@ class Venue(abc.ABC):
     def __init__(self, states: Iterable[PriceState], start_ms: int, session: Session) -> None:
         self.now_ms = start_ms
         self.session = session
+        self._list(states)
+
+    def _list(self, states: Iterable[PriceState]) -> None:
         self._states = {state.instrument.token: state for state in states}
         self._by_key = {state.instrument.key: state for state in self._states.values()}
         self._by_name = {(s.instrument.exchange, s.instrument.symbol): s for s in self._states.values()}
+
+    def relist(self, changes: Mapping[int, InstrumentRow | None]) -> None:
+        """List some instruments anew, by their tokens: under another token, in another series, or no more."""
+        kept = []
+        for token, state in self._states.items():
+            now = changes.get(token, state.instrument)
+            if now is not None:
+                state.instrument = now
+                kept.append(state)
+        self._list(kept)
 
     @property
     def instruments(self) -> list[InstrumentRow]:
