@@ -20,7 +20,7 @@ from mdactors.runtime import MACHINE
 
 NAMES = (
     "decode", "fanout", "load", "kills", "persist", "cache", "minutes", "instruments", "refresh", "chaos",
-    "outages", "long_outage", "truth", "stops",
+    "outages", "long_outage", "truth", "stops", "replay",
 )  # fmt: skip
 SELDOM = ("any_day",)
 """Those that run only when they are named: they take an hour."""
