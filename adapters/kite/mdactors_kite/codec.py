@@ -17,7 +17,7 @@ from typing import ClassVar
 
 import msgspec
 
-from mdactors.adapter import SENTINELS, BadPacket, Decoded, Depth, Level, Quote, refuse_sentinels
+from mdactors.adapter import BadPacket, Decoded, Depth, Level, Quote, refuse_sentinels
 
 _CDS, _BCD, _NCO = 3, 6, 12
 _DIVISORS = tuple({_CDS: 1e7, _BCD: 1e4, _NCO: 1e4}.get(segment, 100.0) for segment in range(256))
@@ -30,9 +30,14 @@ _LTP = Struct(">Ii")
 _INDEX_QUOTE = Struct(">Iiiiii4x")
 _QUOTE = Struct(">IiIiIIIiiii")
 _FULL = Struct(">IiIiIIIiiiiIIIII120s")
+_FULL_SIZE = _FULL.size
+_unpack_full = _FULL.unpack
 _LEVEL = Struct(">IiHxx")
 _SIDE = 5 * _LEVEL.size
 _NOTICE_LIMIT = 500
+_EXTREMES = frozenset({2**31 - 1, 1 - 2**31, -(2**31)})
+_PAISE_SENTINELS = _EXTREMES | {2_000_000_000, -2_000_000_000}
+"""Sentinels as they stand on the wire, the latter where a rupee is a hundred."""
 _USUAL_BITS = 30
 """Prices that need more, and negative ones, may be sentinels: together they are looked at once."""
 
@@ -52,11 +57,12 @@ class KiteQuote(Quote, gc=False):
 
 
 def _levels(side: bytes, divisor: float) -> tuple[Level, ...]:
+    none = _PAISE_SENTINELS if divisor == 100.0 else _EXTREMES
     return tuple(
         [
-            Level(rupees, quantity, orders)
+            Level(price / divisor, quantity, orders)
             for quantity, price, orders in _LEVEL.iter_unpack(side)
-            if quantity and price and (rupees := price / divisor) not in SENTINELS
+            if quantity and price and price not in none
         ]
     )
 
@@ -75,15 +81,16 @@ def decode(frame: bytes | str) -> Decoded:
     end = 2
     for number in range(count):
         start = end + 2
-        if start > size or (stop := start + (frame[end] << 8 | frame[end + 1])) > size:
+        if start > size or (stop := start + (length := frame[end] << 8 | frame[end + 1])) > size:
             bad.append(BadPacket(f"the frame ends within packet {number + 1} of {count}", frame[end:]))
             break
         packet = frame[start:stop]
-        layout = _LAYOUTS.get(stop - start)
-        if layout is None:
-            bad.append(BadPacket(f"no layout has {stop - start} bytes", packet))
-        else:
+        if length == _FULL_SIZE:  # nearly all of a day
+            quotes.append(_full(packet, refused))
+        elif (layout := _LAYOUTS.get(length)) is not None:
             quotes.append(layout(packet, refused))
+        else:
+            bad.append(BadPacket(f"no layout has {length} bytes", packet))
         end = stop
     else:
         if end < size:
@@ -155,17 +162,19 @@ def _full(packet: bytes, refused: list[str]) -> KiteQuote:
     (
         token, last, quantity, average, volume, buy, sell, opening, high, low, close,
         traded, interest, highest, lowest, updated, book,
-    ) = _FULL.unpack(packet)  # fmt: skip
+    ) = _unpack_full(packet)  # fmt: skip
     segment = token & 0xFF
     divisor = _DIVISORS[segment]
+    if segment in _CASH:
+        interest = None
     # By position, in the order of `Quote`'s fields: names would cost a quarter more.
     quote = KiteQuote(
         token, "full", last / divisor or None, quantity, traded * 1000 or None, volume,
         average / divisor or None, opening / divisor or None, high / divisor or None, low / divisor or None,
-        close / divisor or None, interest if segment not in _CASH else None, buy, sell,
+        close / divisor or None, interest, buy, sell,
         updated * 1000 or None, None, book, None, packet, True,
     )  # fmt: skip
-    if highest and segment not in _CASH:  # else none was counted today: zeros say nothing
+    if highest and interest is not None:  # else none was counted today: zeros say nothing
         quote.open_interest_high, quote.open_interest_low = highest, lowest
     if (last | average | opening | high | low | close) >> _USUAL_BITS:
         refused += refuse_sentinels(quote)
@@ -177,7 +186,7 @@ _LAYOUTS: dict[int, Callable[[bytes, list[str]], KiteQuote]] = {
     _INDEX_QUOTE.size: _index_quote,
     _INDEX_QUOTE.size + 4: _index_full,
     _QUOTE.size: _quote,
-    _FULL.size: _full,
+    _FULL_SIZE: _full,
 }
 
 

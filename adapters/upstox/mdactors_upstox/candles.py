@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from functools import lru_cache
 from struct import Struct
 
@@ -20,7 +20,7 @@ _MINUTES_KEPT = 16_384
 
 
 def read_candles(
-    candles: Iterable[bytes], updated: int | None
+    candles: Sequence[bytes], updated: int | None
 ) -> tuple[float | None, float | None, float | None, BrokerBar | None]:
     """Open, high and low of the day's candle, and the minute's, if that is over by the frame's time.
 
@@ -29,7 +29,7 @@ def read_candles(
     opening: float | None = None
     high = low = 0.0
     minute = None
-    for raw in candles:
+    for raw in candles[:]:  # a list: to walk over protobuf's own costs three times as much
         if raw.startswith(_MINUTE_BEGINS):
             minute = _minute(raw)
         elif opening is None:

@@ -210,11 +210,15 @@ def _market(
         int(oi) if oi or (snapshot and _is_derivative(key)) else None,
         int(buy) if offers else None, int(sell) if offers else None,
         (ltt or None) if snapshot else updated, iv if 0 < iv < LARGEST else None,
-        book, sensitivities, raw, is_complete, snapshot, minute=minute,
+        book, sensitivities, raw, is_complete, snapshot,
     )  # fmt: skip
+    if minute is not None:
+        quote.minute = minute
     if iep or rp or ieq or left or left_at_market:
         quote.auction = read_auction(iep, rp, ieq, left, left_at_market)
-    if not prices + (high or 0.0) ** 2 < _SUSPECT_SQUARE or opening in SENTINELS or low in SENTINELS:
+    if opening is not None and high is not None and low is not None:
+        prices += opening * opening + high * high + low * low
+    if not prices < _SUSPECT_SQUARE:
         refused += refuse_sentinels(quote)
     return _settled(quote) if not (ltp and cp and opening and high and low) else quote
 
