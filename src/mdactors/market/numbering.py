@@ -115,8 +115,9 @@ class Numbering:
             time = quote.exchange_time
             repeat = late = False
             if (before := track.newest) is not None:
-                repeat = quote.same_content(before.quote)
-                late = time is not None and time < (before.quote.exchange_time or 0)
+                newest = before.quote  # most prices differ, and a look costs less than a call
+                repeat = quote.last_price == newest.last_price and quote.same_content(newest)
+                late = time is not None and time < (newest.exchange_time or 0)
             if time is not None and time > newest_time and not snapshot:
                 newest_time = time
             change = quote.open_interest
