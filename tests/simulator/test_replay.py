@@ -12,7 +12,7 @@ import pytest
 from mdactors.errors import SimulatorError
 from mdactors.market.moment import read_moment
 from mdactors.runtime import Clock, SetClock
-from mdactors.simulator import Exchange, PriceState, Replay, SimulatorOptions, open_venue
+from mdactors.simulator import CutFrame, Exchange, PriceState, Replay, SimulatorOptions, open_venue
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 
@@ -241,3 +241,18 @@ def test_the_other_real_bars_can_be_played(name: str) -> None:
     while not replay.ended:
         count += len(replay.advance(replay.now_ms + 15_000))
     assert count == sum(state.version for state in replay.states.values())
+
+
+@pytest.mark.realdata
+def test_each_of_the_real_ticks_is_a_change_of_its_own_with_its_recorded_words() -> None:
+    path = recorded("nse_ticks_2025-12-15.csv.gz")
+    replay = Replay(path)
+    said: dict[str, list[tuple[float, int]]] = {}
+    for change in replay.updates(ms("2025-12-16")):
+        assert not isinstance(change, CutFrame)
+        (state,) = change
+        said.setdefault(state.instrument.key, []).append((state.last_price, state.volume))
+    wanted: dict[str, list[tuple[float, int]]] = {}
+    for row in rows(path):
+        wanted.setdefault(row["instrument_key"], []).append((float(row["ltp"]), int(row["vtt"] or 0)))
+    assert said == wanted
