@@ -170,6 +170,19 @@ def test_channels_follow_what_they_are_about_and_say_where_it_is_gone(stage, ask
     assert wanted(stage).behind == {GOLDCO_BE.token: "quote", SILVERCO.token: "quote"}
 
 
+def test_a_channel_of_an_auction_follows_its_share_too(stage, ask, lists):
+    lists(GOLDCO, SILVERCO)
+    stage.start()
+    client = stage.connect("/ws/market")
+    ask(client, action="SUBSCRIBE", channels=["auction:GOLDCO", "auction:SILVERCO", "auction"])
+    lists(GOLDCO_BE)
+    assert hear(client, "subscription")["channels"] == {"added": [], "removed": ["auction:SILVERCO"]}
+    assert {"auction", f"auction:{GOLDCO_BE.token}"} <= wanted(stage).views
+    assert wanted(stage).behind == {GOLDCO_BE.token: "full"}
+    lists(GOLDCO_BE, SILVERCO)
+    assert hear(client, "subscription")["channels"] == {"added": ["auction:SILVERCO"], "removed": []}
+
+
 def ticks(instrument: Instrument, first: int, seconds: Iterable[int]) -> list[Tick]:
     return [
         Tick(

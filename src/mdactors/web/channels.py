@@ -27,6 +27,9 @@ UNDERSTOOD = (
     "chain:UNDERLYING:EXPIRY, as chain:NIFTY:2026-11-24; auction and auction:SYMBOL; status"
 )
 
+_AUCTION = "auction:"
+"""Before the token of the one instrument that a channel of views is about."""
+
 NOT_LOADED = "the instruments are not loaded yet; ask again in a moment"
 
 
@@ -61,19 +64,25 @@ def read_channels(request: Request, directory: Directory, held: Mapping[str, Cha
 
 def reread(name: str, channel: Channel, directory: Directory, find: Find) -> Channel | None:
     """What a session's channel is by a newer table; None where what it is about is listed no more."""
-    if not isinstance(channel, BarChannel):
-        return _read(name.strip(), directory)
-    if channel.token is None:
-        return channel
+    token = _token(channel)
+    if token is None:
+        return channel if isinstance(channel, BarChannel) else _read(name.strip(), directory)
     # Its name means another segment's instrument only while its own is gone.
-    instrument = find(channel.token)
+    instrument = find(token)
     if instrument is None:
         now = _read(name.strip(), directory)
-        same = (
-            isinstance(now, BarChannel) and now.token is not None and now.token & 0xFF == channel.token & 0xFF
-        )
-        return now if same else None
-    return BarChannel(channel.interval, instrument.token)
+        there = None if now is None else _token(now)
+        return now if there is not None and there & 0xFF == token & 0xFF else None
+    if isinstance(channel, BarChannel):
+        return BarChannel(channel.interval, instrument.token)
+    return f"{_AUCTION}{instrument.token}"
+
+
+def _token(channel: Channel) -> int | None:
+    """The instrument that the channel is about; None where it is about more than one."""
+    if isinstance(channel, BarChannel):
+        return channel.token
+    return int(channel.removeprefix(_AUCTION)) if channel.startswith(_AUCTION) else None
 
 
 def _read(name: str, directory: Directory) -> Channel | None:
@@ -95,7 +104,7 @@ def _read(name: str, directory: Directory) -> Channel | None:
             return _chain(rest, directory)
         case "auction" if rest:
             instrument = directory.table.resolve(rest)
-            return None if instrument is None else f"auction:{instrument.token}"
+            return None if instrument is None else f"{_AUCTION}{instrument.token}"
         case "status" | "auction" if not rest:
             return name
     raise _NotChannel
