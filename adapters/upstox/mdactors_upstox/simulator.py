@@ -120,7 +120,8 @@ class UpstoxConversation(Conversation):
         self._modes: dict[str, str] = {}
         self._seen: dict[str, object] = {}
         """Key -> what of its last entry decides whether the next may be partial, or is none at all."""
-        self._statuses: dict[str, Any] = {}
+        self._told: object = None
+        """What it was last told of the segments."""
         self._spoke_ms = self._market.now_ms
         self._random = random.Random(simulator.options.seed)
 
@@ -245,10 +246,10 @@ class UpstoxConversation(Conversation):
     def _tell_statuses(self) -> None:
         if self._market.raw:
             return  # they were recorded as well
-        statuses = dict(self._market.statuses())
-        if statuses != self._statuses:
-            self._statuses = statuses
-            self._send(feed.market_info(statuses, self._market.now_ms))
+        statuses, auctions = self._market.statuses(), self._market.auction_words()
+        if (statuses, auctions) != self._told:
+            self._told = statuses, auctions
+            self._send(feed.market_info(statuses, self._market.now_ms, *auctions))
 
     def _send(self, frame: bytes | str) -> None:
         self._spoke_ms = self._market.now_ms

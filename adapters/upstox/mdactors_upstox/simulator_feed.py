@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import zip_longest
 
-from mdactors.adapter import Level
-from mdactors.simulator import Candle, PriceState
+from mdactors.adapter import Auction, Level
+from mdactors.simulator import Candle, PriceState, Said
 from mdactors_upstox.wire import part, real, text, whole
 
 MODES = ("ltpc", "full", "option_greeks", "full_d30")
@@ -22,11 +22,18 @@ _STATUSES = (
 _DAY_MS, _IST_MS = 86_400_000, 19_800_000
 
 
-def market_info(statuses: Mapping[str, str], now_ms: int) -> bytes:
-    """The frame that tells every segment's phase; a map writes zeros too."""
+def market_info(
+    statuses: Mapping[str, str], now_ms: int, closing: Mapping[str, Said], pre_open: Mapping[str, Said]
+) -> bytes:
+    """The frame that tells every segment's phase, and how far its auctions are; a map writes zeros too."""
     entries = b"".join(
         part(1, text(1, segment) + (whole(2, _STATUSES.index(status)) or b"\x10\x00"))
         for segment, status in statuses.items()
+    )
+    entries += b"".join(
+        part(field, text(1, segment) + part(2, text(1, said.word) + whole(2, said.since_ms)))
+        for field, words in ((2, closing), (3, pre_open))
+        for segment, said in words.items()
     )
     return whole(1, _MARKET_INFO) + whole(3, now_ms) + part(4, entries)
 
@@ -133,9 +140,21 @@ def _market(state: PriceState, rungs: int, with_book: bool, with_day: bool) -> b
     )
     if with_book:
         pieces += (real(9, state.buy_quantity), real(10, state.sell_quantity))
-    if state.instrument.segment == "NSE_EQ":
-        pieces.append(whole(16, 1))  # takes part in the closing auction
+    if state.auction is not None:
+        pieces.append(_auction(state.auction))
+    if state.instrument.cas_eligible:
+        pieces.append(whole(16, 1))
     return b"".join(pieces)
+
+
+def _auction(auction: Auction) -> bytes:
+    return (
+        real(11, auction.price or 0.0)
+        + real(12, auction.reference_price or 0.0)
+        + whole(13, auction.matched or 0)
+        + whole(14, auction.imbalance or 0)
+        + whole(15, auction.market_imbalance or 0)
+    )
 
 
 def _index(state: PriceState, with_day: bool) -> bytes:

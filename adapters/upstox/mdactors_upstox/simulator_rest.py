@@ -154,7 +154,8 @@ def row(listed: InstrumentRow) -> dict[str, Any]:
         "freeze_quantity": 100000.0,
     }
     if listed.type == "STOCK":
-        return {**common, "isin": listed.isin, "qty_multiplier": 1.0}
+        share = {**common, "isin": listed.isin, "qty_multiplier": 1.0}
+        return {**share, "cas_eligible": True} if listed.cas_eligible else share
     last_day = date.fromisoformat(listed.expiry)
     midnight = datetime.combine(last_day + timedelta(days=1), datetime.min.time(), IST)
     return {

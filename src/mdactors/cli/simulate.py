@@ -57,6 +57,11 @@ def describe(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="exchange time per real time; of a made-up market from 09:15 on (default 1, now)",
     )
+    parser.add_argument(
+        "--hours",
+        action="store_true",
+        help="keep the exchanges' hours, auctions included (default: trade round the clock)",
+    )
     add_clock(
         parser,
         _time,
@@ -153,6 +158,7 @@ def _options(arguments: argparse.Namespace, time: _Time) -> SimulatorOptions:
         beat=arguments.beat,
         packets_per_frame=arguments.packets_per_frame,
         instruments=arguments.instruments,
+        always_open=not arguments.hours,
         replay=arguments.replay,
         replay_from=arguments.replay_from,
         replay_to=arguments.replay_to,

@@ -15,7 +15,7 @@ from mdactors.simulator.routes import (
     SocketRoute,
 )
 from mdactors.simulator.server import SimulatorServer
-from mdactors.simulator.session import SEGMENTS, Session, Status
+from mdactors.simulator.session import SEGMENTS, Said, Session, Status
 from mdactors.simulator.simulator import Simulator, SimulatorOptions
 from mdactors.simulator.state import Book, Candle, FixedBook, PriceState
 from mdactors.simulator.venue import Venue
@@ -36,6 +36,7 @@ __all__ = [
     "Reply",
     "Request",
     "Route",
+    "Said",
     "Session",
     "Simulator",
     "SimulatorOptions",

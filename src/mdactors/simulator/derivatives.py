@@ -16,6 +16,7 @@ _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT",
 _WEEKLY_MONTHS = "123456789OND"
 _TUESDAY = 1
 _FIRST_TOKEN = 60_001
+_FIRST_GOODS_TOKEN = 490_001
 _SYMBOL = re.compile(
     r"(?P<underlying>[A-Z&-]+)(?P<year>\d\d)"
     r"(?:(?P<month>[A-Z]{3})|(?P<week>[1-9OND])(?P<day>\d\d))"
@@ -45,6 +46,11 @@ ASSETS = (
     Asset("BANKNIFTY", "NIFTY BANK", 30, 0.2, 500, 2, 2_000_000),
     Asset("RELIANCE", "RELIANCE", 500, 0.1, 20, 2, 6_000_000),
 )
+GOODS = (
+    (Asset("CARDAMOM", "", 100, 0.1, 0, 0, 30_000), 2640.0),
+    (Asset("CRUDEOIL", "", 100, 1.0, 0, 0, 900_000), 5480.0),
+)
+"""Futures on what has no price of its own, and what they last closed at."""
 _SPOT = {asset.name: asset.symbol for asset in ASSETS}
 
 
@@ -101,6 +107,27 @@ def chain(on: dt.date, prices: Mapping[str, float]) -> Iterator[tuple[Instrument
         for contract in _contracts(asset, expiries, prices[asset.symbol]):
             yield _listing(asset, contract, token), asset.volume
             token += 1
+
+
+def commodities(on: dt.date) -> Iterator[tuple[InstrumentRow, float, int]]:
+    """Each future on goods that is listed on a day, its last price and the volume of its mean day."""
+    expiry = _expiries(on)[1]
+    for place, (goods, price) in enumerate(GOODS):
+        token = _FIRST_GOODS_TOKEN + place
+        future = InstrumentRow(
+            token=token << 8 | 7,
+            symbol=contract_symbol(Contract(goods.name, expiry, 0.0, "")),
+            exchange="MCX",
+            segment="MCX_FO",
+            type="FUTURE",
+            key=f"MCX_FO|{token}",
+            name=goods.name,
+            lot_size=goods.lot,
+            tick_size=goods.future_tick,
+            expiry=expiry.isoformat(),
+            underlying=goods.name,
+        )
+        yield future, price, goods.volume
 
 
 def _expiries(on: dt.date) -> list[dt.date]:

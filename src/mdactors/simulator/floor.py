@@ -80,7 +80,7 @@ class Floor:
     def _value(self, listed: Listed) -> tuple[FairValue, float]:
         """The behaviour of a listing and the price it closed at yesterday."""
         instrument = listed.instrument
-        if instrument.type in ("FUTURE", "OPTION"):
+        if instrument.type in ("FUTURE", "OPTION") and not listed.price:
             return self._derivative(instrument)
         if instrument.type == "INDEX":
             return self._index(listed), listed.price

@@ -80,3 +80,22 @@ class Ladder:
             Level((best + step * place) * tick / 100, size * unit, 1 + size % 12 if size > 12 else 1)
             for place, size in enumerate(sizes[:count])
         ]
+
+
+class AuctionBook:
+    """A ladder under a rung of orders without a limit, which brokers say as the price 0."""
+
+    __slots__ = ("_buy", "_ladder", "_sell")
+
+    def __init__(self, ladder: Ladder, buy: int, sell: int) -> None:
+        self._ladder = ladder
+        self._buy = Level(0.0, buy, 1)
+        self._sell = Level(0.0, sell, 1)
+
+    def bids(self, count: int) -> list[Level]:
+        """At most ``count`` rungs of the buying side."""
+        return [*self._ladder.bids(max(count - 1, 1)), self._buy][:count]
+
+    def asks(self, count: int) -> list[Level]:
+        """At most ``count`` rungs of the selling side."""
+        return [*self._ladder.asks(max(count - 1, 1)), self._sell][:count]

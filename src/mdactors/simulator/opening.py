@@ -47,7 +47,7 @@ def open_venue(
     """
     if options.speed <= 0 or options.rate <= 0 or options.beat < 0:
         raise SimulatorError("speed and rate must be above 0, beat not below")
-    session = Session(options.always_open)
+    session = Session(options.always_open, options.seed)
     if options.replay:
         window = _window(options)
         recording = open_recording(

@@ -5,9 +5,10 @@ from __future__ import annotations
 import random
 from typing import Protocol
 
+from mdactors.market.quote import Auction
 from mdactors.simulator.fair import FairValue, OptionValue
-from mdactors.simulator.ladder import Ladder, Sizes
-from mdactors.simulator.session import traded_share
+from mdactors.simulator.ladder import AuctionBook, Ladder, Sizes
+from mdactors.simulator.session import Stage, traded_share
 from mdactors.simulator.state import MINUTE_MS, Candle, PriceState
 
 _DAY_SECONDS = 22_500
@@ -22,6 +23,9 @@ class Quoted(Protocol):
     def update(self, now_ms: int, intensity: float) -> None:
         """Its turn: bring the state up to now; ``intensity`` says how busy the market is."""
 
+    def take_part(self, stage: Stage, now_ms: int) -> bool:
+        """Its turn outside of continuous trading; whether anything changed."""
+
     def open_day(self) -> None:
         """A new day: yesterday's last price becomes the previous close."""
 
@@ -29,6 +33,8 @@ class Quoted(Protocol):
 def note_price(state: PriceState, price: float, volume: int, now_ms: int) -> None:
     """Enter a price and what was traded at it into the day's and the minute's figures."""
     state.last_price = price
+    if not state.open:
+        state.open = state.low = price
     if price > state.high:
         state.high = price
     if price < state.low:
@@ -61,6 +67,12 @@ def begin_day(state: PriceState, opening: float) -> None:
     state.open_interest_high = state.open_interest_low = state.open_interest
 
 
+def await_opening(state: PriceState) -> None:
+    """Have nothing but the previous close, as before the first trade of a day."""
+    state.open = state.high = state.low = 0.0
+    state.last_price = state.previous_close
+
+
 class IndexLevel:
     """An index: a level without trades or book."""
 
@@ -73,6 +85,13 @@ class IndexLevel:
         state = self.state
         note_price(state, round(self._value.at(now_ms), 2), 0, now_ms)
         state.last_trade_time = now_ms
+
+    def take_part(self, stage: Stage, now_ms: int) -> bool:
+        """An index moves when its members are matched."""
+        if stage != "match":
+            return False
+        self.update(now_ms, 1.0)
+        return True
 
     def open_day(self) -> None:
         """A new day."""
@@ -103,8 +122,9 @@ class Security:
     def update(self, now_ms: int, intensity: float) -> None:
         """Move the book to the worth now and, most times, trade."""
         state, ladder = self.state, self._ladder
-        bid = int(self._value.at(now_ms) * 100 / self._tick)
-        ladder.move(bid if bid > 0 else 1)
+        if state.auction is not None:
+            self._end_auction()
+        self._move(now_ms)
         chance = self._rng.random()
         volume = 0
         if chance >= _BOOK_ONLY or not ladder.bid <= round(state.last_price * 100 / self._tick) <= ladder.ask:
@@ -114,6 +134,57 @@ class Security:
         state.buy_quantity, state.sell_quantity = ladder.totals()
         if self._option is not None:
             state.greeks, state.iv = self._option.greeks, self._option.iv
+
+    def take_part(self, stage: Stage, now_ms: int) -> bool:
+        """Collect an auction's orders, match them, or trade at the close."""
+        if stage == "match":
+            return self._match(now_ms)
+        if stage == "post_close":
+            self._exchange(self.state.last_price, self._lot * self._rng.randint(1, 20), now_ms)
+        else:
+            self._collect(stage, now_ms)
+        return True
+
+    def _move(self, now_ms: int) -> None:
+        bid = int(self._value.at(now_ms) * 100 / self._tick)
+        self._ladder.move(bid if bid > 0 else 1)
+
+    def _collect(self, stage: Stage, now_ms: int) -> None:
+        """One more order: the price at which most would be matched follows the worth."""
+        state, ladder, rng = self.state, self._ladder, self._rng
+        before = state.auction or Auction(None, None if stage == "orders" else state.last_price, 0)
+        if stage == "reference":
+            state.auction = before
+        else:
+            self._move(now_ms)
+            unit = ladder.unit
+            matched = (before.matched or 0) + rng.randint(1, 5) * unit
+            left, at_market = rng.randint(-5, 5) * unit, rng.randint(-9, 9) * unit
+            price = ladder.bid * self._tick / 100
+            state.auction = Auction(price, before.reference_price, matched, left, at_market)
+            state.book = AuctionBook(ladder, rng.randint(1, 9) * unit, rng.randint(1, 9) * unit)
+            state.buy_quantity, state.sell_quantity = ladder.totals()
+        state.exchange_time = now_ms
+        state.version += 1
+
+    def _match(self, now_ms: int) -> bool:
+        """Trade once what can be traded of the orders."""
+        auction = self.state.auction
+        if auction is None:
+            return False
+        self._end_auction()
+        if auction.price is not None and auction.matched:
+            self._exchange(auction.price, auction.matched // self._lot * self._lot, now_ms)
+        return True
+
+    def _end_auction(self) -> None:
+        self.state.auction, self.state.book = None, self._ladder
+
+    def _exchange(self, price: float, volume: int, now_ms: int) -> None:
+        state = self.state
+        self._traded_ms = state.last_trade_time = now_ms
+        state.last_quantity = volume
+        note_price(state, price, volume, now_ms)
 
     def _trade(self, now_ms: int, intensity: float) -> int:
         state, lot = self.state, self._lot

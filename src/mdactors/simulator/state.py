@@ -7,7 +7,7 @@ from typing import Protocol
 import msgspec
 
 from mdactors.market.instrument import InstrumentRow
-from mdactors.market.quote import Greeks, Level
+from mdactors.market.quote import Auction, Greeks, Level
 
 MINUTE_MS = 60_000
 
@@ -81,6 +81,8 @@ class PriceState(msgspec.Struct, eq=False):
     book: Book = FixedBook()
     turnover: float = 0.0
     """Rupees traded today; ``average_price`` is turnover by volume."""
+    auction: Auction | None = None
+    """What the orders of an auction would make of it, while there is one."""
     version: int = 0
     """Counts the updates; equal versions mean equal contents."""
 

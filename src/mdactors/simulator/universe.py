@@ -11,9 +11,11 @@ from importlib.resources import files
 import msgspec
 
 from mdactors.market.instrument import InstrumentRow
-from mdactors.simulator.derivatives import chain
+from mdactors.simulator.derivatives import ASSETS, chain, commodities
 
 _INDEX_COLUMNS = ("NIFTY 50", "NIFTY BANK", "NIFTY IT", "SENSEX")
+_UNDERLYINGS = frozenset(asset.symbol for asset in ASSETS)
+"""The shares among them have a closing auction."""
 _SYNTHETIC_TOKEN = 900_001  # above every exchange token that the NSE uses for shares
 
 
@@ -38,7 +40,8 @@ class Universe(msgspec.Struct, frozen=True):
         cash = tuple(_read())
         prices = {item.instrument.symbol: item.price for item in cash if item.instrument.exchange == "NSE"}
         derived = (Listed(instrument, 0.0, volume) for instrument, volume in chain(on, prices))
-        return cls((*cash, *derived))
+        goods = (Listed(future, price, volume) for future, price, volume in commodities(on))
+        return cls((*cash, *derived, *goods))
 
     @classmethod
     def of_size(cls, count: int, on: dt.date) -> Universe:
@@ -70,6 +73,7 @@ def _instrument(row: dict[str, str]) -> InstrumentRow:
         series=series,
         etf=row["isin"].startswith("INF"),
         tick_size=float(row["tick_size"]),
+        cas_eligible=not index and row["symbol"] in _UNDERLYINGS,
     )
 
 

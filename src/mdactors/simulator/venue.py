@@ -10,7 +10,7 @@ from mdactors.market.instrument import InstrumentRow
 from mdactors.market.quote import BrokerToken
 from mdactors.runtime import MACHINE, Clock
 from mdactors.simulator.routes import CutFrame, Piece
-from mdactors.simulator.session import Session, Status, date_of
+from mdactors.simulator.session import Said, Session, Status, date_of
 from mdactors.simulator.state import PriceState
 
 Change: TypeAlias = Sequence[PriceState] | CutFrame
@@ -81,6 +81,10 @@ class Venue(abc.ABC):
     def statuses(self) -> dict[str, Status]:
         """The phase of every segment now."""
         return self.session.statuses(self.now_ms)
+
+    def auction_words(self) -> tuple[dict[str, Said], dict[str, Said]]:
+        """How far the closing auction and the pre-open are, of the segments that have had a word of them."""
+        return self.session.closing_words(self.now_ms), self.session.pre_open_words(self.now_ms)
 
     def updates(self, to_ms: int) -> Iterator[Change]:
         """Move time on, in steps in each of which no instrument changes twice."""
