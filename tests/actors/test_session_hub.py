@@ -334,13 +334,6 @@ def test_a_bar_says_who_made_it_and_of_which_part_of_the_day_it_is(rig: Rig) -> 
     ]  # fmt: skip
 
 
-def test_bars_that_were_merely_confirmed_are_sent_to_nobody(rig: Rig) -> None:
-    rig.route("a", watching(BarChannel("1m")))
-    rig.address.tell(BarsPublished([], [replace(bar(RELIANCE), source="broker")]))
-    rig.settle()
-    assert rig.heard("a") == []
-
-
 def test_bars_go_to_those_who_watch_their_width_and_instrument(rig: Rig) -> None:
     rig.route("minutes", watching(BarChannel("1m")))
     rig.route("seconds", watching(BarChannel("1s")))

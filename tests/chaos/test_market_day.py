@@ -93,7 +93,8 @@ def bars_of(database):
     """Instrument key -> its stored minute bars in the order of time."""
     bars = defaultdict(list)
     for key, *bar in database.execute(
-        "SELECT instrument_key, ts, open, high, low, close, volume FROM market_ohlc_1m ORDER BY ts"
+        "SELECT instrument_key, ts, open, high, low, close, volume FROM market_ohlc_1m "
+        "WHERE phase = 'open' ORDER BY ts"
     ):
         bars[key].append(tuple(bar))
     return bars
